@@ -1,0 +1,19 @@
+# cmake --install: the library with its headers and CMake package, the command, the configurations.
+include(CMakePackageConfigHelpers)
+get_property(layers GLOBAL PROPERTY SHARDMARK_LAYERS)
+install(TARGETS ${layers} shardmark shardmark_mpi_c shardmark_hdf5_c EXPORT shardmarkTargets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT shardmarkTargets NAMESPACE shardmark:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/shardmark)
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/shardmarkConfig.cmake.in
+  ${CMAKE_BINARY_DIR}/shardmarkConfig.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/shardmark)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/shardmarkConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/shardmarkConfig.cmake ${CMAKE_BINARY_DIR}/shardmarkConfigVersion.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/FindxxHash.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/shardmark)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/shardmark)
+if(SHARDMARK_BUILD_BENCH)
+  install(TARGETS shardmark_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()

@@ -1,0 +1,92 @@
+# One function a kind of target, so that warnings, include roots, header checks and launch flags are
+# the same everywhere.
+
+add_library(shardmark_warnings INTERFACE)
+target_compile_options(shardmark_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wcast-align -Wdouble-promotion
+  $<$<BOOL:${SHARDMARK_WARNINGS_AS_ERRORS}>:-Werror>)
+
+# shardmark_add_layer(NAME SOURCES a.cpp... HEADERS a.hpp... USES layer... LINK target... PRIVATE_LINK target...)
+# One static library a layer. USES is the layer's row of the include table.
+function(shardmark_add_layer name)
+  cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;USES;LINK;PRIVATE_LINK" ${ARGN})
+  set(target shardmark_${name})
+  add_library(${target} STATIC ${arg_SOURCES})
+  add_library(shardmark::${name} ALIAS ${target})
+  # VERIFY_INTERFACE_HEADER_SETS compiles every header alone.
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/lib FILES ${arg_HEADERS})
+  set_target_properties(${target} PROPERTIES
+    EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON
+    VERIFY_INTERFACE_HEADER_SETS ${SHARDMARK_BUILD_TESTS})
+  list(TRANSFORM arg_USES PREPEND shardmark::)
+  target_link_libraries(${target} PUBLIC ${arg_USES} ${arg_LINK} fmt::fmt
+                        PRIVATE $<BUILD_INTERFACE:shardmark_warnings> ${arg_PRIVATE_LINK})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_property(GLOBAL APPEND PROPERTY SHARDMARK_LAYERS ${target})
+endfunction()
+
+# More ranks than cores, and root in containers, are normal for tests.
+set(SHARDMARK_MPI_TEST_ENVIRONMENT
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+  OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1)
+if(SHARDMARK_SANITIZE)
+  # Open MPI leaks at exit; with the slow unwinder the list names its libraries only, ours stay visible.
+  list(APPEND SHARDMARK_MPI_TEST_ENVIRONMENT ASAN_OPTIONS=fast_unwind_on_malloc=0
+    LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/scripts/dev/lsan.supp:print_suppressions=0)
+endif()
+
+# shardmark_add_test(NAME SOURCES a_test.cpp... LINK target...): serial, in one process, no MPI started.
+function(shardmark_add_test name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK;ENVIRONMENT" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LINK} shardmark_warnings GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE SHARDMARK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS serial
+    ENVIRONMENT "${SHARDMARK_MPI_TEST_ENVIRONMENT};${arg_ENVIRONMENT}")
+endfunction()
+
+# shardmark_add_mpi_test(NAME SOURCES a_mpi_test.cpp... LINK target... RANKS 1 2 3 4)
+function(shardmark_add_mpi_test name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK;RANKS" ${ARGN})
+  if(NOT arg_RANKS)
+    set(arg_RANKS 1 2 3 4)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LINK} shardmark_warnings shardmark_testing_mpi_main)
+  target_compile_definitions(${name} PRIVATE SHARDMARK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  foreach(ranks IN LISTS arg_RANKS)
+    add_test(NAME ${name}.np${ranks}
+      COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}>)
+    set_tests_properties(${name}.np${ranks} PROPERTIES LABELS mpi
+      ENVIRONMENT "${SHARDMARK_MPI_TEST_ENVIRONMENT}")
+  endforeach()
+endfunction()
+
+# shardmark_add_compile_failure(NAME SOURCE f.cpp LINK target... CASES A B): f.cpp must build as it is and
+# must not build with any one of the cases defined; the message must hold the text after "EXPECT A:".
+function(shardmark_add_compile_failure name)
+  cmake_parse_arguments(arg "" "SOURCE" "LINK;CASES" ${ARGN})
+  foreach(case IN ITEMS "" LISTS arg_CASES)
+    set(target ${name}$<$<BOOL:${case}>:_>${case})
+    if(case)
+      set(target ${name}_${case})
+    else()
+      set(target ${name}_builds)
+    endif()
+    add_library(${target} OBJECT EXCLUDE_FROM_ALL ${arg_SOURCE})
+    target_link_libraries(${target} PRIVATE ${arg_LINK})
+    if(case)
+      target_compile_definitions(${target} PRIVATE ${case})
+    endif()
+    add_test(NAME compile.${target}
+      COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --target ${target} --config $<CONFIG>)
+    set_tests_properties(compile.${target} PROPERTIES LABELS compile RESOURCE_LOCK build_tree)
+    if(case)
+      file(STRINGS ${arg_SOURCE} expected REGEX "EXPECT ${case}:")
+      string(REGEX REPLACE ".*EXPECT ${case}: *" "" expected "${expected}")
+      set_tests_properties(compile.${target} PROPERTIES PASS_REGULAR_EXPRESSION "${expected}")
+    endif()
+  endforeach()
+endfunction()
