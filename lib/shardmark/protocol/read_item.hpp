@@ -9,8 +9,8 @@ namespace shardmark {
 
 enum class LoadItemType : std::uint8_t { tensor, byte_io };
 
-/// One piece to copy from a saved chunk into a local box. All four shapes have the tensor's ndim;
-/// for bytes each is the one-element [0], and `lengths` the byte count.
+/// One piece to copy from a saved chunk into a local box: DCP's view of a planned read. All shapes
+/// have the tensor's ndim.
 struct ReadItem {
   LoadItemType type = LoadItemType::tensor;
   MetadataIndex dest_index;     // the local box; hint: its place in create_chunk_list()

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/mpi/communicator.hpp"
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdio>
+#include <utility>
+
+#include "shardmark/mpi/mpi_call.hpp"
+
+namespace shardmark {
+namespace {
+
+// MPI counts are ints: longer messages go in pieces.
+constexpr std::size_t piece_bytes = std::size_t{1} << 30;
+
+template <typename Transfer>
+void for_each_piece(std::size_t num_bytes, const Transfer& transfer) {
+  for (std::size_t done = 0; done < num_bytes; done += piece_bytes) {
+    transfer(done, static_cast<int>(std::min(piece_bytes, num_bytes - done)));
+  }
+}
+
+}  // namespace
+
+Communicator::Communicator(MPI_Comm comm) : comm_(comm) {
+  MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+  MPI_Comm_rank(comm_, &rank_);
+  MPI_Comm_size(comm_, &size_);
+}
+
+Result<Communicator> Communicator::duplicate(MPI_Comm parent) {
+  MPI_Comm comm = MPI_COMM_NULL;
+  SHARDMARK_RETURN_IF_ERROR(mpi_call(MPI_Comm_dup(parent, &comm), "MPI_Comm_dup"));
+  return Communicator(comm);
+}
+
+Communicator::Communicator(Communicator&& other) noexcept
+    : comm_(std::exchange(other.comm_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_) {}
+
+Communicator::~Communicator() {
+  SHARDMARK_ASSERT(comm_ == MPI_COMM_NULL, "Communicator destroyed without close()");
+}
+
+void Communicator::close() {
+  if (comm_ != MPI_COMM_NULL) {
+    MPI_Comm_free(&comm_);
+  }
+}
+
+void Communicator::check(int return_code, const char* function) const {
+  if (const Status status = mpi_call(return_code, function); !status) {
+    std::fprintf(stderr, "shardmark: rank %d: %s\n", rank_, status.error().message.c_str());
+    MPI_Abort(MPI_COMM_WORLD, 1);
+  }
+}
+
+void Communicator::barrier() const {
+  check(MPI_Barrier(comm_), "MPI_Barrier");
+}
+
+Status Communicator::agree(const Status& local) const {
+  int lowest = local ? INT_MAX : rank_;
+  check(MPI_Allreduce(MPI_IN_PLACE, &lowest, 1, MPI_INT, MPI_MIN, comm_), "MPI_Allreduce");
+  if (lowest == INT_MAX) {
+    return {};
+  }
+  Error error{ErrorCode::internal, {}, lowest};
+  int code = 0;
+  if (rank_ == lowest) {
+    error = local.error();
+    error.rank = lowest;
+    code = static_cast<int>(error.code);
+  }
+  check(MPI_Bcast(&code, 1, MPI_INT, lowest, comm_), "MPI_Bcast");
+  error.code = static_cast<ErrorCode>(code);
+  broadcast(error.message, lowest);
+  return error;
+}
+
+void Communicator::all_reduce(std::span<double> values, MPI_Op op) const {
+  check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE, op,
+                      comm_),
+        "MPI_Allreduce");
+}
+
+void Communicator::all_reduce(std::span<std::int64_t> values, MPI_Op op) const {
+  for_each_piece(values.size(), [&](std::size_t done, int count) {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data() + done, count, MPI_INT64_T, op, comm_),
+          "MPI_Allreduce");
+  });
+}
+
+void Communicator::all_reduce(std::span<std::uint64_t> values, MPI_Op op) const {
+  for_each_piece(values.size(), [&](std::size_t done, int count) {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data() + done, count, MPI_UINT64_T, op, comm_),
+          "MPI_Allreduce");
+  });
+}
+
+double Communicator::all_reduce(double value, MPI_Op op) const {
+  all_reduce(std::span(&value, 1), op);
+  return value;
+}
+
+std::int64_t Communicator::all_reduce(std::int64_t value, MPI_Op op) const {
+  all_reduce(std::span(&value, 1), op);
+  return value;
+}
+
+void Communicator::broadcast(std::vector<std::byte>& bytes, int root) const {
+  std::uint64_t size = bytes.size();
+  check(MPI_Bcast(&size, 1, MPI_UINT64_T, root, comm_), "MPI_Bcast");
+  bytes.resize(size);
+  for_each_piece(size, [&](std::size_t done, int count) {
+    check(MPI_Bcast(bytes.data() + done, count, MPI_BYTE, root, comm_), "MPI_Bcast");
+  });
+}
+
+void Communicator::broadcast(std::string& text, int root) const {
+  std::uint64_t size = text.size();
+  check(MPI_Bcast(&size, 1, MPI_UINT64_T, root, comm_), "MPI_Bcast");
+  text.resize(size);
+  for_each_piece(size, [&](std::size_t done, int count) {
+    check(MPI_Bcast(text.data() + done, count, MPI_BYTE, root, comm_), "MPI_Bcast");
+  });
+}
+
+std::vector<double> Communicator::gather(std::span<const double> values) const {
+  std::vector<double> all(is_root() ? values.size() * static_cast<std::size_t>(size_) : 0);
+  const auto count = static_cast<int>(values.size());
+  check(MPI_Gather(values.data(), count, MPI_DOUBLE, all.data(), count, MPI_DOUBLE, 0, comm_),
+        "MPI_Gather");
+  return all;
+}
+
+std::vector<std::int64_t> Communicator::gather(std::span<const std::int64_t> values) const {
+  std::vector<std::int64_t> all(is_root() ? values.size() * static_cast<std::size_t>(size_) : 0);
+  const auto count = static_cast<int>(values.size());
+  check(MPI_Gather(values.data(), count, MPI_INT64_T, all.data(), count, MPI_INT64_T, 0, comm_),
+        "MPI_Gather");
+  return all;
+}
+
+void Communicator::send(std::span<const std::byte> bytes, int to, int tag) const {
+  const std::uint64_t size = bytes.size();
+  check(MPI_Send(&size, 1, MPI_UINT64_T, to, tag, comm_), "MPI_Send");
+  for_each_piece(size, [&](std::size_t done, int count) {
+    check(MPI_Send(bytes.data() + done, count, MPI_BYTE, to, tag, comm_), "MPI_Send");
+  });
+}
+
+std::vector<std::byte> Communicator::recv(int from, int tag) const {
+  std::uint64_t size = 0;
+  check(MPI_Recv(&size, 1, MPI_UINT64_T, from, tag, comm_, MPI_STATUS_IGNORE), "MPI_Recv");
+  std::vector<std::byte> bytes(size);
+  for_each_piece(size, [&](std::size_t done, int count) {
+    check(MPI_Recv(bytes.data() + done, count, MPI_BYTE, from, tag, comm_, MPI_STATUS_IGNORE),
+          "MPI_Recv");
+  });
+  return bytes;
+}
+
+}  // namespace shardmark

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/mpi/mpi_call.hpp"
+
+#include <fmt/format.h>
+#include <mpi.h>
+
+#include <array>
+
+namespace shardmark {
+
+Status mpi_call(int return_code, const char* function) {
+  if (return_code == MPI_SUCCESS) {
+    return {};
+  }
+  std::array<char, MPI_MAX_ERROR_STRING> text{};
+  int length = 0;
+  MPI_Error_string(return_code, text.data(), &length);
+  return Error{ErrorCode::internal, fmt::format("{}: {}", function, text.data())};
+}
+
+}  // namespace shardmark

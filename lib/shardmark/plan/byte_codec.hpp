@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "shardmark/core/dims.hpp"
+#include "shardmark/core/result.hpp"
+
+namespace shardmark {
+
+/// Appends numbers and names in the compact form in which plans and metadata travel and rest:
+/// LEB128 varints, little-endian fixed words, names as length and bytes.
+class ByteWriter {
+ public:
+  void varint(std::uint64_t value) {
+    while (value >= 0x80) {
+      bytes_.push_back(static_cast<std::byte>(value | 0x80));
+      value >>= 7;
+    }
+    bytes_.push_back(static_cast<std::byte>(value));
+  }
+  /// For values that are known not to be negative: extents, offsets, counts.
+  void count(std::int64_t value) { varint(static_cast<std::uint64_t>(value)); }
+  void fixed64(std::uint64_t value) {
+    for (int shift = 0; shift < 64; shift += 8) {
+      bytes_.push_back(static_cast<std::byte>(value >> shift));
+    }
+  }
+  void text(std::string_view text);
+  /// ndim must be known to the reader.
+  void dims(const Dims& dims) {
+    for (const std::int64_t value : dims) {
+      count(value);
+    }
+  }
+
+  std::size_t size() const noexcept { return bytes_.size(); }
+  std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  std::vector<std::byte> take() && { return std::move(bytes_); }
+  void clear() noexcept { bytes_.clear(); }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+/// Reads what ByteWriter wrote, from bytes that may be damaged or hostile. The first violation is
+/// kept and every later read gives zero, so a caller may check once a record; no read leaves the
+/// span, no length is believed before it fits in what is left.
+class ByteReader {
+ public:
+  explicit ByteReader(std::span<const std::byte> bytes) : rest_(bytes), total_(bytes.size()) {}
+
+  std::uint64_t varint();
+  /// Fails for values above `max`.
+  std::int64_t count(std::int64_t max = INT64_MAX);
+  /// A number of things that take at least `min_bytes` each in what is left.
+  std::size_t length(std::size_t min_bytes = 1);
+  std::uint64_t fixed64();
+  std::string_view text();
+  Dims dims(int ndim);
+
+  bool at_end() const noexcept { return rest_.empty(); }
+  std::size_t position() const noexcept { return total_ - rest_.size(); }
+  bool ok() const noexcept { return problem_ == nullptr; }
+  void fail(const char* problem) noexcept;
+  /// data_loss: "WHAT: PROBLEM at byte N", or success.
+  Status status(std::string_view what) const;
+
+ private:
+  std::span<const std::byte> rest_;
+  std::size_t total_;
+  const char* problem_ = nullptr;
+  std::size_t problem_at_ = 0;
+};
+
+}  // namespace shardmark

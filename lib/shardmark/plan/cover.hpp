@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "shardmark/core/box.hpp"
+
+namespace shardmark {
+
+/// Where a set of boxes fails to tile a region exactly once.
+struct CoverDefect {
+  enum class Kind : std::uint8_t { out_of_bounds, overlap, hole };
+  Kind kind = Kind::hole;
+  Dims at;  // the first element, in row-major order, that is covered never or more than once
+  std::size_t box = 0;        // out_of_bounds, overlap: a box at fault
+  std::size_t other_box = 0;  // overlap: the one it meets
+};
+
+/// Local. Nothing if every element of a tensor of `sizes` lies in exactly one of the (non-empty)
+/// boxes.
+///
+/// The indicator function of a box is determined by its signed corners, and so is a sum of such
+/// functions: boxes tile the region if and only if their corners, with signs, cancel to the
+/// region's own. Sorting n * 2^k corners decides it exactly in O(n log n), where k counts the
+/// dimensions that any box really cuts; a gap and an overlap that cancel in volume are found like
+/// any other. The first corner left over is the first wrong element.
+std::optional<CoverDefect> find_cover_defect(const Dims& sizes, std::span<const Box> boxes);
+
+}  // namespace shardmark

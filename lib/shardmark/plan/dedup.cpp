@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/plan/dedup.hpp"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <queue>
+
+namespace shardmark {
+namespace {
+
+constexpr std::array<std::string_view, 2> names = {"balanced", "lowest-rank"};
+
+std::vector<std::uint32_t> chunks_by_set(const DedupInput& input, std::vector<std::size_t>& first) {
+  first.assign(input.holder_sets.size() + 1, 0);
+  for (const std::uint32_t set : input.chunk_set) {
+    ++first[set + 1];
+  }
+  std::partial_sum(first.begin(), first.end(), first.begin());
+  std::vector<std::size_t> next(first.begin(), first.end() - 1);
+  std::vector<std::uint32_t> chunks(input.chunk_set.size());
+  for (std::uint32_t chunk = 0; chunk < chunks.size(); ++chunk) {
+    chunks[next[input.chunk_set[chunk]]++] = chunk;
+  }
+  return chunks;
+}
+
+std::vector<std::int32_t> assign_balanced(const DedupInput& input) {
+  std::vector<std::size_t> first;
+  std::vector<std::uint32_t> chunks = chunks_by_set(input, first);
+  std::vector<std::uint32_t> sets(input.holder_sets.size());
+  std::iota(sets.begin(), sets.end(), 0U);
+  std::sort(sets.begin(), sets.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const auto& x = input.holder_sets[a];
+    const auto& y = input.holder_sets[b];
+    return x.size() != y.size() ? x.size() < y.size() : x < y;
+  });
+
+  std::vector<std::int32_t> owners(input.chunk_set.size());
+  std::vector<std::int64_t> load(static_cast<std::size_t>(input.world_size), 0);
+  using Holder = std::pair<std::int64_t, std::int32_t>;  // bytes so far, rank
+  for (const std::uint32_t set : sets) {
+    const auto begin = chunks.begin() + static_cast<std::ptrdiff_t>(first[set]);
+    const auto end = chunks.begin() + static_cast<std::ptrdiff_t>(first[set + 1]);
+    const auto& holders = input.holder_sets[set];
+    if (holders.size() == 1) {
+      for (auto chunk = begin; chunk != end; ++chunk) {
+        owners[*chunk] = holders.front();
+        load[static_cast<std::size_t>(holders.front())] += input.chunk_bytes[*chunk];
+      }
+      continue;
+    }
+    std::stable_sort(begin, end, [&](std::uint32_t a, std::uint32_t b) {
+      return input.chunk_bytes[a] > input.chunk_bytes[b];
+    });
+    std::vector<Holder> start;
+    start.reserve(holders.size());
+    for (const std::int32_t rank : holders) {
+      start.emplace_back(load[static_cast<std::size_t>(rank)], rank);
+    }
+    std::priority_queue<Holder, std::vector<Holder>, std::greater<>> least(std::greater<>(),
+                                                                           std::move(start));
+    for (auto chunk = begin; chunk != end; ++chunk) {
+      auto [bytes, rank] = least.top();
+      least.pop();
+      owners[*chunk] = rank;
+      bytes += input.chunk_bytes[*chunk];
+      load[static_cast<std::size_t>(rank)] = bytes;
+      least.emplace(bytes, rank);
+    }
+  }
+  return owners;
+}
+
+}  // namespace
+
+std::string_view dedup_policy_name(DedupPolicy policy) noexcept {
+  return names[static_cast<std::size_t>(policy)];
+}
+
+std::optional<DedupPolicy> dedup_policy_from_name(std::string_view name) noexcept {
+  const auto at = std::find(names.begin(), names.end(), name);
+  if (at == names.end()) {
+    return std::nullopt;
+  }
+  return static_cast<DedupPolicy>(at - names.begin());
+}
+
+std::vector<std::int32_t> assign_owners(const DedupInput& input, DedupPolicy policy) {
+  if (policy == DedupPolicy::balanced) {
+    return assign_balanced(input);
+  }
+  std::vector<std::int32_t> owners(input.chunk_set.size());
+  for (std::size_t chunk = 0; chunk < owners.size(); ++chunk) {
+    owners[chunk] = input.holder_sets[input.chunk_set[chunk]].front();
+  }
+  return owners;
+}
+
+}  // namespace shardmark

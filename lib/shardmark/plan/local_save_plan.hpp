@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "shardmark/core/box.hpp"
+#include "shardmark/plan/byte_codec.hpp"
+#include "shardmark/plan/entry_table.hpp"
+#include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/protocol/write_item.hpp"
+
+namespace shardmark {
+
+/// What one rank could write, before anything is decided: every entry that it knows, with its
+/// non-empty boxes. Names view the StateDict, or the bytes that the plan was decoded from.
+struct LocalSavePlan {
+  struct PlanEntry {
+    std::string_view fqn;
+    EntryKind kind = EntryKind::tensor;
+    Dtype dtype = Dtype::uint8;
+    Dims sizes;
+    std::size_t first_box = 0;
+    std::size_t num_boxes = 0;
+  };
+  std::vector<PlanEntry> entries;
+  std::vector<Box> boxes;
+
+  std::span<const Box> boxes_of(const PlanEntry& entry) const noexcept {
+    return {boxes.data() + entry.first_box, entry.num_boxes};
+  }
+};
+
+/// Local. Calls create_write_items of every entry; `items` is cleared and refilled, its memory
+/// kept. An object gives one byte_io item. Errors: the hook's, naming the fqn.
+Status collect_write_items(const StateDict& state_dict, std::vector<WriteItem>& items);
+
+/// Local. The plan that the items make; empty boxes are left out, their entries stay. Errors:
+/// invalid_argument if items of one fqn disagree, a box leaves its tensor, or a tensor has 2^63
+/// bytes or more.
+Result<LocalSavePlan> make_local_save_plan(std::span<const WriteItem> items);
+
+/// Local. At most 64 bytes an item for up to 4 dimensions and extents below 2^32; each name once.
+void encode(const LocalSavePlan& plan, ByteWriter& out);
+/// Local. Views `bytes`. Errors: data_loss for anything that encode() cannot have written.
+Result<LocalSavePlan> decode_local_save_plan(std::span<const std::byte> bytes);
+
+}  // namespace shardmark
