@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shardmark/core/result.hpp"
+#include "shardmark/mpi/communicator.hpp"
+#include "shardmark/profile/phase_times.hpp"
+#include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/posix/page_residency.hpp"
+#include "shardmark/storage/storage_options.hpp"
+
+namespace shardmark {
+
+struct LoadOptions {
+  std::string directory;
+  std::optional<std::int64_t> step;  // newest committed by default
+  ChecksumMode checksum = ChecksumMode::read;
+  IoMode io = IoMode::independent;
+};
+
+struct LoadReport {
+  std::int64_t step = 0;
+  std::uint64_t seed = 0;
+  std::int64_t num_bytes = 0;      // delivered to this rank
+  std::int64_t bytes_read = 0;     // asked of storage by this rank
+  std::int64_t read_requests = 0;  // transfers of this rank
+  // Over all ranks; each chunk counts once.
+  std::int64_t verified_chunks = 0;
+  std::int64_t unverified_chunks = 0;
+  std::int64_t verify_bytes_read = 0;
+  double total_s = 0;  // this rank
+  PhaseTimes phases;   // sum to total_s
+};
+
+/// Collective. Reads a checkpoint into what `state_dict` refers to, at any world size and sharding.
+/// Entries of the checkpoint that the state dict does not name are left alone.
+///
+/// Errors, the same on all ranks and before any byte is read: not_found (no such step or tensor),
+/// mismatch (shape or dtype), unsupported (format version), data_loss (damaged). While reading:
+/// io_error; data_loss naming fqn and offsets for a chunk whose checksum does not match. After an
+/// error the destination holds unspecified values.
+Result<LoadReport> load(StateDict& state_dict, const LoadOptions& options,
+                        const Communicator& comm);
+
+/// Collective. The bytes that this rank's load would read, without reading them: to see how many of
+/// them are cached. Errors as load().
+Result<std::vector<FileRange>> plan_load_ranges(const StateDict& state_dict,
+                                                const LoadOptions& options,
+                                                const Communicator& comm);
+
+}  // namespace shardmark
