@@ -25,10 +25,10 @@ CI_FOLDER = ".ci"
 def source_files(root):
     """Relative paths of the files under version control; of a plain copy, all but output."""
     listing = subprocess.run(
-        ["git", "-c", "safe.directory=*", "-C", str(root), "ls-files", "-z", "--cached", "--others",
-         "--exclude-standard"],
-        capture_output=True, check=False,
-    )  # fmt: skip
+        ["git", "-c", "safe.directory=*", "-C", str(root), "ls-files", "-z"],
+        capture_output=True,
+        check=False,
+    )
     if listing.returncode == 0:
         names = sorted({name for name in listing.stdout.decode().split("\0") if name})
         return [pathlib.PurePath(name) for name in names if (root / name).is_file()]

@@ -43,11 +43,13 @@ class Tree(unittest.TestCase):
         path.write_text(text)
         return path
 
-    def check_all_faults(self):
+    def check_all_faults(self, prepare=lambda: None):
+        prepare()
         self.assertEqual([], check_tree.check_tree(self.root))
         for name, text, message in FAULTS:
             with self.subTest(message=message):
                 path = self.write(name, text)
+                prepare()
                 found = check_tree.check_tree(self.root)
                 self.assertEqual(1, len(found), found)
                 self.assertTrue(found[0].startswith(message), found)
@@ -60,8 +62,11 @@ class Tree(unittest.TestCase):
         if not shutil.which("git"):
             self.skipTest("git is not there")
         self.write(".gitignore", "/build/\n/results/runs/\n")
-        subprocess.run(["git", "init", "-q", str(self.root)], check=True)
-        self.check_all_faults()
+        git = ["git", "-C", str(self.root)]
+        subprocess.run([*git, "init", "-q"], check=True)
+        self.check_all_faults(lambda: subprocess.run([*git, "add", "-A"], check=True))
+        self.write("checkpoints/note.cpp", "somebody's own, not under version control\n")
+        self.assertEqual([], check_tree.check_tree(self.root))
 
 
 if __name__ == "__main__":

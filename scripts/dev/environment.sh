@@ -156,6 +156,9 @@ configure() {
   fi
   if ! (cd -- "$shardmark_root" && cmake --preset "$preset" "${fresh[@]}") >&2; then
     say "error: CMake could not configure preset '$preset'; its own message above names what is missing"
+    if [[ $shardmark_root == *[[:space:]]* ]]; then
+      say "  The path '$shardmark_root' has a space: HDF5's compiler wrapper fails there. Move the checkout."
+    fi
     report_missing_packages
     own_libraries_advice
     exit 2
