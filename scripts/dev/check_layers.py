@@ -43,7 +43,7 @@ OUTSIDE = {
 }
 SYSTEM = re.compile(
     r"(sys|linux|asm|arpa|netinet)/\w+\.h$"
-    r"|(dirent|errno|fcntl|limits|poll|pwd|sched|signal|stdio|stdlib|string|time|unistd)\.h$"
+    r"|(dirent|errno|fcntl|limits|poll|pwd|regex|sched|signal|stdio|stdlib|string|time|unistd)\.h$"
 )
 INCLUDE = re.compile(r'\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 TEST_STEM = re.compile(r"_(test|fuzz|compile_failure)$|_test_")
