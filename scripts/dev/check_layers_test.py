@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Planted violations are found with file and line; what the table allows is not."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import check_layers
+
+ALLOWED = [
+    ("lib/shardmark/core/dims.cpp", '"shardmark/core/dims.hpp"'),
+    ("lib/shardmark/core/checksum.cpp", "<xxhash.h>"),
+    ("lib/shardmark/core/dims.cpp", "<cstdint>"),
+    ("lib/shardmark/plan/codec.cpp", "<fmt/format.h>"),
+    ("lib/shardmark/plan/codec_test.cpp", '"shardmark/tensor/dtensor.hpp"'),
+    ("lib/shardmark/plan/codec_test.cpp", "<gmock/gmock.h>"),
+    ("lib/shardmark/mpi/communicator.hpp", "<mpi.h>"),
+    ("lib/shardmark/storage/mpiio/writer.cpp", "<mpi.h>"),
+    ("lib/shardmark/storage/hdf5/handle.hpp", "<hdf5.h>"),
+    ("lib/shardmark/storage/posix/writer.cpp", "<sys/statvfs.h>"),
+    ("lib/shardmark/storage/posix/writer.cpp", "<fcntl.h>"),
+    ("lib/shardmark/checkpoint/save.cpp", '"shardmark/storage/storage_writer.hpp"'),
+    ("lib/shardmark/workload/safetensors.cpp", "<nlohmann/json.hpp>"),
+    ("lib/shardmark/testing/golden.hpp", '"shardmark/checkpoint/save.hpp"'),
+    ("lib/shardmark/testing/golden.hpp", "<gtest/gtest.h>"),
+    ("bench/harness/timer.hpp", "<benchmark/benchmark.h>"),
+    ("bench/config/reader.cpp", "<toml++/toml.h>"),
+    ("bench/cli/main.cpp", "<CLI/CLI.hpp>"),
+    ("bench/cli/main.cpp", '"bench/config/reader.hpp"'),
+    ("bench/ceiling/bare_hdf5.cpp", "<hdf5.h>"),
+]
+REFUSED = [
+    ("lib/shardmark/core/dims.cpp", '"shardmark/profile/phase.hpp"'),
+    ("lib/shardmark/profile/phase.cpp", '"shardmark/protocol/metadata.hpp"'),
+    ("lib/shardmark/tensor/dtensor.cpp", '"shardmark/plan/save_plan.hpp"'),
+    ("lib/shardmark/plan/save_plan.hpp", '"shardmark/tensor/dtensor.hpp"'),
+    ("lib/shardmark/plan/save_plan.hpp", '"shardmark/mpi/communicator.hpp"'),
+    ("lib/shardmark/plan/save_plan.hpp", "<mpi.h>"),
+    ("lib/shardmark/checkpoint/save.cpp", '"shardmark/tensor/dtensor.hpp"'),
+    ("lib/shardmark/checkpoint/save.cpp", "<mpi.h>"),
+    ("lib/shardmark/storage/posix/writer.cpp", "<hdf5.h>"),
+    ("lib/shardmark/storage/posix/writer.cpp", "<H5Dpublic.h>"),
+    ("lib/shardmark/storage/posix/writer.cpp", '"shardmark/checkpoint/save.hpp"'),
+    ("lib/shardmark/plan/codec.cpp", "<nlohmann/json.hpp>"),
+    ("lib/shardmark/plan/codec.cpp", "<xxhash.h>"),
+    ("lib/shardmark/plan/codec.cpp", '"shardmark/testing/golden.hpp"'),
+    ("lib/shardmark/plan/codec.cpp", "<gtest/gtest.h>"),
+    ("lib/shardmark/plan/codec.cpp", "<boost/any.hpp>"),
+    ("lib/shardmark/plan/codec.cpp", '"save_plan.hpp"'),
+    ("lib/shardmark/plan/codec.cpp", '"bench/config/reader.hpp"'),
+    ("lib/shardmark/plan/codec.cpp", "<shardmark/core/dims.hpp>"),
+    ("lib/shardmark/workload/fill.cpp", '"shardmark/mpi/communicator.hpp"'),
+    ("lib/shardmark/novel/idea.cpp", "<cstdint>"),
+    ("bench/save/save_bench.cpp", '"shardmark/testing/golden.hpp"'),
+    ("bench/save/save_bench.cpp", "<hdf5.h>"),
+    ("bench/save/save_bench.cpp", "<gtest/gtest.h>"),
+]
+
+
+class Includes(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        (self.root / "lib/shardmark").mkdir(parents=True)
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def test_allowed(self):
+        for name, include in ALLOWED:
+            with self.subTest(name=name, include=include):
+                path = self.write(name, f"// licence\n#include {include}\n")
+                self.assertEqual([], check_layers.check_tree(self.root))
+                path.unlink()
+
+    def test_refused_with_file_and_line(self):
+        for name, include in REFUSED:
+            with self.subTest(name=name, include=include):
+                path = self.write(name, f"// licence\n\n  #  include {include}  // why\n")
+                found = check_layers.check_tree(self.root)
+                self.assertEqual(1, len(found), found)
+                line = 1 if "novel" in name else 3
+                self.assertTrue(found[0].startswith(f"{name}:{line}: "), found)
+                path.unlink()
+
+    def test_cmake_uses(self):
+        name = "lib/shardmark/plan/CMakeLists.txt"
+        good = "shardmark_add_layer(plan\n  SOURCES a.cpp\n  USES core protocol\n  LINK tensor)\n"
+        self.write(name, good)
+        self.assertEqual([], check_layers.check_tree(self.root))
+        self.write(name, "# first\n" + good.replace("protocol", "protocol mpi"))
+        found = check_layers.check_tree(self.root)
+        self.assertEqual(1, len(found), found)
+        self.assertTrue(found[0].startswith(f"{name}:2: layer 'plan' USES mpi"), found)
+
+    def test_exit_codes(self):
+        command = [sys.executable, str(HERE / "check_layers.py"), str(self.root)]
+        self.assertEqual(0, subprocess.run(command, check=False).returncode)
+        self.write("lib/shardmark/core/a.cpp", "#include <mpi.h>\n")
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("lib/shardmark/core/a.cpp:1: layer 'core' may not include <mpi.h>", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

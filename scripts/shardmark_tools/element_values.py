@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The law of values: what element i of tensor fqn holds in a checkpoint with a given seed.
+
+Written from the design's text alone, with numpy, so that it can judge what the C++ code wrote.
+"""
+
+import numpy as np
+
+FNV_OFFSET = 0xCBF29CE484222325
+FNV_PRIME = 0x100000001B3
+MASK_64 = 2**64 - 1
+
+INTEGER_TYPES = {
+    "int64": np.int64,
+    "int32": np.int32,
+    "int16": np.int16,
+    "int8": np.int8,
+    "uint8": np.uint8,
+}
+FLOAT_TYPES = {
+    "float64": np.float64,
+    "float32": np.float32,
+    "float16": np.float16,
+    "bfloat16": np.float32,  # numpy has none; exact in float32
+    "float8_e4m3fn": np.float32,
+    "float8_e5m2": np.float32,
+}
+DTYPE_NAMES = [*FLOAT_TYPES, *INTEGER_TYPES, "bool"]
+ITEM_SIZES = {
+    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1,
+    "float8_e5m2": 1, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1,
+}  # fmt: skip
+
+
+def fnv1a_64(data):
+    value = FNV_OFFSET
+    for byte in data:
+        value = ((value ^ byte) * FNV_PRIME) & MASK_64
+    return value
+
+
+def hashed(fqn, seed, start, count):
+    """The 64-bit v of elements start to start + count - 1, as uint64."""
+    base = (fnv1a_64(fqn.encode()) + (seed + 1) * 0x9E3779B97F4A7C15) & MASK_64
+    index = np.arange(start, start + count, dtype=np.uint64)
+    z = index * np.uint64(0xD1B54A32D192ED03) + np.array([base], dtype=np.uint64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def float8_value(bits, exponent_bits):
+    """Finite values only: sign, exponent, mantissa, with denormals."""
+    mantissa_bits = 7 - exponent_bits
+    bias = 2 ** (exponent_bits - 1) - 1
+    exponent = ((bits >> mantissa_bits) & (2**exponent_bits - 1)).astype(np.int64)
+    mantissa = (bits & (2**mantissa_bits - 1)).astype(np.float64) / 2**mantissa_bits
+    normal = (1 + mantissa) * np.exp2((exponent - bias).astype(np.float64))
+    magnitude = np.where(exponent == 0, mantissa * 2.0 ** (1 - bias), normal)
+    return np.where(bits & 0x80, -magnitude, magnitude).astype(np.float32)
+
+
+def expected_values(fqn, seed, dtype, start, count):
+    """Values of elements start to start + count - 1 as a numpy array that compares exactly."""
+    v = hashed(fqn, seed, start, count)
+    if dtype == "float64":
+        return (v >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    if dtype == "float32":
+        return ((v >> np.uint64(40)).astype(np.float64) * 2.0**-24).astype(np.float32)
+    if dtype in ("float16", "bfloat16"):
+        return ((v >> np.uint64(56)).astype(np.float64) * 2.0**-8).astype(FLOAT_TYPES[dtype])
+    if dtype in ("float8_e4m3fn", "float8_e5m2"):
+        bits = ((v >> np.uint64(56)) & np.uint64(0x77)).astype(np.uint8)
+        return float8_value(bits, 4 if dtype == "float8_e4m3fn" else 5)
+    if dtype == "bool":
+        return (v & np.uint64(1)).astype(bool)
+    return v.astype(INTEGER_TYPES[dtype])
+
+
+def expected_bits(fqn, seed, dtype, start, count):
+    """The stored bytes of the types that numpy lacks, as unsigned integers."""
+    v = hashed(fqn, seed, start, count)
+    if dtype in ("float8_e4m3fn", "float8_e5m2"):
+        return ((v >> np.uint64(56)) & np.uint64(0x77)).astype(np.uint8)
+    assert dtype == "bfloat16", dtype
+    values = expected_values(fqn, seed, dtype, start, count)
+    return (values.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+
+
+def expected_object_bytes(fqn, seed, count):
+    return (hashed(fqn, seed, 0, count) & np.uint64(0xFF)).astype(np.uint8)
