@@ -11,6 +11,7 @@
 #include "shardmark/plan/save_plan.hpp"
 #include "shardmark/profile/phase_times.hpp"
 #include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/hdf5_state.hpp"
 #include "shardmark/storage/storage_options.hpp"
 
 namespace shardmark {
@@ -57,9 +58,5 @@ struct SaveReport {
 /// refuses further HDF5 work (hdf5_unusable()), and must leave by _exit.
 Result<SaveReport> save(const StateDict& state_dict, const SaveOptions& options,
                         const Communicator& comm);
-
-/// Local. True after a write inside HDF5 failed: closing its files could hang, so they stay open
-/// for ever.
-bool hdf5_unusable() noexcept;
 
 }  // namespace shardmark

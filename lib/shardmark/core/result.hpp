@@ -111,17 +111,19 @@ class [[nodiscard]] Status {
 
 }  // namespace shardmark
 
-/// Leaves the function with the error of `expression`, a Status or Result. For local code only:
-/// collective code agrees first, so that no rank leaves alone.
-#define SHARDMARK_RETURN_IF_ERROR(expression)                          \
-  do {                                                                 \
-    if (auto&& shardmark_status_ = (expression); !shardmark_status_) { \
-      return shardmark_status_.error();                                \
-    }                                                                  \
-  } while (false)
-
 #define SHARDMARK_CONCAT_(a, b) a##b
 #define SHARDMARK_CONCAT(a, b) SHARDMARK_CONCAT_(a, b)
+
+/// Leaves the function with the error of `expression`, a Status or Result. For local code only:
+/// collective code agrees first, so that no rank leaves alone.
+#define SHARDMARK_RETURN_IF_ERROR(expression) \
+  SHARDMARK_RETURN_IF_ERROR_(SHARDMARK_CONCAT(shardmark_status_, __LINE__), expression)
+#define SHARDMARK_RETURN_IF_ERROR_(name, expression) \
+  do {                                               \
+    if (auto&& name = (expression); !name) {         \
+      return name.error();                           \
+    }                                                \
+  } while (false)
 
 /// `SHARDMARK_ASSIGN_OR_RETURN(auto x, f());` takes the value out of a Result, or leaves with its
 /// error.

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/checkpoint/load.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "shardmark/checkpoint/checkpoint_files.hpp"
+#include "shardmark/checkpoint/chunk_verification.hpp"
+#include "shardmark/plan/load_plan.hpp"
+#include "shardmark/storage/storage_reader.hpp"
+
+namespace shardmark {
+namespace {
+
+/// One load on one rank, up to the plan or to the end.
+class Load {
+ public:
+  Load(const StateDict& state_dict, const LoadOptions& options, const Communicator& comm)
+      : state_dict_(state_dict), options_(options), comm_(comm) {}
+
+  Status plan() {
+    SHARDMARK_RETURN_IF_ERROR(open());
+    clock_.enter(Phase::hooks);
+    auto wanted = collect_wanted(state_dict_);
+    Status planned(wanted);
+    clock_.enter(Phase::load_plan);
+    if (wanted) {
+      auto plan = make_load_plan(*wanted, manifest_.entries, manifest_.chunks);
+      planned = Status(plan);
+      if (plan) {
+        plan_ = std::move(*plan);
+      }
+    }
+    return agree(planned);
+  }
+
+  Result<LoadReport> run() {
+    SHARDMARK_RETURN_IF_ERROR(plan());
+    clock_.enter(Phase::read);
+    std::vector<ReadTask> tasks;
+    SHARDMARK_RETURN_IF_ERROR(agree(resolve(tasks)));
+    clock_.enter(Phase::read);
+    const auto reader = make_storage_reader(manifest_.layout, options_.io, comm_);
+    SHARDMARK_RETURN_IF_ERROR(reader->read(directory_, manifest_, tasks));
+    clock_.enter(Phase::verify);
+    ChunkVerification verification(directory_, manifest_, checksums_, comm_);
+    const Status verified = verification.run(tasks, options_.checksum);
+    SHARDMARK_RETURN_IF_ERROR(agree(verified));
+
+    LoadReport report;
+    report.step = manifest_.step;
+    report.seed = manifest_.seed;
+    report.num_bytes = plan_.num_bytes;
+    report.bytes_read = reader->counters().bytes_read;
+    report.read_requests = reader->counters().read_requests;
+    report.verified_chunks = verification.counts().verified;
+    report.unverified_chunks = verification.counts().unverified;
+    report.verify_bytes_read = verification.counts().bytes_read;
+    report.phases = clock_.stop();
+    report.total_s = report.phases.total_s();
+    return report;
+  }
+
+  std::vector<FileRange> ranges() const {
+    std::vector<FileRange> ranges;
+    for (const PlannedRead& read : plan_.reads) {
+      const Entry& entry = manifest_.entries.entries[read.entry];
+      const EntryLocation& location = manifest_.locations[read.entry];
+      const std::string path = directory_ + "/" + manifest_.files[location.file];
+      const std::int64_t itemsize = element_size(entry.dtype);
+      for_each_run(read.box, entry.sizes, [&](std::int64_t element, std::int64_t count) {
+        ranges.push_back({path, location.address + element * itemsize, count * itemsize});
+      });
+    }
+    return ranges;
+  }
+
+ private:
+  Status agree(const Status& local) {
+    const ScopedPhase wait(clock_, Phase::wait);
+    return comm_.agree(local);
+  }
+
+  /// Rank 0 checks the checkpoint; all ranks get what it has read.
+  Status open() {
+    Status opened;
+    std::vector<std::byte> bytes;
+    if (comm_.is_root()) {
+      auto checkpoint = open_checkpoint(options_.directory, options_.step);
+      opened = Status(checkpoint);
+      if (checkpoint) {
+        auto checksums = read_checksums(checkpoint->directory, checkpoint->manifest);
+        opened = Status(checksums);
+        if (checksums) {
+          checksums_ = std::move(*checksums);
+        }
+        directory_ = std::move(checkpoint->directory);
+        manifest_ = std::move(checkpoint->manifest);
+        bytes = std::move(checkpoint->manifest_bytes);
+      }
+    }
+    SHARDMARK_RETURN_IF_ERROR(agree(opened));
+    clock_.enter(Phase::metadata);
+    comm_.broadcast(directory_);
+    comm_.broadcast(bytes);
+    Status decoded;
+    if (!comm_.is_root()) {
+      auto manifest = decode_manifest(bytes);
+      decoded = Status(manifest);
+      if (manifest) {
+        manifest_ = std::move(*manifest);
+      }
+    }
+    if (options_.checksum != ChecksumMode::none) {
+      std::vector<std::byte> words(checksums_.size() * sizeof(std::uint64_t));
+      std::memcpy(words.data(), checksums_.data(), words.size());
+      comm_.broadcast(words);
+      checksums_.resize(words.size() / sizeof(std::uint64_t));
+      std::memcpy(checksums_.data(), words.data(), words.size());
+    }
+    return agree(decoded);
+  }
+
+  /// The third hook: where each planned piece goes.
+  Status resolve(std::vector<ReadTask>& tasks) const {
+    tasks.reserve(plan_.reads.size());
+    for (const PlannedRead& read : plan_.reads) {
+      const Entry& entry = manifest_.entries.entries[read.entry];
+      const StateDictEntry* target = state_dict_.find(entry.fqn);
+      if (target->tensor == nullptr) {
+        if (target->mutable_object.size() != target->object.size()) {
+          return Error{
+              ErrorCode::invalid_argument,
+              fmt::format("object '{}' was added as const and cannot be loaded into", entry.fqn)};
+        }
+        tasks.push_back(
+            {&read, contiguous_view(target->mutable_object.data(), Dtype::uint8, entry.sizes)});
+        continue;
+      }
+      SHARDMARK_ASSIGN_OR_RETURN(
+          const TensorView shard,
+          target->tensor->get_mutable_tensor_shard({entry.fqn, read.source, std::nullopt}));
+      Box part = read.box;
+      for (int d = 0; d < part.ndim(); ++d) {
+        part.offsets[d] -= read.source[d];
+      }
+      if (shard.dtype != entry.dtype || !contains(whole_box(shard.sizes), part)) {
+        return Error{ErrorCode::invalid_argument,
+                     fmt::format("'{}': get_tensor_shard gives another box than create_chunk_list",
+                                 entry.fqn)};
+      }
+      tasks.push_back({&read, shard.subview(part)});
+    }
+    return {};
+  }
+
+  const StateDict& state_dict_;
+  const LoadOptions& options_;
+  const Communicator& comm_;
+  PhaseClock clock_{Phase::open};
+  std::string directory_;
+  Manifest manifest_;
+  std::vector<std::uint64_t> checksums_;
+  LoadPlan plan_;
+};
+
+}  // namespace
+
+Result<LoadReport> load(StateDict& state_dict, const LoadOptions& options,
+                        const Communicator& comm) {
+  return Load(state_dict, options, comm).run();
+}
+
+Result<std::vector<FileRange>> plan_load_ranges(const StateDict& state_dict,
+                                                const LoadOptions& options,
+                                                const Communicator& comm) {
+  Load load(state_dict, options, comm);
+  SHARDMARK_RETURN_IF_ERROR(load.plan());
+  return load.ranges();
+}
+
+}  // namespace shardmark

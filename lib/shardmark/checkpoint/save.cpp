@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/checkpoint/save.hpp"
+
+#include <array>
+
+#include "shardmark/checkpoint/mpi_plan_exchange.hpp"
+#include "shardmark/plan/save_planner.hpp"
+#include "shardmark/storage/checkpoint_directory.hpp"
+#include "shardmark/storage/storage_writer.hpp"
+#include "shardmark/storage/structure_hash.hpp"
+
+namespace shardmark {
+namespace {
+
+Phase phase_of(PlanStep step) {
+  switch (step) {
+    case PlanStep::hooks:
+      return Phase::hooks;
+    case PlanStep::local_plan:
+      return Phase::local_plan;
+    case PlanStep::gather:
+      return Phase::gather;
+    case PlanStep::global_plan:
+      return Phase::global_plan;
+    case PlanStep::scatter:
+      return Phase::scatter;
+    case PlanStep::wait:
+      return Phase::wait;
+  }
+  return Phase::wait;
+}
+
+/// One save on one rank, from the first check to the report.
+class Save {
+ public:
+  Save(const StateDict& state_dict, const SaveOptions& options, const Communicator& comm)
+      : state_dict_(state_dict),
+        options_(options),
+        comm_(comm),
+        writer_(make_storage_writer(options.storage, comm, clock_)) {}
+
+  Result<SaveReport> run() {
+    const Status done = protocol();
+    if (!done) {
+      abandon();
+      return done.error();
+    }
+    report_.step = options_.step;
+    report_.bytes_written = writer_->counters().bytes_written;
+    report_.write_requests = writer_->counters().write_requests;
+    report_.no_collective_cause = writer_->counters().no_collective_cause;
+    if (planning_.global) {
+      report_.statistics = std::move(planning_.global->statistics);
+    }
+    report_.phases = clock_.stop();
+    report_.returned_s = report_.phases.total_s();
+    return std::move(report_);
+  }
+
+ private:
+  bool stores() const noexcept { return options_.storage.backend != Backend::null; }
+
+  Status protocol() {
+    if (stores()) {
+      // Before anything costs time: a step that exists, a directory that cannot be.
+      SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [this]() -> Status {
+        SHARDMARK_RETURN_IF_ERROR(make_checkpoint_root(options_.directory));
+        return check_step_is_new(options_.directory, options_.step);
+      }));
+    }
+    SHARDMARK_RETURN_IF_ERROR(plan());
+    SHARDMARK_RETURN_IF_ERROR(create());
+    SHARDMARK_RETURN_IF_ERROR(write());
+    clock_.enter(Phase::flush);
+    SHARDMARK_RETURN_IF_ERROR(writer_->flush());
+    SHARDMARK_RETURN_IF_ERROR(commit());
+    report_.durable_s = clock_.elapsed_s();
+    share_outcome();
+    return {};
+  }
+
+  /// Runs `action` on rank 0 in `phase`; its status everywhere.
+  template <typename Action>
+  Status on_root(Phase phase, const Action& action) {
+    Status local;
+    if (comm_.is_root()) {
+      clock_.enter(phase);
+      local = action();
+    }
+    clock_.enter(Phase::wait);
+    return comm_.agree(local);
+  }
+
+  Status plan() {
+    MpiPlanExchange exchange(comm_);
+    const auto planner = make_coordinator_save_planner(options_.dedup);
+    SHARDMARK_ASSIGN_OR_RETURN(
+        planning_, planner->plan([this](int) { return &state_dict_; }, exchange,
+                                 [this](int, SavePlan&& plan) {
+                                   plan_ = std::move(plan);
+                                   return Status();
+                                 },
+                                 [this](PlanStep step) { clock_.enter(phase_of(step)); }));
+    return {};
+  }
+
+  Status create() {
+    manifest_.step = options_.step;
+    manifest_.seed = options_.seed;
+    manifest_.world_size = comm_.size();
+    manifest_.layout = options_.storage.layout;
+    manifest_.checksum = options_.storage.checksum;
+    std::string path;
+    SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [&]() -> Status {
+      manifest_.save_id = make_save_id();
+      manifest_.entries = planning_.global->entries;
+      manifest_.chunks = std::move(planning_.global->chunks);
+      if (stores()) {
+        SHARDMARK_ASSIGN_OR_RETURN(
+            partial_,
+            PartialCheckpoint::begin(options_.directory, options_.step, manifest_.save_id));
+        path = partial_->path();
+      }
+      return {};
+    }));
+    clock_.enter(Phase::create);
+    comm_.broadcast(path);
+    return writer_->create(path, planning_.entries, manifest_);
+  }
+
+  Status write() {
+    clock_.enter(Phase::write);
+    std::vector<WriteTask> tasks;
+    tasks.reserve(plan_.writes.size());
+    Status resolved;
+    for (const PlannedWrite& planned : plan_.writes) {
+      auto elements = resolve(planned);
+      if (!elements) {
+        resolved = Status(elements);
+        break;
+      }
+      tasks.push_back({&planned, *elements});
+      bytes_ += elements->num_bytes();
+    }
+    SHARDMARK_RETURN_IF_ERROR(comm_.agree(resolved));
+    return writer_->write(tasks);
+  }
+
+  /// The elements behind a planned write: the third hook, narrowed to the part that is written.
+  Result<ConstTensorView> resolve(const PlannedWrite& planned) const {
+    const Entry& entry = planning_.entries.entries[planned.entry];
+    const StateDictEntry* found = state_dict_.find(entry.fqn);
+    if (found == nullptr) {
+      return Error{ErrorCode::internal,
+                   "planned entry '" + entry.fqn + "' is not in the state dict"};
+    }
+    if (found->tensor == nullptr) {
+      return contiguous_view(found->object.data(), Dtype::uint8, entry.sizes);
+    }
+    SHARDMARK_ASSIGN_OR_RETURN(
+        const ConstTensorView shard,
+        found->tensor->get_tensor_shard({entry.fqn, planned.source, std::nullopt}));
+    Box part = planned.box;
+    for (int d = 0; d < part.ndim(); ++d) {
+      part.offsets[d] -= planned.source[d];
+    }
+    if (shard.dtype != entry.dtype || !contains(whole_box(shard.sizes), part)) {
+      return Error{
+          ErrorCode::invalid_argument,
+          "'" + entry.fqn + "': get_tensor_shard gives another box than create_write_items"};
+    }
+    return shard.subview(part);
+  }
+
+  Status commit() {
+    return on_root(Phase::commit, [this]() -> Status {
+      const std::vector<std::byte> bytes = encode(manifest_);
+      report_.inventory.metadata_bytes = static_cast<std::int64_t>(bytes.size());
+      SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, writer_->write_manifest(bytes));
+      if (!stores()) {
+        return {};
+      }
+      const std::string entry_file = partial_->path() + "/" + entry_file_name;
+      CommitRecord record{manifest_.save_id,
+                          manifest_.step,
+                          {},
+                          address,
+                          static_cast<std::int64_t>(bytes.size()),
+                          0};
+      SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(entry_file));
+      record.files.push_back({entry_file_name, size});
+      SHARDMARK_ASSIGN_OR_RETURN(record.structure_hash, structure_hash(entry_file, manifest_));
+      SHARDMARK_ASSIGN_OR_RETURN(report_.path, partial_->commit(record));
+      partial_.reset();
+      take_inventory(size, static_cast<std::int64_t>(to_text(record).size()));
+      return {};
+    });
+  }
+
+  void take_inventory(std::int64_t entry_file_bytes, std::int64_t commit_bytes) {
+    Inventory& inventory = report_.inventory;
+    std::int64_t element_bytes = 0;
+    for (const Entry& entry : manifest_.entries.entries) {
+      element_bytes += entry.num_bytes();
+    }
+    inventory.files = 2;
+    inventory.num_bytes = entry_file_bytes + commit_bytes;
+    inventory.checksum_bytes = manifest_.checksums_address < 0
+                                   ? 0
+                                   : static_cast<std::int64_t>(8 * manifest_.entries.num_chunks());
+    inventory.padding_bytes = entry_file_bytes - element_bytes - inventory.metadata_bytes -
+                              inventory.checksum_bytes -
+                              writer_->layout_counters().library_metadata_bytes;
+  }
+
+  void share_outcome() {
+    Inventory& i = report_.inventory;
+    std::array<std::int64_t, 6> shared = {i.files,          i.num_bytes,      i.padding_bytes,
+                                          i.metadata_bytes, i.checksum_bytes, 0};
+    for (const Entry& entry : planning_.entries.entries) {
+      shared[5] += entry.num_bytes();
+    }
+    comm_.all_reduce(shared, MPI_MAX);
+    i = {shared[0], shared[1], shared[2], shared[3], shared[4]};
+    report_.num_bytes = shared[5];
+    comm_.broadcast(report_.path);
+  }
+
+  /// After an agreed failure: rank 0 removes what is there, and nobody leaves before it is gone.
+  void abandon() {
+    if (partial_) {
+      partial_->abandon();
+    }
+    comm_.barrier();
+  }
+
+  const StateDict& state_dict_;
+  const SaveOptions& options_;
+  const Communicator& comm_;
+  PhaseClock clock_{Phase::create};
+  std::unique_ptr<StorageWriter> writer_;
+  SavePlanning planning_;
+  SavePlan plan_;
+  Manifest manifest_;
+  std::optional<PartialCheckpoint> partial_;  // rank 0
+  std::int64_t bytes_ = 0;
+  SaveReport report_;
+};
+
+}  // namespace
+
+Result<SaveReport> save(const StateDict& state_dict, const SaveOptions& options,
+                        const Communicator& comm) {
+  return Save(state_dict, options, comm).run();
+}
+
+}  // namespace shardmark

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shardmark/core/result.hpp"
+
+namespace shardmark {
+
+/// The contents of COMMIT, the file whose presence in step-NNNNNNNN/ makes a checkpoint loadable.
+/// Plain text, one "key value" a line, ending in the XXH3-64 of everything before:
+///
+///     shardmark checkpoint
+///     format_version 1
+///     save_id 0f3a...
+///     step 12
+///     file 123456 checkpoint.h5        (bytes, name; the entry file first)
+///     manifest 4096 1790               (address and length in the entry file)
+///     structure 9f0c...                (XXH3-64 of the entry file outside element data)
+///     xxh3 77aa...
+struct CommitRecord {
+  struct File {
+    std::string name;
+    std::int64_t num_bytes = 0;
+  };
+  std::string save_id;
+  std::int64_t step = 0;
+  std::vector<File> files;
+  std::int64_t manifest_address = 0;
+  std::int64_t manifest_bytes = 0;
+  std::uint64_t structure_hash = 0;
+};
+
+inline constexpr const char* commit_file_name = "COMMIT";
+inline constexpr const char* entry_file_name = "checkpoint.h5";
+
+std::string to_text(const CommitRecord& record);
+
+/// Local. `path` is for messages. The version is looked at before the hash: another version may
+/// hash otherwise. Errors: unsupported for another format version, data_loss for anything else that
+/// to_text() cannot have written.
+Result<CommitRecord> parse_commit_record(const std::string& text, const std::string& path);
+
+}  // namespace shardmark

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/hdf5/hdf5_call.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "shardmark/storage/hdf5_state.hpp"
+
+namespace shardmark {
+namespace {
+
+bool unusable = false;
+
+herr_t keep_innermost(unsigned depth, const H5E_error2_t* entry, void* text) {
+  if (depth == 0) {
+    *static_cast<std::string*>(text) =
+        fmt::format("{} ({})", entry->desc == nullptr ? "" : entry->desc,
+                    entry->func_name == nullptr ? "" : entry->func_name);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Status prepare_hdf5() {
+  if (unusable) {
+    return Error{ErrorCode::io_error, "HDF5 is not usable in this process after a failed write"};
+  }
+  static const bool ready = [] {
+    H5dont_atexit();
+    H5open();
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    return true;
+  }();
+  static_cast<void>(ready);
+  return {};
+}
+
+void mark_hdf5_unusable() noexcept {
+  unusable = true;
+}
+
+bool hdf5_unusable() noexcept {
+  return unusable;
+}
+
+Error hdf5_error(const char* function, const char* object) {
+  std::string why;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &why);
+  H5Eclear2(H5E_DEFAULT);
+  const bool full = why.find("No space left") != std::string::npos ||
+                    why.find("quota") != std::string::npos ||
+                    why.find("File too large") != std::string::npos;
+  return {full ? ErrorCode::no_space : ErrorCode::io_error,
+          fmt::format("{} {}: {}", function, object, why)};
+}
+
+}  // namespace shardmark

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <hdf5.h>
+
+#include "shardmark/core/result.hpp"
+#include "shardmark/storage/hdf5/handle.hpp"
+
+namespace shardmark {
+
+/// Local. Makes HDF5 ready for this process: silent, and without an exit handler, which would close
+/// files that a failed write has left unsafe to close. Before the first HDF5 call; cheap when
+/// repeated. Errors: io_error once mark_hdf5_unusable() was called.
+Status prepare_hdf5();
+
+/// Local. After a failed write: no file is closed any more, all later HDF5 work is refused.
+void mark_hdf5_unusable() noexcept;
+
+/// Local. The innermost message of HDF5's error stack, in the form "FUNCTION OBJECT: why". The one
+/// place where HDF5's return codes become errors.
+Error hdf5_error(const char* function, const char* object);
+
+inline Status hdf5_status(herr_t return_code, const char* function, const char* object) {
+  return return_code < 0 ? Status(hdf5_error(function, object)) : Status();
+}
+
+/// Local. Takes over the identifier that an HDF5 call returned.
+template <typename Handle>
+Result<Handle> hdf5_handle(hid_t id, const char* function, const char* object) {
+  if (id < 0) {
+    return hdf5_error(function, object);
+  }
+  return Handle(id);
+}
+
+}  // namespace shardmark

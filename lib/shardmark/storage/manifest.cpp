@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/manifest.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "shardmark/core/checksum.hpp"
+
+namespace shardmark {
+namespace {
+
+constexpr std::uint64_t magic = 0x544E414D4B524D53ULL;  // "SMRKMANT"
+constexpr std::uint64_t chunk_table_tag = 0;            // 1 is kept for layouts
+
+}  // namespace
+
+std::vector<std::byte> encode(const Manifest& manifest) {
+  ByteWriter out;
+  out.fixed64(magic);
+  out.varint(format_version);
+  out.count(manifest.step);
+  out.fixed64(manifest.seed);
+  out.text(manifest.save_id);
+  out.count(manifest.world_size);
+  out.varint(static_cast<std::uint64_t>(manifest.layout));
+  out.varint(static_cast<std::uint64_t>(manifest.checksum));
+  out.count(manifest.checksums_address + 1);
+  out.varint(manifest.files.size());
+  for (const std::string& file : manifest.files) {
+    out.text(file);
+  }
+  encode(manifest.entries, out);
+  for (const EntryLocation& location : manifest.locations) {
+    out.varint(location.file);
+    // An address is written in full, so that a manifest's length does not depend on where data
+    // lies.
+    out.fixed64(static_cast<std::uint64_t>(location.address));
+  }
+  out.varint(chunk_table_tag);
+  encode(manifest.chunks, manifest.entries, out);
+  out.fixed64(xxh3(out.bytes()));
+  return std::move(out).take();
+}
+
+Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
+  if (bytes.size() < 24) {
+    return Error{ErrorCode::data_loss, "manifest: too short"};
+  }
+  ByteReader tail(bytes.last(8));
+  if (tail.fixed64() != xxh3(bytes.first(bytes.size() - 8))) {
+    return Error{ErrorCode::data_loss, "manifest: its checksum does not match"};
+  }
+  ByteReader in(bytes.first(bytes.size() - 8));
+  Manifest manifest;
+  if (in.fixed64() != magic) {
+    in.fail("not a manifest");
+  }
+  if (const std::uint64_t version = in.varint(); in.ok() && version != format_version) {
+    return Error{
+        ErrorCode::unsupported,
+        fmt::format("manifest: format version {}, this program reads {}", version, format_version)};
+  }
+  manifest.step = in.count();
+  manifest.seed = in.fixed64();
+  manifest.save_id = in.text();
+  manifest.world_size = in.count();
+  manifest.layout =
+      static_cast<FileLayout>(in.count(static_cast<std::int64_t>(FileLayout::shared)));
+  manifest.checksum =
+      static_cast<ChecksumKind>(in.count(static_cast<std::int64_t>(ChecksumKind::xxh3)));
+  manifest.checksums_address = in.count() - 1;
+  const std::size_t num_files = in.length();
+  for (std::size_t i = 0; i < num_files && in.ok(); ++i) {
+    manifest.files.emplace_back(in.text());
+  }
+  SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
+  SHARDMARK_ASSIGN_OR_RETURN(manifest.entries, decode_entry_table(in));
+  for (std::size_t i = 0; i < manifest.entries.entries.size() && in.ok(); ++i) {
+    EntryLocation location;
+    location.file = in.varint();
+    location.address = static_cast<std::int64_t>(in.fixed64());
+    manifest.locations.push_back(location);
+  }
+  if (in.varint() != chunk_table_tag) {
+    in.fail("unknown kind of chunk table");
+  }
+  SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
+  SHARDMARK_ASSIGN_OR_RETURN(manifest.chunks, decode_chunk_table(in, manifest.entries));
+  if (!in.at_end()) {
+    in.fail("bytes after the end");
+  }
+  SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
+  return manifest;
+}
+
+Status check_locations(const Manifest& manifest, std::span<const std::int64_t> file_sizes) {
+  if (manifest.files.empty() || manifest.files.size() != file_sizes.size()) {
+    return Error{ErrorCode::data_loss, fmt::format("manifest: {} files, COMMIT has {}",
+                                                   manifest.files.size(), file_sizes.size())};
+  }
+  struct Range {
+    std::uint64_t file;
+    std::int64_t begin;
+    std::int64_t end;
+    std::string_view fqn;
+  };
+  std::vector<Range> ranges;
+  const auto add = [&](std::uint64_t file, std::int64_t address, std::int64_t num_bytes,
+                       std::string_view what) -> Status {
+    if (file >= file_sizes.size() || address < 0 || num_bytes > file_sizes[file] ||
+        address > file_sizes[file] - num_bytes) {
+      return Error{ErrorCode::data_loss,
+                   fmt::format("manifest: '{}' lies outside its file: {} bytes at {}", what,
+                               num_bytes, address)};
+    }
+    ranges.push_back({file, address, address + num_bytes, what});
+    return {};
+  };
+  for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
+    const Entry& entry = manifest.entries.entries[i];
+    if (entry.num_bytes() > 0) {
+      SHARDMARK_RETURN_IF_ERROR(add(manifest.locations[i].file, manifest.locations[i].address,
+                                    entry.num_bytes(), entry.fqn));
+    }
+  }
+  if (manifest.checksums_address >= 0) {
+    SHARDMARK_RETURN_IF_ERROR(add(0, manifest.checksums_address,
+                                  static_cast<std::int64_t>(manifest.entries.num_chunks() * 8),
+                                  "checksums"));
+  }
+  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
+    return a.file != b.file ? a.file < b.file : a.begin < b.begin;
+  });
+  for (std::size_t i = 1; i < ranges.size(); ++i) {
+    if (ranges[i].file == ranges[i - 1].file && ranges[i].begin < ranges[i - 1].end) {
+      return Error{ErrorCode::data_loss, fmt::format("manifest: '{}' and '{}' share bytes",
+                                                     ranges[i - 1].fqn, ranges[i].fqn)};
+    }
+  }
+  return {};
+}
+
+}  // namespace shardmark

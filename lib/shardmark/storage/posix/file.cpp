@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/posix/file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+namespace shardmark {
+namespace {
+
+// Below the limit of one read(2) or write(2) on Linux, 2 GiB less a page.
+constexpr std::size_t max_transfer_bytes = std::size_t{1} << 30;
+
+}  // namespace
+
+FileDescriptor::~FileDescriptor() {
+  if (fd_ >= 0) {
+    ::close(fd_);
+  }
+}
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+Error errno_error(std::string_view action, const std::string& path, int error_number) {
+  ErrorCode code = ErrorCode::io_error;
+  if (error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG) {
+    code = ErrorCode::no_space;
+  } else if (error_number == ENOENT) {
+    code = ErrorCode::not_found;
+  }
+  return {code, fmt::format("{} {}: {}", action, path,
+                            std::error_code(error_number, std::generic_category()).message())};
+}
+
+Result<FileDescriptor> open_file(const std::string& path, int flags, unsigned mode) {
+  while (true) {
+    const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+    if (fd >= 0) {
+      return FileDescriptor(fd);
+    }
+    if (errno != EINTR) {
+      return errno_error("cannot open", path, errno);
+    }
+  }
+}
+
+Status read_at(const FileDescriptor& file, const std::string& path, std::span<std::byte> bytes,
+               std::int64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t got =
+        ::pread(file.get(), bytes.data(), std::min(bytes.size(), max_transfer_bytes), offset);
+    if (got < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return errno_error("cannot read", path, errno);
+    }
+    if (got == 0) {
+      return Error{ErrorCode::data_loss, fmt::format("{} ends at byte {}, {} more were expected",
+                                                     path, offset, bytes.size())};
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+    offset += got;
+  }
+  return {};
+}
+
+Status write_at(const FileDescriptor& file, const std::string& path,
+                std::span<const std::byte> bytes, std::int64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t put =
+        ::pwrite(file.get(), bytes.data(), std::min(bytes.size(), max_transfer_bytes), offset);
+    if (put < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return errno_error("cannot write", path, errno);
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+    offset += put;
+  }
+  return {};
+}
+
+Result<std::string> read_small_file(const std::string& path, std::int64_t max_bytes) {
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) {
+    return errno_error("cannot stat", path, errno);
+  }
+  if (info.st_size > max_bytes) {
+    return Error{ErrorCode::data_loss, fmt::format("{} has {} bytes, at most {} were expected",
+                                                   path, info.st_size, max_bytes)};
+  }
+  std::string text(static_cast<std::size_t>(info.st_size), '\0');
+  SHARDMARK_RETURN_IF_ERROR(
+      read_at(file, path, std::as_writable_bytes(std::span(text.data(), text.size())), 0));
+  return text;
+}
+
+Result<std::int64_t> file_size(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    return errno_error("cannot stat", path, errno);
+  }
+  return static_cast<std::int64_t>(info.st_size);
+}
+
+Status fsync_path(const std::string& path) {
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
+  while (::fsync(file.get()) != 0) {
+    if (errno != EINTR) {
+      return errno_error("cannot fsync", path, errno);
+    }
+  }
+  return {};
+}
+
+}  // namespace shardmark

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "shardmark/core/result.hpp"
+
+namespace shardmark {
+
+/// Owner of a file descriptor. Move-only; closing never reports, so fsync first what must be
+/// durable.
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
+  ~FileDescriptor();
+  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
+
+  int get() const noexcept { return fd_; }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+/// Local. errno as an Error: "ACTION PATH: text". ENOSPC, EDQUOT and EFBIG are no_space; ENOENT is
+/// not_found.
+Error errno_error(std::string_view action, const std::string& path, int error_number);
+
+/// Local. open(2) with O_CLOEXEC.
+Result<FileDescriptor> open_file(const std::string& path, int flags, unsigned mode = 0644);
+
+/// Local. All of `bytes` at `offset`, in as many calls as it takes. Errors: data_loss where the
+/// file ends early.
+Status read_at(const FileDescriptor& file, const std::string& path, std::span<std::byte> bytes,
+               std::int64_t offset);
+Status write_at(const FileDescriptor& file, const std::string& path,
+                std::span<const std::byte> bytes, std::int64_t offset);
+
+/// Local. The whole of a small file. Errors: invalid_argument above `max_bytes`.
+Result<std::string> read_small_file(const std::string& path, std::int64_t max_bytes);
+
+Result<std::int64_t> file_size(const std::string& path);
+
+/// Local. fsync of a file or a directory, by name.
+Status fsync_path(const std::string& path);
+
+}  // namespace shardmark

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/posix/space.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "shardmark/storage/posix/file.hpp"
+
+namespace shardmark {
+
+Status check_free_space(const std::string& directory, std::int64_t num_bytes) {
+  struct statvfs info {};
+  if (::statvfs(directory.c_str(), &info) != 0) {
+    return errno_error("cannot statvfs", directory, errno);
+  }
+  const auto free_bytes = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
+  if (free_bytes < static_cast<double>(num_bytes)) {
+    return Error{ErrorCode::no_space,
+                 fmt::format("no space in {}: the checkpoint needs {} bytes, {:.0f} are free",
+                             directory, num_bytes, free_bytes)};
+  }
+  return {};
+}
+
+Status check_file_size_limit(const std::string& path, std::int64_t num_bytes) {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0) {
+    return errno_error("cannot read the file size limit for", path, errno);
+  }
+  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < static_cast<rlim_t>(num_bytes)) {
+    return Error{ErrorCode::no_space,
+                 fmt::format("{} needs {} bytes, this process may write files of {} (RLIMIT_FSIZE, "
+                             "ulimit -f)",
+                             path, num_bytes, limit.rlim_cur)};
+  }
+  return {};
+}
+
+Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes) {
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_WRONLY));
+  while (::fallocate(file.get(), 0, 0, num_bytes) != 0) {
+    if (errno == EOPNOTSUPP || errno == ENOSYS) {
+      return false;
+    }
+    if (errno != EINTR) {
+      return errno_error(fmt::format("cannot reserve {} bytes for", num_bytes), path, errno);
+    }
+  }
+  return true;
+}
+
+Result<bool> can_detect_holes(const std::string& path, std::int64_t unwritten_offset) {
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
+  // The element may share its page with written metadata: ask at the next page.
+  const std::int64_t page = ::sysconf(_SC_PAGESIZE);
+  const std::int64_t at = (unwritten_offset + page - 1) / page * page;
+  return ::lseek(file.get(), at, SEEK_HOLE) == at;
+}
+
+Status check_no_holes(const std::string& path, std::span<const FileRange> ranges) {
+  if (ranges.empty()) {
+    return {};
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
+  const std::int64_t end = ranges.back().offset + ranges.back().num_bytes;
+  auto range = ranges.begin();
+  for (std::int64_t at = ranges.front().offset; at < end;) {
+    const std::int64_t hole = ::lseek(file.get(), at, SEEK_HOLE);
+    if (hole < 0 || hole >= end) {
+      return hole < 0 && errno != ENXIO ? Status(errno_error("cannot seek in", path, errno))
+                                        : Status();
+    }
+    const std::int64_t data = ::lseek(file.get(), hole, SEEK_DATA);
+    const std::int64_t hole_end = data < 0 ? end : data;
+    // Padding between datasets is never written and may stay a hole.
+    range = std::find_if(range, ranges.end(), [&](const FileRange& r) {
+      return r.num_bytes > 0 && r.offset + r.num_bytes > hole;
+    });
+    if (range != ranges.end() && range->offset < hole_end) {
+      return Error{
+          ErrorCode::io_error,
+          fmt::format("{}: bytes from {} on were written without an error but did not reach "
+                      "the file",
+                      path, std::max(range->offset, hole))};
+    }
+    at = hole_end;
+  }
+  return {};
+}
+
+}  // namespace shardmark

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "shardmark/core/result.hpp"
+#include "shardmark/storage/posix/page_residency.hpp"
+
+namespace shardmark {
+
+/// Local. Errors: no_space if the file system of `directory` has less than `num_bytes` left, or
+/// this process may not write a file of that size (RLIMIT_FSIZE).
+Status check_free_space(const std::string& directory, std::int64_t num_bytes);
+Status check_file_size_limit(const std::string& path, std::int64_t num_bytes);
+
+/// Local. Reserves blocks for the first `num_bytes` of a file (fallocate), so that no later write
+/// in it can run out of space. True if that is certain, false where the file system cannot reserve.
+/// Errors: no_space, io_error.
+Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes);
+
+/// Local. True if this file system tells never-written bytes from zeros (SEEK_HOLE): asked of a
+/// byte of `path` that nobody has written yet.
+Result<bool> can_detect_holes(const std::string& path, std::int64_t unwritten_offset);
+
+/// Local. Proves that every page of the ranges (of one file, ascending) has been written by
+/// somebody: MPI-IO may report success for bytes that it lost. Call after fsync. Errors: io_error
+/// naming the first lost byte.
+Status check_no_holes(const std::string& path, std::span<const FileRange> ranges);
+
+}  // namespace shardmark

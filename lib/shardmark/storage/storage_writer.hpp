@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "shardmark/core/tensor_view.hpp"
+#include "shardmark/mpi/communicator.hpp"
+#include "shardmark/plan/save_plan.hpp"
+#include "shardmark/profile/phase_times.hpp"
+#include "shardmark/storage/manifest.hpp"
+#include "shardmark/storage/storage_options.hpp"
+
+namespace shardmark {
+
+/// One chunk on its way to storage. The elements are seen, not copied.
+struct WriteTask {
+  const PlannedWrite* write = nullptr;
+  ConstTensorView elements;  // sizes equal write->box.sizes
+};
+
+/// What a writer did, on this rank.
+struct WriteCounters {
+  std::int64_t bytes_written = 0;
+  std::int64_t write_requests = 0;
+  std::int64_t bytes_staged = 0;          // copied because their strides no transfer can express
+  std::uint32_t no_collective_cause = 0;  // HDF5's bits where a collective transfer was not one
+};
+
+/// Bytes in the entry file that are neither elements nor ours.
+struct LayoutCounters {
+  std::int64_t library_metadata_bytes = 0;
+};
+
+/// Puts planned chunks into files. One object a save; the calls come in the order of declaration,
+/// all collective, and each gives the same status on every rank. After a failed call only abandon()
+/// may follow.
+class StorageWriter {
+ public:
+  virtual ~StorageWriter() = default;
+
+  /// Phase create. Lays out the files for `entries` in `directory` and reserves their space before
+  /// any element is written. On rank 0 fills in the manifest's files, locations and checksums
+  /// address.
+  virtual Status create(const std::string& directory, const EntryTable& entries,
+                        Manifest& manifest) = 0;
+
+  /// Phases stage (hashing, copies that strides force) and write. Tasks by entry ascending.
+  virtual Status write(std::span<const WriteTask> tasks) = 0;
+
+  /// Phase flush. Every byte of elements and checksums is durable after it.
+  virtual Status flush() = 0;
+
+  /// Local, rank 0, phase commit. Writes the manifest's bytes into the entry file, durably.
+  /// Returns their address.
+  virtual Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) = 0;
+
+  virtual const WriteCounters& counters() const noexcept = 0;
+  virtual const LayoutCounters& layout_counters() const noexcept = 0;
+};
+
+/// Local. `clock` is told of the phases; both must outlive the writer.
+std::unique_ptr<StorageWriter> make_storage_writer(const StorageOptions& options,
+                                                   const Communicator& comm, PhaseClock& clock);
+
+}  // namespace shardmark
