@@ -70,8 +70,8 @@ Status expect_one_of(std::string_view given, std::string_view value,
   if (std::ranges::find(values, value) != values.end()) {
     return {};
   }
-  return Error{ErrorCode::invalid_argument, fmt::format("{}: expected {}, found '{}'", given,
-                                                        fmt::join(values, ", "), value)};
+  return Error{ErrorCode::invalid_argument,
+               fmt::format("{}: expected {}, found '{}'", given, fmt::join(values, ", "), value)};
 }
 
 constexpr std::array<std::string_view, 3> formats = {"console", "json", "csv"};
@@ -113,9 +113,8 @@ Result<BenchmarkFlags> parse_benchmark_flags(std::span<const std::string> argume
   }
   for (const std::string_view name : allowed_flags) {
     if (const auto value = environment_value(name); value && name != "v") {
-      SHARDMARK_RETURN_IF_ERROR(
-          set_flag(flags, fmt::format("environment variable for --benchmark_{}", name), name,
-                   *value));
+      SHARDMARK_RETURN_IF_ERROR(set_flag(
+          flags, fmt::format("environment variable for --benchmark_{}", name), name, *value));
     }
   }
   for (const std::string& argument : arguments) {

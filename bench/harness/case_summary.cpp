@@ -67,8 +67,8 @@ void add_times(CaseSummary& summary, const SamplePointers& good) {
 void add_cache_and_memory(CaseSummary& summary, const SamplePointers& good) {
   for (const Sample* sample : good) {
     if (sample->cold) {
-      summary.cold = summary.cold ? std::max(*summary.cold, sample->cold->state)
-                                  : sample->cold->state;
+      summary.cold =
+          summary.cold ? std::max(*summary.cold, sample->cold->state) : sample->cold->state;
     }
     if (sample->peak_memory && !sample->peak_memory->empty()) {
       summary.peak_memory_bytes = std::max(summary.peak_memory_bytes.value_or(0),
@@ -85,9 +85,8 @@ std::optional<TimeSpread> spread_over(std::vector<double> seconds) {
   }
   std::ranges::sort(seconds);
   const std::size_t middle = seconds.size() / 2;
-  const double median = seconds.size() % 2 == 1
-                            ? seconds[middle]
-                            : (seconds[middle - 1] + seconds[middle]) / 2;
+  const double median =
+      seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
   return TimeSpread{median, seconds.front(), seconds.back()};
 }
 

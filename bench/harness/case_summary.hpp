@@ -37,11 +37,11 @@ struct CaseSummary {
   std::optional<TimeSpread> time_s;
   std::optional<TimeSpread> returned_s;
   std::optional<TimeSpread> durable_s;
-  std::optional<double> imbalance;                  // median
-  std::optional<double> rate_bytes_per_s;           // bytes over median time, I/O only
+  std::optional<double> imbalance;         // median
+  std::optional<double> rate_bytes_per_s;  // bytes over median time, I/O only
   std::optional<SlowestPhase> slowest_phase;
-  std::optional<CacheState> cold;                   // the worst of all: any warm repetition shows
-  std::optional<std::int64_t> peak_memory_bytes;    // largest of all ranks and repetitions
+  std::optional<CacheState> cold;                 // the worst of all: any warm repetition shows
+  std::optional<std::int64_t> peak_memory_bytes;  // largest of all ranks and repetitions
 };
 
 /// Local. Median (mean of the two middle ones), minimum and maximum; nullopt of nothing.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "bench/harness/reporters.hpp"
 #include "bench/harness/text_file.hpp"
@@ -93,19 +94,19 @@ Status initialize(const BenchmarkFlags& flags, const Communicator& comm,
 }
 
 void add_context(const RunContext& context) {
-  const auto add = [](const char* key, const auto& value) {
-    benchmark::AddCustomContext(key, fmt::format("{}", value));
+  const auto add = [](const char* key, auto&& value) {
+    benchmark::AddCustomContext(key, fmt::format("{}", std::forward<decltype(value)>(value)));
   };
-  const BuildVersions& versions = context.versions;
-  add("shardmark_version", versions.shardmark);
-  add("commit", versions.commit);
-  add("dirty", versions.dirty);
-  add("build_type", versions.build_type);
-  add("compiler", context.compiler);
-  add("mpi", versions.mpi);
-  add("hdf5", versions.hdf5);
-  add("fmt", versions.fmt);
-  add("google_benchmark", versions.benchmark);
+  const BuildInfo& build = context.build;
+  add("shardmark_version", build.version);
+  add("commit", build.commit);
+  add("dirty", build.dirty);
+  add("build_type", build.build_type);
+  add("compiler", build.compiler);
+  add("mpi", build.mpi);
+  add("hdf5", build.hdf5);
+  add("fmt", build.fmt);
+  add("benchmark", build.google_benchmark);
   add("nodes", context.topology.num_nodes());
   add("ranks", context.num_ranks());
   add("ranks_per_node", fmt::join(context.ranks_per_node(), ","));
@@ -133,8 +134,8 @@ std::string run_reporting(const BenchmarkFlags& flags) {
   json_reporter->SetErrorStream(&json);
   tee.add(std::move(json_reporter));
   if (!flags.format.empty()) {
-    tee.add(std::unique_ptr<benchmark::BenchmarkReporter>(
-        benchmark::CreateDefaultDisplayReporter()));
+    tee.add(
+        std::unique_ptr<benchmark::BenchmarkReporter>(benchmark::CreateDefaultDisplayReporter()));
   }
   benchmark::RunSpecifiedBenchmarks(&tee);
   return json.str();
@@ -159,11 +160,10 @@ Status run_registrations(const std::vector<Registration>& registrations,
                          const std::string& directory, const Communicator& comm) {
   benchmark::ClearRegisteredBenchmarks();
   for (const Registration& registration : registrations) {
-    benchmark::RegisterBenchmark(
-        registration.name.c_str(),
-        [&registration, &context](benchmark::State& state) {
-          run_registration(state, registration, context);
-        })
+    benchmark::RegisterBenchmark(registration.name.c_str(),
+                                 [&registration, &context](benchmark::State& state) {
+                                   run_registration(state, registration, context);
+                                 })
         ->Iterations(1)
         ->UseManualTime();
   }

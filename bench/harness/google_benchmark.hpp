@@ -29,8 +29,8 @@ Status prepare_google_benchmark(const BenchmarkFlags& flags, const RunContext& c
 
 /// Collective, after the above. Runs the registrations in the order given, each as one iteration
 /// with manual time. Rank 0 puts Google Benchmark's JSON into `directory`/benchmark.json (whole or
-/// not at all; nowhere if empty) and shows what flags.format asks for; the other ranks say and write
-/// nothing. Errors: io_error.
+/// not at all; nowhere if empty) and shows what flags.format asks for; the other ranks say and
+/// write nothing. Errors: io_error.
 Status run_registrations(const std::vector<Registration>& registrations,
                          const BenchmarkFlags& flags, const RunContext& context,
                          const std::string& directory, const Communicator& comm);

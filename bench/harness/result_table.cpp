@@ -76,9 +76,8 @@ class Labels {
   std::string heading(const RunContext& context) const {
     const int nodes = context.topology.num_nodes();
     const int ranks = context.num_ranks();
-    std::string text =
-        fmt::format("{}, {} rank{} on {} node{}", fmt::join(models_, " and "), ranks,
-                    ranks == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s");
+    std::string text = fmt::format("{}, {} rank{} on {} node{}", fmt::join(models_, " and "), ranks,
+                                   ranks == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s");
     if (io_variants_.size() == 1) {
       text += ", " + *io_variants_.begin();
     }
@@ -195,9 +194,10 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
   std::string text = labels.heading(context) + "\n\n" + table.text(fitted) + "\n" +
                      remarks(summaries) + legend(summaries);
   if (!directory.empty()) {
-    text += fmt::format("Results: {0}/benchmark.json (Google Benchmark), {0}/samples.json (every "
-                        "sample)\n",
-                        directory);
+    text += fmt::format(
+        "Results: {0}/benchmark.json (Google Benchmark), {0}/samples.json (every "
+        "sample)\n",
+        directory);
   }
   return text;
 }

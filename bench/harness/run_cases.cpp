@@ -23,8 +23,8 @@ namespace {
 /// One run: what its repetitions share.
 class Session {
  public:
-  Session(std::vector<BenchmarkCase*> cases, const RunSettings& settings,
-          const RunContext& context, const Communicator& comm)
+  Session(std::vector<BenchmarkCase*> cases, const RunSettings& settings, const RunContext& context,
+          const Communicator& comm)
       : cases_(std::move(cases)),
         settings_(settings),
         context_(context),
@@ -44,8 +44,7 @@ class Session {
     warm_up();
     const auto registrations = make_registrations();
     if (!registrations.empty()) {
-      note(run_registrations(registrations, settings_.flags, context_,
-                             settings_.directory, comm_));
+      note(run_registrations(registrations, settings_.flags, context_, settings_.directory, comm_));
     }
     tear_down();
     note(comm_.agree(write_samples()));
@@ -55,7 +54,6 @@ class Session {
   }
 
  private:
-
   bool runs(std::size_t index) const {
     return !result_.cases[index].skipped && !broken_[index] && !runner_.must_stop();
   }
@@ -70,13 +68,12 @@ class Session {
   }
 
   void warm_up() {
-    const auto rounds =
-        shuffled_rounds(cases_.size(), settings_.warmup, context_.shuffle_seed + 1);
+    const auto rounds = shuffled_rounds(cases_.size(), settings_.warmup, context_.shuffle_seed + 1);
     for (std::size_t round = 0; round < rounds.size(); ++round) {
       for (const std::size_t i : rounds[round]) {
         if (runs(i)) {
-          progress_.show(fmt::format("warm-up {}/{} {}", round + 1, rounds.size(),
-                                     result_.cases[i].name));
+          progress_.show(
+              fmt::format("warm-up {}/{} {}", round + 1, rounds.size(), result_.cases[i].name));
           fail_case(i, runner_.warm_up(*cases_[i]));
         }
         progress_.step_done();
@@ -107,8 +104,8 @@ class Session {
       round_ = round;
       static_cast<void>(write_samples());  // trouble is rank 0's alone; the last write is agreed
     }
-    progress_.show(fmt::format("round {}/{} {}", round + 1, settings_.repetitions,
-                               result_.cases[index].name));
+    progress_.show(
+        fmt::format("round {}/{} {}", round + 1, settings_.repetitions, result_.cases[index].name));
     Sample sample;
     if (broken_[index]) {
       sample.error = broken_[index];

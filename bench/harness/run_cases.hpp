@@ -20,8 +20,8 @@ namespace shardmark::bench {
 
 struct RunSettings {
   int repetitions = 1;
-  int warmup = 0;            // rounds
-  std::string directory;     // gets benchmark.json and samples.json; empty: none
+  int warmup = 0;         // rounds
+  std::string directory;  // gets benchmark.json and samples.json; empty: none
   BenchmarkFlags flags;
   bool show_progress = true;  // on stderr, if that is a terminal
   std::function<bool()> storage_unusable = {};

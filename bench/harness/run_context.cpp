@@ -73,16 +73,6 @@ std::vector<std::int64_t> RunContext::ranks_per_node() const {
   return counts;
 }
 
-std::string compiler_name() {
-#if defined(__clang__)
-  return fmt::format("clang++ {}.{}.{}", __clang_major__, __clang_minor__, __clang_patchlevel__);
-#elif defined(__GNUC__)
-  return fmt::format("g++ {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
-#else
-  return "unknown";
-#endif
-}
-
 std::string cpu_name() {
   std::string model = "unknown";
   std::ifstream file("/proc/cpuinfo");

@@ -6,23 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "bench/cli/build_info.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/mpi/node_topology.hpp"
 
 namespace shardmark::bench {
-
-/// Versions of what a run is made of, as the build and the libraries tell them.
-struct BuildVersions {
-  std::string shardmark;
-  std::string commit;
-  bool dirty = false;
-  std::string build_type;
-  std::string mpi;
-  std::string hdf5;
-  std::string fmt;
-  std::string benchmark;
-};
 
 /// The file system of a directory.
 struct FileSystem {
@@ -38,8 +27,7 @@ struct MpiIo {
 
 /// Where and how a run was made: the "context" of samples.json and benchmark.json.
 struct RunContext {
-  BuildVersions versions;
-  std::string compiler;
+  BuildInfo build;
   NodeTopology topology;
   std::string cpu;  // of rank 0's node
   FileSystem filesystem;
@@ -54,9 +42,6 @@ struct RunContext {
   int num_ranks() const noexcept { return static_cast<int>(topology.node_of_rank.size()); }
   std::vector<std::int64_t> ranks_per_node() const;
 };
-
-/// Local. The compiler of this translation unit, "g++ 12.2.0".
-std::string compiler_name();
 
 /// Local. Model name and number of cores of this node.
 std::string cpu_name();

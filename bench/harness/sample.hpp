@@ -65,9 +65,9 @@ struct Sample {
   std::optional<double> returned_s;
   std::optional<double> durable_s;
   std::vector<Phase> phase_list;
-  std::vector<double> total_s;                             // by rank
-  std::vector<PhaseTimes> phases;                          // by rank
-  std::optional<std::vector<std::int64_t>> peak_memory;    // bytes, by rank
+  std::vector<double> total_s;                           // by rank
+  std::vector<PhaseTimes> phases;                        // by rank
+  std::optional<std::vector<std::int64_t>> peak_memory;  // bytes, by rank
 
   std::optional<std::int64_t> num_bytes;
   std::optional<std::int64_t> bytes_read;

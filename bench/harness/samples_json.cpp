@@ -19,30 +19,31 @@ Json text_or_null(const std::string& text) {
 }
 
 Json context_json(const RunContext& context) {
-  const BuildVersions& versions = context.versions;
-  return {{"shardmark_version", versions.shardmark},
-          {"commit", versions.commit},
-          {"dirty", versions.dirty},
-          {"build_type", versions.build_type},
-          {"compiler", context.compiler},
-          {"mpi", versions.mpi},
-          {"hdf5", versions.hdf5},
-          {"fmt", versions.fmt},
-          {"benchmark", versions.benchmark},
-          {"nodes", context.topology.num_nodes()},
-          {"ranks", context.num_ranks()},
-          {"ranks_per_node", context.ranks_per_node()},
-          {"hosts", context.topology.host_of_node},
-          {"node_of_rank", context.topology.node_of_rank},
-          {"cpu", context.cpu},
-          {"filesystem", {{"type", context.filesystem.type}, {"path", context.filesystem.path}}},
-          {"mpi_io", {{"component", context.mpi_io.component}, {"hints", Json(context.mpi_io.hints)}}},
-          {"suite", context.suite},
-          {"config", context.config},
-          {"config_hash", context.config_hash},
-          {"started", context.started},
-          {"shuffle_seed", context.shuffle_seed},
-          {"command_line", context.command_line}};
+  const BuildInfo& build = context.build;
+  return {
+      {"shardmark_version", build.version},
+      {"commit", build.commit},
+      {"dirty", build.dirty},
+      {"build_type", build.build_type},
+      {"compiler", build.compiler},
+      {"mpi", build.mpi},
+      {"hdf5", build.hdf5},
+      {"fmt", build.fmt},
+      {"benchmark", build.google_benchmark},
+      {"nodes", context.topology.num_nodes()},
+      {"ranks", context.num_ranks()},
+      {"ranks_per_node", context.ranks_per_node()},
+      {"hosts", context.topology.host_of_node},
+      {"node_of_rank", context.topology.node_of_rank},
+      {"cpu", context.cpu},
+      {"filesystem", {{"type", context.filesystem.type}, {"path", context.filesystem.path}}},
+      {"mpi_io", {{"component", context.mpi_io.component}, {"hints", Json(context.mpi_io.hints)}}},
+      {"suite", context.suite},
+      {"config", context.config},
+      {"config_hash", context.config_hash},
+      {"started", context.started},
+      {"shuffle_seed", context.shuffle_seed},
+      {"command_line", context.command_line}};
 }
 
 Json inventory_json(const std::optional<DiskInventory>& inventory) {
