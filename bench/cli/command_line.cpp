@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/cli/command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "bench/cli/command_parser.hpp"
+#include "bench/cli/error_report.hpp"
+#include "bench/cli/launch.hpp"
+#include "bench/cli/text_style.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+/// What third-party code throws becomes a message and an exit code, never a crash.
+template <typename Function>
+auto guarded(const Function& function) -> decltype(function()) {
+  try {
+    return function();
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::internal, "out of memory"};
+  } catch (const std::exception& error) {
+    return Error{ErrorCode::internal, error.what()};
+  }
+}
+
+Status write_stdout(const std::string& text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written || std::fflush(stdout) != 0) {
+    return Error{ErrorCode::io_error,
+                 fmt::format("cannot write to standard output: {}", std::strerror(errno))};
+  }
+  return {};
+}
+
+/// Prints on rank 0 and gives the exit code.
+int report(const Result<CommandOutput>& result, bool json, bool prints) {
+  Status status;
+  if (!result) {
+    status = result.error();
+  } else if (result->error) {
+    status = *result->error;
+  }
+  if (prints) {
+    std::string text = result ? result->text : std::string();
+    if (!result && json) {
+      text = error_document(result.error());
+    }
+    const Status written = write_stdout(text);
+    if (status && !written) {
+      status = written;
+    }
+    if (!status) {
+      std::fputs(error_message(status.error(), text_style(stderr).colour).c_str(), stderr);
+    }
+  }
+  return status ? 0 : exit_code(status.error().code);
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv) {
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  const Launch launch = detect_launch();
+  const bool first = launch.rank == 0;
+  const auto command = guarded([&] { return parse_command(arguments); });
+  if (!command) {
+    const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+    return report(command.error(), json, first);
+  }
+  if (command->local && !first) {
+    return 0;
+  }
+  return report(guarded(command->run), command->json, first);
+}
+
+}  // namespace shardmark::bench

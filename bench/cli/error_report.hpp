@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "shardmark/core/result.hpp"
+
+namespace shardmark::bench {
+
+/// Local. {"error": {"code", "message", "rank"}} and a line break; code is the exit code.
+std::string error_document(const Error& error);
+
+/// Local. The one message for stderr: at most six lines, the rest cut.
+std::string error_message(const Error& error, bool colour);
+
+}  // namespace shardmark::bench

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shardmark/core/dtype.hpp"
+
+namespace shardmark::bench {
+
+// The resolved configuration: every value is of the right type, in range and built in this version;
+// no "auto" is left but where std::nullopt says so. Closed sets are kept by their names in the
+// configuration. Defaults are those of a configuration that leaves the key out.
+
+struct ModelConfig {
+  std::string name;                 // of the catalog; the workload layer knows which
+  std::optional<double> scale;      // share of the bytes to keep, in (0, 1]
+  std::optional<Dtype> dtype;       // nullopt: each tensor has the catalog's
+  std::string optimizer = "adamw";  // none, adamw, sgd-momentum
+
+  friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
+};
+
+/// Degrees are -1 (the rest of the world) or at least 1; the workload layer knows which ones a
+/// strategy uses.
+struct ParallelConfig {
+  std::string strategy;
+  std::optional<std::int64_t> dp_replicate;
+  std::optional<std::int64_t> dp_shard;
+  std::optional<std::int64_t> tp;
+  std::optional<std::int64_t> pp;
+  std::optional<std::int64_t> ep;
+  std::string order;  // "tp-pp-dp"; empty: the default order
+
+  friend bool operator==(const ParallelConfig&, const ParallelConfig&) = default;
+};
+
+struct PlannerConfig {
+  std::string kind = "coordinator";
+  std::string dedup = "balanced";  // balanced, lowest-rank
+  bool cache = false;
+
+  friend bool operator==(const PlannerConfig&, const PlannerConfig&) = default;
+};
+
+struct StorageConfig {
+  std::string backend = "hdf5";  // hdf5, null
+  std::string directory = "checkpoints";
+  std::string layout = "shared";
+  std::string io = "independent";  // collective, independent
+  bool o_direct = true;            // acts in io = direct only
+  std::int64_t threads = 0;        // acts in io = direct only; 0: choose
+  std::string checksum = "xxh3";   // xxh3, none
+  bool async = false;
+  std::int64_t staging_bytes = 0;         // async pool; 0: this rank's bytes
+  std::optional<std::int64_t> alignment;  // bytes; nullopt: auto
+  std::int64_t alignment_threshold = 0;   // bytes; 0: the alignment
+  bool allow_padding = false;
+  std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
+  std::map<std::string, std::string> hints;              // MPI-IO
+
+  friend bool operator==(const StorageConfig&, const StorageConfig&) = default;
+};
+
+struct LoadConfig {
+  std::string checksum = "read";  // full, read, none
+  std::string replicas = "read";
+  bool strict = true;
+  std::int64_t sieve_gap = std::int64_t{1} << 16;  // bytes
+
+  friend bool operator==(const LoadConfig&, const LoadConfig&) = default;
+};
+
+struct RunConfig {
+  std::int64_t ranks = 4;
+  std::vector<std::string> benchmarks = {"hooks", "plan", "save", "load"};
+  std::int64_t repetitions = 9;
+  std::int64_t warmup = 1;
+  bool cold_read = true;
+  std::string verify = "full";  // full, sample, none
+  std::int64_t keep = 0;        // checkpoints left behind
+
+  friend bool operator==(const RunConfig&, const RunConfig&) = default;
+};
+
+struct Config {
+  ModelConfig model;
+  ParallelConfig parallel;
+  PlannerConfig planner;
+  StorageConfig storage;
+  LoadConfig load;
+  RunConfig run;
+
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+}  // namespace shardmark::bench

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "bench/config/config.hpp"
+
+namespace shardmark::bench {
+
+/// The member that a key sets.
+using KeyTarget =
+    std::variant<bool*, std::int64_t*, std::string*, std::optional<std::int64_t>*,
+                 std::optional<double>*, std::optional<Dtype>*, std::vector<std::string>*,
+                 std::map<std::string, std::string>*, std::monostate>;
+
+/// What a key takes.
+enum class KeyForm {
+  boolean,
+  switched_off,  // a boolean that is only false in this version
+  integer,       // minimum to maximum
+  degree,        // -1 or at least 1
+  share,         // above 0 to 1
+  text,          // not empty
+  choice,        // one of `built`; `planned` are refused as not available
+  choice_list,   // at least one of `built`, none twice
+  byte_size,     // minimum or more
+  auto_size,     // "auto"; a byte size is not available
+  dtype,
+  hints,
+  absent,  // the key is not available
+};
+
+/// What the design says of a key, and how much of it is built.
+struct ConfigKey {
+  std::string_view name;
+  KeyForm form;
+  KeyTarget (*target)(Config&);
+  std::vector<std::string_view> built = {};
+  std::vector<std::string_view> planned = {};
+  std::string_view auto_means = {};  // what "auto" of a choice stands for
+  std::int64_t minimum = 0;
+  std::int64_t maximum = std::numeric_limits<std::int64_t>::max();
+};
+
+/// Local. Every key of the design, section by section.
+const std::vector<ConfigKey>& config_key_table();
+
+/// Local. nullptr if there is no such key.
+const ConfigKey* find_config_key(std::string_view name);
+
+/// Local. Names of a choice, built or not.
+std::vector<std::string_view> all_names(const ConfigKey& key);
+
+/// Local. What the key takes, for messages: "true or false".
+std::string expectation(const ConfigKey& key);
+
+}  // namespace shardmark::bench
