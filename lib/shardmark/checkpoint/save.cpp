@@ -130,8 +130,7 @@ class Save {
 
   Status write() {
     clock_.enter(Phase::write);
-    std::vector<WriteTask> tasks;
-    tasks.reserve(plan_.writes.size());
+    tasks_.reserve(plan_.writes.size());
     Status resolved;
     for (const PlannedWrite& planned : plan_.writes) {
       auto elements = resolve(planned);
@@ -139,11 +138,10 @@ class Save {
         resolved = Status(elements);
         break;
       }
-      tasks.push_back({&planned, *elements});
-      bytes_ += elements->num_bytes();
+      tasks_.push_back({&planned, *elements});
     }
     SHARDMARK_RETURN_IF_ERROR(comm_.agree(resolved));
-    return writer_->write(tasks);
+    return writer_->write(tasks_);
   }
 
   /// The elements behind a planned write: the third hook, narrowed to the part that is written.
@@ -241,9 +239,9 @@ class Save {
   std::unique_ptr<StorageWriter> writer_;
   SavePlanning planning_;
   SavePlan plan_;
+  std::vector<WriteTask> tasks_;
   Manifest manifest_;
   std::optional<PartialCheckpoint> partial_;  // rank 0
-  std::int64_t bytes_ = 0;
   SaveReport report_;
 };
 

@@ -112,6 +112,40 @@ void append_boxes(std::span<const std::vector<Run>> runs, LocalShard& shard) {
   }
 }
 
+/// The general rule, for strided placements: lists of runs.
+void pick_runs(const Dims& global_sizes, const Dims& mesh_shape, const Dims& coordinate,
+               std::span<const Placement> placements, LocalShard& shard) {
+  const int ndim = global_sizes.ndim();
+  shard.local_sizes = global_sizes;
+  shard.global_offset = Dims::filled(ndim, 0);
+  std::array<std::vector<Run>, max_ndim> runs;
+  for (int d = 0; d < ndim; ++d) {
+    if (global_sizes[d] > 0) {
+      runs[static_cast<std::size_t>(d)] = {{0, global_sizes[d]}};
+    }
+  }
+  for (int m = 0; m < mesh_shape.ndim(); ++m) {
+    const Placement& placement = placements[static_cast<std::size_t>(m)];
+    if (placement.kind == PlacementKind::replicate) {
+      continue;
+    }
+    auto& held = runs[static_cast<std::size_t>(normalised(placement.dim, ndim))];
+    held = apply(held, placement, mesh_shape[m], coordinate[m]);
+  }
+  bool empty = false;
+  for (int d = 0; d < ndim; ++d) {
+    const auto& held = runs[static_cast<std::size_t>(d)];
+    shard.local_sizes[d] = total_length(held);
+    shard.global_offset[d] = held.empty() ? global_sizes[d] : held.front().start;
+    empty = empty || held.empty();
+  }
+  if (empty) {
+    shard.boxes.push_back({{shard.global_offset, shard.local_sizes}, Dims::filled(ndim, 0)});
+    return;
+  }
+  append_boxes({runs.data(), static_cast<std::size_t>(ndim)}, shard);
+}
+
 }  // namespace
 
 Status check_placements(const Dims& global_sizes, const Dims& mesh_shape,
@@ -149,38 +183,48 @@ Result<LocalShard> compute_local_shard(const Dims& global_sizes, const Dims& mes
                                        const Dims& coordinate,
                                        std::span<const Placement> placements) {
   SHARDMARK_RETURN_IF_ERROR(check_placements(global_sizes, mesh_shape, placements));
-  const int ndim = global_sizes.ndim();
-  LocalShard shard;
-  shard.local_sizes = global_sizes;
-  shard.global_offset = Dims::filled(ndim, 0);
-
-  std::array<std::vector<Run>, max_ndim> runs;
-  for (int d = 0; d < ndim; ++d) {
-    if (global_sizes[d] > 0) {
-      runs[static_cast<std::size_t>(d)] = {{0, global_sizes[d]}};
-    }
+  bool inside = coordinate.ndim() == mesh_shape.ndim();
+  for (int m = 0; inside && m < mesh_shape.ndim(); ++m) {
+    inside = coordinate[m] >= 0 && coordinate[m] < mesh_shape[m];
   }
+  if (!inside) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("coordinate {} is outside the mesh {}", to_string(coordinate),
+                             to_string(mesh_shape))};
+  }
+  LocalShard shard;
+  recompute_local_shard(global_sizes, mesh_shape, coordinate, placements, shard);
+  return shard;
+}
+
+void recompute_local_shard(const Dims& global_sizes, const Dims& mesh_shape, const Dims& coordinate,
+                           std::span<const Placement> placements, LocalShard& shard) {
+  const bool strided = std::any_of(placements.begin(), placements.end(), [](const Placement& p) {
+    return p.kind == PlacementKind::strided_shard;
+  });
+  shard.boxes.clear();
+  if (strided) {
+    pick_runs(global_sizes, mesh_shape, coordinate, placements, shard);
+    return;
+  }
+  const int ndim = global_sizes.ndim();
+  Dims offsets = Dims::filled(ndim, 0);
+  Dims sizes = global_sizes;
   for (int m = 0; m < mesh_shape.ndim(); ++m) {
     const Placement& placement = placements[static_cast<std::size_t>(m)];
-    if (placement.kind == PlacementKind::replicate) {
-      continue;
+    if (placement.kind == PlacementKind::shard) {
+      const int d = normalised(placement.dim, ndim);
+      const Part part = chunk_part(sizes[d], mesh_shape[m], coordinate[m]);
+      offsets[d] += part.start;
+      sizes[d] = part.length;
     }
-    auto& held = runs[static_cast<std::size_t>(normalised(placement.dim, ndim))];
-    held = apply(held, placement, mesh_shape[m], coordinate[m]);
   }
-  bool empty = false;
   for (int d = 0; d < ndim; ++d) {
-    const auto& held = runs[static_cast<std::size_t>(d)];
-    shard.local_sizes[d] = total_length(held);
-    shard.global_offset[d] = held.empty() ? global_sizes[d] : held.front().start;
-    empty = empty || held.empty();
+    offsets[d] = sizes[d] == 0 ? global_sizes[d] : offsets[d];
   }
-  if (empty) {
-    shard.boxes.push_back({{shard.global_offset, shard.local_sizes}, Dims::filled(ndim, 0)});
-    return shard;
-  }
-  append_boxes({runs.data(), static_cast<std::size_t>(ndim)}, shard);
-  return shard;
+  shard.local_sizes = sizes;
+  shard.global_offset = offsets;
+  shard.boxes.push_back({{offsets, sizes}, Dims::filled(ndim, 0)});
 }
 
 }  // namespace shardmark

@@ -36,10 +36,15 @@ struct LocalShard {
 /// grows with the number of runs, not with extents.
 ///
 /// Errors: invalid_argument if a shard dimension is outside the tensor, lengths differ, the tensor
-/// has 2^63 elements or more, or a placement is Partial.
+/// has 2^63 elements or more, the coordinate is outside the mesh, or a placement is Partial.
 Result<LocalShard> compute_local_shard(const Dims& global_sizes, const Dims& mesh_shape,
                                        const Dims& coordinate,
                                        std::span<const Placement> placements);
+
+/// Local. compute_local_shard() for many coordinates of one layout, once check_placements() has
+/// passed: no checks, and `shard` keeps its memory. The coordinate must lie in the mesh.
+void recompute_local_shard(const Dims& global_sizes, const Dims& mesh_shape, const Dims& coordinate,
+                           std::span<const Placement> placements, LocalShard& shard);
 
 /// Local. The checks of compute_local_shard alone; they hold for all coordinates or for none.
 Status check_placements(const Dims& global_sizes, const Dims& mesh_shape,

@@ -48,7 +48,8 @@ class StorageWriter {
   virtual Status create(const std::string& directory, const EntryTable& entries,
                         Manifest& manifest) = 0;
 
-  /// Phases stage (hashing, copies that strides force) and write. Tasks by entry ascending.
+  /// Phases stage (hashing, copies that strides force) and write. Tasks by entry ascending; they
+  /// and their elements must stay until flush() is done.
   virtual Status write(std::span<const WriteTask> tasks) = 0;
 
   /// Phase flush. Every byte of elements and checksums is durable after it.

@@ -46,8 +46,26 @@ Result<DTensor> DTensor::from_local(const TensorView& local, const TensorLayout&
                              dtype_name(local.dtype), to_string(local.sizes), rank,
                              dtype_name(layout.dtype), to_string(shard.local_sizes))};
   }
-  tensor.boxes_ = std::move(shard.boxes);
+  tensor.shard_ = std::move(shard);
   return tensor;
+}
+
+Status DTensor::move_to_rank(std::int64_t rank) {
+  if (local_.data != nullptr) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("a tensor with elements cannot move to rank {}", rank)};
+  }
+  const auto coordinate = layout_.mesh.coordinate(rank);
+  if (!coordinate || partial_) {
+    local_.sizes = coordinate ? layout_.global_sizes : Dims::filled(layout_.global_sizes.ndim(), 0);
+    shard_.boxes.clear();
+  } else {
+    recompute_local_shard(layout_.global_sizes, layout_.mesh.shape(), *coordinate,
+                          layout_.placements(), shard_);
+    local_.sizes = shard_.local_sizes;
+  }
+  local_.strides = row_major_strides(local_.sizes);
+  return {};
 }
 
 Status DTensor::refuse_partial() const {
@@ -61,8 +79,8 @@ Status DTensor::refuse_partial() const {
 Result<std::vector<WriteItem>> DTensor::create_write_items(std::string_view fqn) const {
   SHARDMARK_RETURN_IF_ERROR(refuse_partial());
   std::vector<WriteItem> items;
-  items.reserve(boxes_.size());
-  for (const LocalBox& part : boxes_) {
+  items.reserve(shard_.boxes.size());
+  for (const LocalBox& part : shard_.boxes) {
     items.push_back(make_write_item(fqn, WriteItemType::shard, part.box, layout_.dtype,
                                     layout_.global_sizes, static_cast<std::int64_t>(items.size())));
   }
@@ -72,8 +90,8 @@ Result<std::vector<WriteItem>> DTensor::create_write_items(std::string_view fqn)
 Result<std::vector<ChunkStorageMetadata>> DTensor::create_chunk_list() const {
   SHARDMARK_RETURN_IF_ERROR(refuse_partial());
   std::vector<ChunkStorageMetadata> chunks;
-  chunks.reserve(boxes_.size());
-  for (const LocalBox& part : boxes_) {
+  chunks.reserve(shard_.boxes.size());
+  for (const LocalBox& part : shard_.boxes) {
     chunks.push_back(part.box);
   }
   return chunks;
@@ -83,9 +101,9 @@ Result<const LocalBox*> DTensor::find_box(const MetadataIndex& index) const {
   SHARDMARK_RETURN_IF_ERROR(refuse_partial());
   SHARDMARK_ASSIGN_OR_RETURN(
       const std::size_t found,
-      find_box_at(index, boxes_.size(),
-                  [this](std::size_t i) -> const Dims& { return boxes_[i].box.offsets; }));
-  return &boxes_[found];
+      find_box_at(index, shard_.boxes.size(),
+                  [this](std::size_t i) -> const Dims& { return shard_.boxes[i].box.offsets; }));
+  return &shard_.boxes[found];
 }
 
 Result<ConstTensorView> DTensor::get_tensor_shard(const MetadataIndex& index) const {

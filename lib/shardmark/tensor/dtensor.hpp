@@ -36,6 +36,16 @@ class DTensor {
 
   const TensorLayout& layout() const noexcept { return layout_; }
 
+  /// Local. Becomes `rank`'s part of the same tensor, as from_local() with null data would make it.
+  /// Keeps its memory, so planning can play many ranks with one object.
+  /// Errors: invalid_argument if this tensor has elements: they are one rank's.
+  Status move_to_rank(std::int64_t rank);
+
+  /// Local. Bytes of this rank's part; none outside the mesh, of a 0-d tensor either.
+  std::int64_t local_num_bytes() const noexcept {
+    return shard_.boxes.empty() && !partial_ ? 0 : local_.num_bytes();
+  }
+
  private:
   DTensor(const TensorView& local, const TensorLayout& layout) : local_(local), layout_(layout) {}
 
@@ -45,7 +55,7 @@ class DTensor {
   TensorView local_;
   TensorLayout layout_;
   bool partial_ = false;
-  std::vector<LocalBox> boxes_;
+  LocalShard shard_;  // no boxes outside the mesh
 };
 
 static_assert(HasLayout<DTensor>);
