@@ -72,13 +72,15 @@ Status check_output_files(const BenchmarkFlags& flags) {
 /// Google Benchmark's flags keep the values of the environment and of an earlier call: all are set.
 Status initialize(const BenchmarkFlags& flags, const Communicator& comm,
                   const std::vector<std::string>& command_line) {
-  std::vector<std::string> words = {command_line.empty() ? "shardmark" : command_line.front(),
-                                    "--benchmark_filter=all", "--benchmark_list_tests=false",
+  // Google Benchmark keeps the pointer to the first word for its context.
+  static std::string program;
+  program = command_line.empty() ? "shardmark" : command_line.front();
+  std::vector<std::string> words = {"--benchmark_filter=all", "--benchmark_list_tests=false",
                                     "--benchmark_out=", "--benchmark_time_unit=ms"};
   if (comm.is_root()) {
     words.insert(words.end(), flags.for_root.begin(), flags.for_root.end());
   }
-  std::vector<char*> argv;
+  std::vector<char*> argv = {program.data()};
   for (std::string& word : words) {
     argv.push_back(word.data());
   }

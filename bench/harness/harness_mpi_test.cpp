@@ -21,7 +21,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Communicator& world() { return testing::world(); }
+const Communicator& world() {
+  return testing::world();
+}
 
 constexpr std::array<Phase, 2> fake_phases = {Phase::read, Phase::wait};
 
@@ -81,6 +83,22 @@ class FakeCase final : public BenchmarkCase {
   int calls_ = 0;
 };
 
+class SkippedCase final : public BenchmarkCase {
+ public:
+  SkippedCase() : BenchmarkCase(describe()) {}
+  Status operate() override { return Error{ErrorCode::internal, "called"}; }
+  Status check(Measurement&) override { return {}; }
+
+ private:
+  static CaseDescription describe() {
+    CaseDescription description;
+    description.name = "load/s";
+    description.family = "load";
+    description.skipped = "nothing there";
+    return description;
+  }
+};
+
 class HarnessRun : public ::testing::Test {
  protected:
   HarnessRun() {
@@ -121,7 +139,10 @@ class HarnessRun : public ::testing::Test {
 
   nlohmann::json read(const std::string& file) const {
     std::ifstream stream(directory_.path() + "/" + file);
-    return nlohmann::json::parse(stream, nullptr, false);
+    const std::string text((std::istreambuf_iterator<char>(stream)), {});
+    auto document = nlohmann::json::parse(text, nullptr, false);
+    EXPECT_FALSE(document.is_discarded()) << text;
+    return document;
   }
 
   testing::TemporaryDirectory directory_{world()};
@@ -208,8 +229,9 @@ TEST_F(HarnessRun, AFailureOnOneRankIsEverybodysAndTheOthersGoOn) {
     return;
   }
   std::size_t failed = 0;
-  for (const auto& sample : read("samples.json")["samples"]) {
-    failed += sample["error"].is_null() ? 0 : 1;
+  const auto samples = read("samples.json");
+  for (const auto& sample : samples["samples"]) {
+    failed += sample["error"].is_null() ? 0U : 1U;
     EXPECT_EQ(sample["time_s"].is_null(), !sample["error"].is_null());
     if (!sample["error"].is_null()) {
       EXPECT_EQ(sample["error"]["rank"], last);
@@ -217,7 +239,8 @@ TEST_F(HarnessRun, AFailureOnOneRankIsEverybodysAndTheOthersGoOn) {
     }
   }
   EXPECT_EQ(failed, 3U + 2U + 2U + 2U);
-  for (const auto& entry : read("benchmark.json")["benchmarks"]) {
+  const auto benchmark = read("benchmark.json");
+  for (const auto& entry : benchmark["benchmarks"]) {
     const std::string name = entry["name"];
     if (name.starts_with("load/set_up")) {
       EXPECT_EQ(entry["error_occurred"], true);
@@ -280,13 +303,7 @@ TEST_F(HarnessRun, OutputThatCannotBeOpenedIsFoundBeforeAnythingRuns) {
 
 TEST_F(HarnessRun, ASkippedCaseStaysVisible) {
   add("save/a");
-  class Skipped final : public BenchmarkCase {
-   public:
-    Skipped() : BenchmarkCase({.name = "load/s", .family = "load", .skipped = "nothing there"}) {}
-    Status operate() override { return Error{ErrorCode::internal, "called"}; }
-    Status check(Measurement&) override { return {}; }
-  };
-  cases_.push_back(std::make_unique<Skipped>());
+  cases_.push_back(std::make_unique<SkippedCase>());
   const auto result = run();
   ASSERT_TRUE(result);
   EXPECT_EQ(result->failed_cases, 0);

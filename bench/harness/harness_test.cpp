@@ -31,10 +31,10 @@ Result<BenchmarkFlags> flags_of(const std::vector<std::string>& words) {
 }
 
 TEST(BenchmarkFlags, AllowedOnesAreKeptForRankZero) {
-  const auto flags = flags_of({"--benchmark_filter=save/.*", "--benchmark_out=x.json",
-                               "--benchmark_out_format=json", "--benchmark_format=csv",
-                               "--benchmark_list_tests", "--benchmark_v=1",
-                               "--benchmark_context=a=b"});
+  const auto flags =
+      flags_of({"--benchmark_filter=save/.*", "--benchmark_out=x.json",
+                "--benchmark_out_format=json", "--benchmark_format=csv", "--benchmark_list_tests",
+                "--benchmark_v=1", "--benchmark_context=a=b"});
   ASSERT_TRUE(flags) << flags.error().message;
   EXPECT_EQ(flags->filter, "save/.*");
   EXPECT_EQ(flags->format, "csv");
@@ -45,19 +45,18 @@ TEST(BenchmarkFlags, AllowedOnesAreKeptForRankZero) {
 }
 
 TEST(BenchmarkFlags, WhatWouldMakeRanksDivergeIsRefusedWithTheReason) {
-  const std::vector<std::string> refused = {
-      "--benchmark_min_time=1",
-      "--benchmark_min_warmup_time=1",
-      "--benchmark_repetitions=3",
-      "--benchmark_enable_random_interleaving",
-      "--benchmark_enable_random_interleaving=false",
-      "--benchmark_report_aggregates_only=true",
-      "--benchmark_display_aggregates_only=true",
-      "--benchmark_perf_counters=CYCLES",
-      "--benchmark_no_such_flag=1",
-      "--benchmark_filters=x",
-      "--benchmark_",
-      "--filter=x"};
+  const std::vector<std::string> refused = {"--benchmark_min_time=1",
+                                            "--benchmark_min_warmup_time=1",
+                                            "--benchmark_repetitions=3",
+                                            "--benchmark_enable_random_interleaving",
+                                            "--benchmark_enable_random_interleaving=false",
+                                            "--benchmark_report_aggregates_only=true",
+                                            "--benchmark_display_aggregates_only=true",
+                                            "--benchmark_perf_counters=CYCLES",
+                                            "--benchmark_no_such_flag=1",
+                                            "--benchmark_filters=x",
+                                            "--benchmark_",
+                                            "--filter=x"};
   for (const std::string& word : refused) {
     const auto flags = flags_of({"--benchmark_filter=x", word});
     ASSERT_FALSE(flags) << word;
@@ -155,7 +154,9 @@ TEST(MemoryUsage, SeesMemoryThatWasFreedAgain) {
 }
 
 TEST(CacheState, IsNamedByTheFraction) {
-  const auto state = [](std::int64_t resident) { return classify(Residency{1000, resident}).state; };
+  const auto state = [](std::int64_t resident) {
+    return classify(Residency{1000, resident}).state;
+  };
   EXPECT_EQ(state(0), CacheState::client_cold);
   EXPECT_EQ(state(9), CacheState::client_cold);
   EXPECT_EQ(state(10), CacheState::partly_cold);
