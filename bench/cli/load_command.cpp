@@ -1,15 +1,140 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/cli/load_command.hpp"
 
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "bench/cli/human_units.hpp"
+#include "bench/cli/mpi_command.hpp"
+#include "bench/cli/phase_report.hpp"
+#include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
+#include "bench/harness/cache_state.hpp"
 
 namespace shardmark::bench {
+namespace {
+
+struct LoadSummary {
+  LoadReport report;  // counts summed over ranks, total_s of the slowest
+  CacheReport cold;
+  std::vector<PhaseTimes> phases;
+  std::optional<bool> verified;
+  std::optional<Error> error;
+};
+
+std::string json_text(const LoadSummary& summary) {
+  const LoadReport& report = summary.report;
+  nlohmann::ordered_json document;
+  document["step"] = report.step;
+  document["num_bytes"] = report.num_bytes;
+  document["bytes_read"] = report.bytes_read;
+  document["read_requests"] = report.read_requests;
+  document["verified"] = nullptr;
+  if (summary.verified) {
+    document["verified"] = *summary.verified;
+  }
+  document["checksum"] = {{"verified_chunks", report.verified_chunks},
+                          {"unverified_chunks", report.unverified_chunks},
+                          {"verify_bytes_read", report.verify_bytes_read}};
+  document["cold"] = {{"state", cache_state_name(summary.cold.state)},
+                      {"resident_fraction", nullptr}};
+  if (summary.cold.resident_fraction) {
+    document["cold"]["resident_fraction"] = *summary.cold.resident_fraction;
+  }
+  document["total_s"] = report.total_s;
+  document["phases_s"] = phases_document(summary.phases, load_phases);
+  if (summary.error) {
+    document["error"] = {{"code", exit_code(summary.error->code)},
+                         {"message", summary.error->message},
+                         {"rank", summary.error->rank}};
+  }
+  return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string human_text(const LoadSummary& summary, const Config& config, int ranks) {
+  const LoadReport& report = summary.report;
+  const std::string verified = !summary.verified ? "values not checked (--verify)"
+                               : *summary.verified
+                                   ? "every value is as written"
+                                   : "WRONG VALUES";
+  return fmt::format(
+      "loaded step {} into {} ranks ({}, {}): {}\n  {} in {}, {}, {} before the read; {} requests\n"
+      "  checksums: {} chunks verified, {} not\n\n{}",
+      report.step, ranks, config.model.name, config.parallel.strategy, verified,
+      format_bytes(report.num_bytes), format_seconds(report.total_s),
+      format_rate(static_cast<double>(report.num_bytes) / report.total_s),
+      cache_state_name(summary.cold.state), report.read_requests, report.verified_chunks,
+      report.unverified_chunks, phases_table(summary.phases, load_phases));
+}
+
+void sum_over_ranks(LoadReport& report, const Communicator& comm) {
+  std::array<std::int64_t, 3> sums = {report.num_bytes, report.bytes_read, report.read_requests};
+  comm.all_reduce(sums, MPI_SUM);
+  report.num_bytes = sums[0];
+  report.bytes_read = sums[1];
+  report.read_requests = sums[2];
+  report.total_s = comm.all_reduce(report.total_s, MPI_MAX);
+}
+
+Result<CommandOutput> run(const LoadArguments& arguments, const Config& config,
+                          const LoadOptions& options, const Communicator& comm) {
+  auto workload =
+      Workload::make(workload_options(config), comm.rank(), comm.size(), Memory::allocate,
+                     [&](std::string_view fqn) {
+                       return arguments.only.empty() ||
+                              ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
+                     });
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
+  if (comm.all_reduce(static_cast<std::int64_t>(workload->state_dict().size()), MPI_SUM) == 0) {
+    return Error{ErrorCode::not_found,
+                 fmt::format("--only '{}' matches no tensor of {}", arguments.only, config.model.name)};
+  }
+  // A read that does nothing must not find the right values in memory.
+  workload->poison();
+  SHARDMARK_ASSIGN_OR_RETURN(const auto ranges,
+                             plan_load_ranges(workload->state_dict(), options, comm));
+  LoadSummary summary;
+  summary.cold = cache_state(ranges, false, comm);
+  comm.barrier();
+  SHARDMARK_ASSIGN_OR_RETURN(summary.report, load(workload->state_dict(), options, comm));
+  summary.phases = gather_phases(summary.report.phases, comm);
+  sum_over_ranks(summary.report, comm);
+  if (arguments.verify) {
+    const Status checked = comm.agree(workload->check(summary.report.seed));
+    summary.verified = checked.has_value();
+    if (!checked) {
+      summary.error = checked.error();
+    }
+  }
+  if (!comm.is_root()) {
+    return CommandOutput{{}, summary.error};
+  }
+  return CommandOutput{
+      arguments.json ? json_text(summary) : human_text(summary, config, comm.size()),
+      summary.error};
+}
+
+}  // namespace
 
 Result<CommandOutput> load_command(const LoadArguments& arguments) {
   SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
                              read_config(arguments.config.config, arguments.config.overrides));
-  SHARDMARK_RETURN_IF_ERROR(resolve(document));
-  return Error{ErrorCode::unsupported, "'shardmark load' is not available in this version"};
+  SHARDMARK_ASSIGN_OR_RETURN(const Config config, resolve(document));
+  if (config.storage.backend == "null") {
+    return Error{ErrorCode::invalid_argument,
+                 "storage.backend = \"null\" discards what it is given: nothing can be loaded"};
+  }
+  LoadOptions options = load_options(config, arguments.directory, arguments.step);
+  // A restart wants to know; a benchmark's load keeps to what it reads anyway.
+  if (!document.values.contains("load.checksum")) {
+    options.checksum = ChecksumMode::full;
+  }
+  return run_under_mpi(arguments.json, [&](const Communicator& comm) {
+    return run(arguments, config, options, comm);
+  });
 }
 
 }  // namespace shardmark::bench

@@ -1,15 +1,234 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/cli/plan_command.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "bench/cli/human_units.hpp"
+#include "bench/cli/phase_report.hpp"
+#include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
+#include "shardmark/plan/save_planner.hpp"
+#include "shardmark/storage/manifest.hpp"
 
 namespace shardmark::bench {
+namespace {
+
+/// Ranks [first, last) that the figures count.
+struct RankRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+
+/// "A:B", B excluded; either may be left out.
+Result<RankRange> parse_ranks(const std::string& text, std::int64_t world_size) {
+  RankRange range{0, world_size};
+  if (text.empty()) {
+    return range;
+  }
+  const std::size_t colon = text.find(':');
+  const auto parse = [](std::string_view part, std::int64_t& value) {
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    return part.empty() || (error == std::errc() && end == part.data() + part.size());
+  };
+  if (colon == std::string::npos || !parse(std::string_view(text).substr(0, colon), range.first) ||
+      !parse(std::string_view(text).substr(colon + 1), range.last) || range.first < 0 ||
+      range.first >= range.last || range.last > world_size) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("--ranks '{}': expected A:B with 0 <= A < B <= {}, as in 0:8", text,
+                             world_size)};
+  }
+  return range;
+}
+
+/// The figures of one plan.
+struct PlanSummary {
+  std::int64_t world_size = 0;
+  RankRange ranks;
+  std::int64_t tensors = 0;
+  std::int64_t items = 0;
+  std::int64_t num_bytes = 0;
+  std::int64_t min_bytes = 0;
+  std::int64_t max_bytes = 0;
+  double mean_bytes = 0;
+  std::int64_t deduplicated_bytes = 0;
+  std::int64_t metadata_bytes = 0;
+  std::int64_t checksum_bytes = 0;
+  std::uint64_t bytes_gathered = 0;
+  std::uint64_t bytes_scattered = 0;
+  std::string planner;
+  std::vector<PhaseTimes> times;  // by played rank; what the coordinator does counts for rank 0
+
+  double imbalance() const { return mean_bytes > 0 ? static_cast<double>(max_bytes) / mean_bytes : 1; }
+};
+
+Phase phase_of(PlanStep step) {
+  constexpr std::array<Phase, 6> phases = {Phase::hooks,       Phase::local_plan, Phase::gather,
+                                           Phase::global_plan, Phase::scatter,    Phase::wait};
+  return phases[static_cast<std::size_t>(step)];
+}
+
+/// Times the planner's steps, for each virtual rank what that rank itself would do; what the coordinator does
+/// counts for rank 0.
+class StepTimes {
+ public:
+  explicit StepTimes(std::int64_t world_size) : times_(static_cast<std::size_t>(world_size)) {}
+
+  void enter(PlanStep step) {
+    charge();
+    current_ = phase_of(step);
+  }
+  /// Making a virtual rank's tensors is this program's doing, not the planner's.
+  void pause() {
+    charge();
+    current_.reset();
+  }
+  void resume_as(int rank) {
+    charge();
+    rank_ = static_cast<std::size_t>(rank);
+    current_ = Phase::hooks;
+  }
+  std::vector<PhaseTimes> take() {
+    charge();
+    return std::move(times_);
+  }
+
+ private:
+  void charge() {
+    const auto now = PhaseClock::Clock::now();
+    if (current_) {
+      const bool own = current_ == Phase::hooks || current_ == Phase::local_plan;
+      times_[own ? rank_ : 0][*current_] += std::chrono::duration<double>(now - since_).count();
+    }
+    since_ = now;
+  }
+
+  std::vector<PhaseTimes> times_;
+  std::size_t rank_ = 0;
+  std::optional<Phase> current_;
+  PhaseClock::Clock::time_point since_ = PhaseClock::Clock::now();
+};
+
+/// Bytes of the manifest that such a save would write.
+std::int64_t manifest_bytes(const GlobalSavePlan& plan, const EntryTable& entries,
+                            std::int64_t world_size) {
+  Manifest manifest;
+  manifest.save_id = std::string(32, '0');
+  manifest.world_size = world_size;
+  manifest.files = {"checkpoint.h5"};
+  manifest.entries = entries;
+  manifest.locations.resize(entries.entries.size());
+  manifest.chunks = plan.chunks;
+  return static_cast<std::int64_t>(encode(manifest).size());
+}
+
+Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, RankRange ranks) {
+  SHARDMARK_ASSIGN_OR_RETURN(Workload workload, Workload::make(workload_options(config), 0, world_size,
+                                                               Memory::none));
+  LocalPlanExchange exchange(static_cast<int>(world_size));
+  StepTimes times(world_size);
+  const auto planner = make_coordinator_save_planner(dedup_policy(config));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      const SavePlanning planning,
+      planner->plan(
+          [&](int rank) -> Result<const StateDict*> {
+            times.pause();
+            SHARDMARK_RETURN_IF_ERROR(workload.move_to_rank(rank));
+            times.resume_as(rank);
+            return &std::as_const(workload).state_dict();
+          },
+          exchange, [](int, SavePlan&&) { return Status(); },
+          [&](PlanStep step) { times.enter(step); }));
+
+  const SavePlanStatistics& statistics = planning.global->statistics;
+  PlanSummary summary;
+  summary.world_size = world_size;
+  summary.ranks = ranks;
+  summary.planner = config.planner.kind;
+  summary.times = times.take();
+  summary.deduplicated_bytes = statistics.deduplicated_bytes;
+  summary.tensors = std::count_if(planning.entries.entries.begin(), planning.entries.entries.end(),
+                                  [](const Entry& e) { return e.kind == EntryKind::tensor; });
+  const auto begin = statistics.rank_bytes.begin() + ranks.first;
+  const auto end = statistics.rank_bytes.begin() + ranks.last;
+  summary.num_bytes = std::accumulate(begin, end, std::int64_t{0});
+  summary.min_bytes = *std::min_element(begin, end);
+  summary.max_bytes = *std::max_element(begin, end);
+  summary.mean_bytes =
+      static_cast<double>(summary.num_bytes) / static_cast<double>(ranks.last - ranks.first);
+  summary.items = std::accumulate(statistics.rank_items.begin() + ranks.first,
+                                  statistics.rank_items.begin() + ranks.last, std::int64_t{0});
+  summary.metadata_bytes = manifest_bytes(*planning.global, planning.entries, world_size);
+  summary.checksum_bytes = config.storage.checksum == "none"
+                               ? 0
+                               : static_cast<std::int64_t>(8 * planning.entries.num_chunks());
+  summary.bytes_gathered = statistics.bytes_gathered;
+  summary.bytes_scattered = statistics.bytes_scattered;
+  return summary;
+}
+
+std::string json_text(const PlanSummary& s) {
+  nlohmann::ordered_json document;
+  document["world_size"] = s.world_size;
+  document["ranks"] = {s.ranks.first, s.ranks.last};
+  document["tensors"] = s.tensors;
+  document["items"] = s.items;
+  document["num_bytes"] = s.num_bytes;
+  document["bytes_per_rank"] = {{"min", s.min_bytes}, {"mean", s.mean_bytes}, {"max", s.max_bytes}};
+  document["imbalance"] = s.imbalance();
+  document["deduplicated_bytes"] = s.deduplicated_bytes;
+  document["files"] = 1;
+  document["metadata_bytes"] = s.metadata_bytes;
+  document["checksum_bytes"] = s.checksum_bytes;
+  document["bytes_gathered"] = s.bytes_gathered;
+  document["bytes_scattered"] = s.bytes_scattered;
+  document["planner"] = s.planner;
+  document["times_s"] = phases_document(s.times, save_phases);
+  return document.dump(2) + "\n";
+}
+
+std::string human_text(const PlanSummary& s, const Config& config) {
+  const bool part = s.ranks.last - s.ranks.first != s.world_size;
+  std::string text = fmt::format("{} with {}, {}, {} virtual ranks, planner {}\n\n", config.model.name,
+                                 config.model.optimizer, config.parallel.strategy,
+                                 format_count(s.world_size), s.planner);
+  if (part) {
+    text += fmt::format("  counted           ranks {} to {} only\n", s.ranks.first, s.ranks.last - 1);
+  }
+  text += fmt::format(
+      "  stored            {} ({} bytes), {} tensors\n"
+      "  write items       {} before de-duplication, which saves {}\n"
+      "  bytes per rank    min {}, mean {}, max {}; imbalance {:.3f}\n"
+      "  files             1; manifest {}, checksums {}\n"
+      "  on the wire       {} gathered, {} scattered\n\n",
+      format_bytes(s.num_bytes), format_count(s.num_bytes), format_count(s.tensors),
+      format_count(s.items), format_bytes(s.deduplicated_bytes), format_bytes(s.min_bytes),
+      format_bytes(static_cast<std::int64_t>(s.mean_bytes)), format_bytes(s.max_bytes), s.imbalance(),
+      format_bytes(s.metadata_bytes), format_bytes(s.checksum_bytes),
+      format_bytes(static_cast<std::int64_t>(s.bytes_gathered)),
+      format_bytes(static_cast<std::int64_t>(s.bytes_scattered)));
+  return text + phases_table(s.times, save_phases);
+}
+
+}  // namespace
 
 Result<CommandOutput> plan_command(const PlanArguments& arguments) {
   SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
                              read_config(arguments.config.config, arguments.config.overrides));
-  SHARDMARK_RETURN_IF_ERROR(resolve(document));
-  return Error{ErrorCode::unsupported, "'shardmark plan' is not available in this version"};
+  SHARDMARK_ASSIGN_OR_RETURN(const Config config, resolve(document));
+  const std::int64_t world_size = arguments.world_size.value_or(config.run.ranks);
+  constexpr std::int64_t max_world_size = std::int64_t{1} << 24;
+  if (world_size < 1 || world_size > max_world_size) {
+    return Error{ErrorCode::invalid_argument, fmt::format("--world {}: expected 1 to {} ranks",
+                                                          world_size, max_world_size)};
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(const RankRange ranks, parse_ranks(arguments.ranks, world_size));
+  SHARDMARK_ASSIGN_OR_RETURN(const PlanSummary summary, summarise(config, world_size, ranks));
+  return CommandOutput{arguments.json ? json_text(summary) : human_text(summary, config)};
 }
 
 }  // namespace shardmark::bench

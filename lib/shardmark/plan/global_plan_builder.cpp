@@ -36,6 +36,7 @@ std::string describe(EntryKind kind, Dtype dtype, const Dims& sizes) {
 struct GlobalPlanBuilder::State {
   int world_size = 0;
   std::uint64_t items = 0;
+  std::vector<std::uint32_t> rank_items;
   std::uint64_t bytes_gathered = 0;
   std::deque<KnownEntry> entries;  // stable, so that names can be viewed
   std::unordered_map<std::string_view, std::uint32_t> entry_of_name;
@@ -54,6 +55,7 @@ struct GlobalPlanBuilder::State {
 
 GlobalPlanBuilder::GlobalPlanBuilder(int world_size) : state_(std::make_unique<State>()) {
   state_->world_size = world_size;
+  state_->rank_items.assign(static_cast<std::size_t>(world_size), 0);
 }
 GlobalPlanBuilder::~GlobalPlanBuilder() = default;
 
@@ -125,6 +127,7 @@ Status GlobalPlanBuilder::add(int rank, std::span<const std::byte> encoded_local
   }
   s.bytes_gathered += encoded_local_plan.size();
   s.items += plan->boxes.size();
+  s.rank_items[static_cast<std::size_t>(rank)] = static_cast<std::uint32_t>(plan->boxes.size());
   for (std::size_t position = 0; position < plan->entries.size(); ++position) {
     const auto& entry = plan->entries[position];
     SHARDMARK_ASSIGN_OR_RETURN(const std::uint32_t id, s.resolve_entry(rank, entry, position));
@@ -190,6 +193,7 @@ Result<GlobalSavePlan> GlobalPlanBuilder::finish(DedupPolicy policy) {
   State& s = *state_;
   GlobalSavePlan plan;
   plan.statistics.items = s.items;
+  plan.statistics.rank_items = std::move(s.rank_items);
   plan.statistics.bytes_gathered = s.bytes_gathered;
 
   std::vector<std::uint32_t> by_name(s.entries.size());

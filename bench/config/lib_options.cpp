@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/config/lib_options.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+/// The configuration accepts only names that are built, so a miss is a fault of this program.
+template <typename T>
+T known(const std::optional<T>& value) {
+  SHARDMARK_ASSERT(value.has_value(), "a resolved configuration holds known names only");
+  return *value;
+}
+
+}  // namespace
+
+WorkloadOptions workload_options(const Config& config) {
+  const ModelConfig& m = config.model;
+  const ParallelConfig& p = config.parallel;
+  return {{m.name, m.scale, m.dtype, m.optimizer},
+          {p.strategy, p.dp_replicate, p.dp_shard, p.tp, p.pp, p.ep, p.order}};
+}
+
+DedupPolicy dedup_policy(const Config& config) {
+  return known(dedup_policy_from_name(config.planner.dedup));
+}
+
+StorageOptions storage_options(const Config& config) {
+  StorageOptions options;
+  options.backend = known(backend_from_name(config.storage.backend));
+  options.layout = known(file_layout_from_name(config.storage.layout));
+  options.io = known(io_mode_from_name(config.storage.io));
+  options.checksum = config.storage.checksum == "none" ? ChecksumKind::none : ChecksumKind::xxh3;
+  options.meta_block_size = config.storage.meta_block_size;
+  return options;
+}
+
+SaveOptions save_options(const Config& config, const std::string& directory, std::int64_t step,
+                         std::uint64_t seed) {
+  return {directory, step, seed, dedup_policy(config), storage_options(config)};
+}
+
+LoadOptions load_options(const Config& config, const std::string& directory,
+                         std::optional<std::int64_t> step) {
+  return {directory, step, known(checksum_mode_from_name(config.load.checksum)),
+          known(io_mode_from_name(config.storage.io))};
+}
+
+}  // namespace shardmark::bench

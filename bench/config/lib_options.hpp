@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "bench/config/config.hpp"
+#include "shardmark/checkpoint/load.hpp"
+#include "shardmark/checkpoint/save.hpp"
+#include "shardmark/workload/workload.hpp"
+
+namespace shardmark::bench {
+
+// The library's options out of a resolved configuration. All local; the values are known to be valid.
+
+WorkloadOptions workload_options(const Config& config);
+DedupPolicy dedup_policy(const Config& config);
+StorageOptions storage_options(const Config& config);
+SaveOptions save_options(const Config& config, const std::string& directory, std::int64_t step,
+                         std::uint64_t seed);
+LoadOptions load_options(const Config& config, const std::string& directory,
+                         std::optional<std::int64_t> step);
+
+}  // namespace shardmark::bench
