@@ -11,6 +11,22 @@
 #include "shardmark/storage/hdf5_state.hpp"
 
 namespace shardmark::bench {
+namespace {
+
+/// A command that has results up to the failure shows them too.
+void print_failure(bool json, const Result<CommandOutput>& result) {
+  if (result) {
+    std::fputs(result->text.c_str(), stdout);
+  } else if (json) {
+    std::fputs(error_document(result.error()).c_str(), stdout);
+  }
+  if (!result || result->error) {
+    const Error& error = result ? *result->error : result.error();
+    std::fputs(error_message(error, text_style(stderr).colour).c_str(), stderr);
+  }
+}
+
+}  // namespace
 
 Result<CommandOutput> run_under_mpi(
     bool json, const std::function<Result<CommandOutput>(const Communicator&)>& command) {
@@ -24,11 +40,8 @@ Result<CommandOutput> run_under_mpi(
   }
   Result<CommandOutput> result = command(*comm);
   if (hdf5_unusable()) {
-    if (comm->is_root() && !result) {
-      if (json) {
-        std::fputs(error_document(result.error()).c_str(), stdout);
-      }
-      std::fputs(error_message(result.error(), text_style(stderr).colour).c_str(), stderr);
+    if (comm->is_root()) {
+      print_failure(json, result);
     }
     leave_at_once(comm->is_root());
   }
