@@ -105,12 +105,13 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   const auto setup = read(arguments);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(setup)));
   const auto& [config, options] = *setup;
-  auto workload =
-      Workload::make(workload_options(config), comm.rank(), comm.size(), Memory::allocate,
-                     [&](std::string_view fqn) {
-                       return arguments.only.empty() ||
-                              ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
-                     });
+  WorkloadOptions wanted = workload_options(config);
+  if (!arguments.only.empty()) {
+    wanted.filter = [&](std::string_view fqn) {
+      return ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
+    };
+  }
+  auto workload = Workload::make(wanted, comm.rank(), comm.size(), Memory::allocate);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
   if (comm.all_reduce(static_cast<std::int64_t>(workload->state_dict().size()), MPI_SUM) == 0) {
     return Error{ErrorCode::not_found, fmt::format("--only '{}' matches no tensor of {}",

@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 #include <vector>
 
 #include "shardmark/core/dtype.hpp"
+#include "shardmark/core/nearest_name.hpp"
 
 namespace shardmark {
 namespace {
@@ -49,6 +51,16 @@ TEST(Dtype, NamesAreExactAndRoundTrip) {
   EXPECT_EQ(dtype_from_name("float"), std::nullopt);
   EXPECT_EQ(element_size(Dtype::bool_), 1);
   EXPECT_EQ(element_size(Dtype::bfloat16), 2);
+}
+
+TEST(NearestName, OnlyNearOnes) {
+  const std::array<std::string_view, 3> known = {"fsdp", "fsdp-tp", "megatron"};
+  EXPECT_EQ(nearest_name("megatrom", known), "megatron");
+  EXPECT_EQ(nearest_name("fsp", known), "fsdp");
+  EXPECT_EQ(nearest_name("fsdptp", known), "fsdp-tp");
+  EXPECT_EQ(nearest_name("zero9", known), "");
+  EXPECT_EQ(did_you_mean("fsp", known), "; did you mean 'fsdp'?");
+  EXPECT_EQ(did_you_mean("", known), "");
 }
 
 }  // namespace

@@ -66,15 +66,16 @@ Status Communicator::agree(const Status& local) const {
   if (lowest == INT_MAX) {
     return {};
   }
-  Error error{ErrorCode::internal, {}, lowest};
-  int code = 0;
+  Error error;
+  std::array<int, 2> code_and_rank = {};
   if (rank_ == lowest) {
     error = local.error();
-    error.rank = lowest;
-    code = static_cast<int>(error.code);
+    // Agreed before: the rank that failed first stays the culprit.
+    code_and_rank = {static_cast<int>(error.code), error.rank < 0 ? lowest : error.rank};
   }
-  check(MPI_Bcast(&code, 1, MPI_INT, lowest, comm_), "MPI_Bcast");
-  error.code = static_cast<ErrorCode>(code);
+  check(MPI_Bcast(code_and_rank.data(), 2, MPI_INT, lowest, comm_), "MPI_Bcast");
+  error.code = static_cast<ErrorCode>(code_and_rank[0]);
+  error.rank = code_and_rank[1];
   broadcast(error.message, lowest);
   return error;
 }

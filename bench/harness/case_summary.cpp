@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/case_summary.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace shardmark::bench {
+namespace {
+
+using SamplePointers = std::vector<const Sample*>;
+
+template <typename Get>
+std::optional<TimeSpread> spread_of_samples(const SamplePointers& samples, const Get& get) {
+  std::vector<double> seconds;
+  for (const Sample* sample : samples) {
+    if (const std::optional<double> value = get(*sample)) {
+      seconds.push_back(*value);
+    }
+  }
+  return spread_over(std::move(seconds));
+}
+
+std::optional<SlowestPhase> slowest_phase_of(const SamplePointers& samples, double median_s) {
+  const auto distance = [&](const Sample* sample) { return std::abs(*sample->time_s - median_s); };
+  const Sample& typical = **std::ranges::min_element(samples, {}, distance);
+  std::optional<SlowestPhase> slowest;
+  double longest_s = 0;
+  for (const Phase phase : typical.phase_list) {
+    const std::vector<double> seconds = phase_seconds(typical, phase);
+    if (phase == Phase::wait || seconds.empty()) {
+      continue;  // waiting is what another rank's phase costs
+    }
+    const RankSpread spread = spread_of(seconds);
+    if (spread.max > longest_s) {
+      longest_s = spread.max;
+      slowest = {phase, spread.max / *typical.time_s, spread.slowest_rank};
+    }
+  }
+  return slowest;
+}
+
+bool moves_bytes(const CaseDescription& description) {
+  return description.family == "save" || description.family == "load";
+}
+
+void add_times(CaseSummary& summary, const SamplePointers& good) {
+  summary.time_s = spread_of_samples(good, [](const Sample& s) { return s.time_s; });
+  summary.returned_s = spread_of_samples(good, [](const Sample& s) { return s.returned_s; });
+  summary.durable_s = spread_of_samples(good, [](const Sample& s) { return s.durable_s; });
+  if (!summary.time_s) {
+    return;
+  }
+  const auto imbalance = spread_of_samples(good, [](const Sample& s) {
+    const auto found = s.metrics.find("imbalance");
+    return found == s.metrics.end() ? std::nullopt : std::optional(found->second);
+  });
+  if (imbalance) {
+    summary.imbalance = imbalance->median;
+  }
+  summary.num_bytes = good.front()->num_bytes;
+  if (summary.num_bytes && moves_bytes(*summary.description) && summary.time_s->median > 0) {
+    summary.rate_bytes_per_s = static_cast<double>(*summary.num_bytes) / summary.time_s->median;
+  }
+  summary.slowest_phase = slowest_phase_of(good, summary.time_s->median);
+}
+
+void add_cache_and_memory(CaseSummary& summary, const SamplePointers& good) {
+  for (const Sample* sample : good) {
+    if (sample->cold) {
+      summary.cold =
+          summary.cold ? std::max(*summary.cold, sample->cold->state) : sample->cold->state;
+    }
+    if (sample->peak_memory && !sample->peak_memory->empty()) {
+      summary.peak_memory_bytes = std::max(summary.peak_memory_bytes.value_or(0),
+                                           *std::ranges::max_element(*sample->peak_memory));
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<TimeSpread> spread_over(std::vector<double> seconds) {
+  if (seconds.empty()) {
+    return std::nullopt;
+  }
+  std::ranges::sort(seconds);
+  const std::size_t middle = seconds.size() / 2;
+  const double median =
+      seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
+  return TimeSpread{median, seconds.front(), seconds.back()};
+}
+
+std::vector<CaseSummary> summarise(std::span<const CaseDescription> cases,
+                                   std::span<const Sample> samples) {
+  std::vector<CaseSummary> summaries(cases.size());
+  std::vector<SamplePointers> good(cases.size());
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    summaries[i].description = &cases[i];
+    summaries[i].skipped = cases[i].skipped;
+  }
+  for (const Sample& sample : samples) {
+    CaseSummary& summary = summaries[sample.case_index];
+    if (sample.error) {
+      ++summary.failed;
+      summary.error = summary.error ? summary.error : sample.error;
+    } else if (sample.skipped) {
+      summary.skipped = sample.skipped;
+      continue;
+    } else {
+      good[sample.case_index].push_back(&sample);
+    }
+    ++summary.repetitions;
+  }
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    add_times(summaries[i], good[i]);
+    add_cache_and_memory(summaries[i], good[i]);
+  }
+  return summaries;
+}
+
+}  // namespace shardmark::bench

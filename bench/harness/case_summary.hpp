@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bench/harness/benchmark_case.hpp"
+#include "bench/harness/sample.hpp"
+
+namespace shardmark::bench {
+
+/// A time over the repetitions of one case.
+struct TimeSpread {
+  double median = 0;
+  double min = 0;
+  double max = 0;
+};
+
+/// The phase that took longest, in the repetition of median time.
+struct SlowestPhase {
+  Phase phase = Phase::wait;
+  double share = 0;  // of the repetition's time
+  int rank = 0;      // that spent longest in it
+};
+
+/// The good repetitions of one case; the bad ones are only counted.
+struct CaseSummary {
+  const CaseDescription* description = nullptr;
+  int repetitions = 0;
+  int failed = 0;
+  std::optional<std::string> skipped;
+  std::optional<Error> error;  // the first
+  std::optional<std::int64_t> num_bytes;
+  std::optional<TimeSpread> time_s;
+  std::optional<TimeSpread> returned_s;
+  std::optional<TimeSpread> durable_s;
+  std::optional<double> imbalance;         // median
+  std::optional<double> rate_bytes_per_s;  // bytes over median time, I/O only
+  std::optional<SlowestPhase> slowest_phase;
+  std::optional<CacheState> cold;                 // the worst of all: any warm repetition shows
+  std::optional<std::int64_t> peak_memory_bytes;  // largest of all ranks and repetitions
+};
+
+/// Local. Median (mean of the two middle ones), minimum and maximum; nullopt of nothing.
+std::optional<TimeSpread> spread_over(std::vector<double> seconds);
+
+/// Local, rank 0. One summary a case, in the order of `cases`, which must outlive them.
+std::vector<CaseSummary> summarise(std::span<const CaseDescription> cases,
+                                   std::span<const Sample> samples);
+
+}  // namespace shardmark::bench

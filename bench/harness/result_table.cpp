@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/result_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "bench/cli/human_units.hpp"
+#include "bench/cli/table.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+struct Unit {
+  double seconds;
+  std::string_view name;
+};
+
+Unit unit_of(double seconds) {
+  if (seconds >= 1) {
+    return {1, "s"};
+  }
+  return seconds >= 1e-3 ? Unit{1e-3, "ms"} : Unit{1e-6, "us"};
+}
+
+/// Three digits.
+std::string digits(double value) {
+  const int decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return fmt::format("{:.{}f}", value, decimals);
+}
+
+template <typename Get>
+std::set<std::string> distinct(std::span<const CaseSummary> summaries, const Get& get) {
+  std::set<std::string> values;
+  for (const CaseSummary& summary : summaries) {
+    if (const std::string value = get(*summary.description); !value.empty()) {
+      values.insert(value);
+    }
+  }
+  return values;
+}
+
+bool is_io(const CaseDescription& description) {
+  return description.family == "save" || description.family == "load";
+}
+
+std::string io_variant(const CaseDescription& description) {
+  return is_io(description) ? description.variant : std::string();
+}
+
+/// What tells rows apart: things that all share stand above the table.
+class Labels {
+ public:
+  explicit Labels(std::span<const CaseSummary> summaries)
+      : models_(distinct(summaries, [](const auto& d) { return d.model; })),
+        io_variants_(distinct(summaries, io_variant)) {}
+
+  std::string variant(const CaseDescription& description) const {
+    std::string text;
+    if (models_.size() > 1) {
+      text = description.model;
+    }
+    if (!is_io(description) || io_variants_.size() > 1) {
+      text += (text.empty() ? "" : " ") + description.variant;
+    }
+    if (!description.extra.empty()) {
+      text += (text.empty() ? "" : " ") + description.extra;
+    }
+    return text;
+  }
+
+  std::string heading(const RunContext& context) const {
+    const int nodes = context.topology.num_nodes();
+    const int ranks = context.num_ranks();
+    std::string text = fmt::format("{}, {} rank{} on {} node{}", fmt::join(models_, " and "), ranks,
+                                   ranks == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s");
+    if (io_variants_.size() == 1) {
+      text += ", " + *io_variants_.begin();
+    }
+    return text + fmt::format(", {} at {}", context.filesystem.type, context.filesystem.path);
+  }
+
+ private:
+  std::set<std::string> models_;
+  std::set<std::string> io_variants_;
+};
+
+std::string cache_text(const std::optional<CacheState>& cold) {
+  if (!cold) {
+    return "";
+  }
+  switch (*cold) {
+    case CacheState::client_cold:
+      return "cold";
+    case CacheState::partly_cold:
+      return "partly";
+    case CacheState::warm:
+      return "warm";
+    case CacheState::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string time_text(const CaseSummary& summary) {
+  if (summary.failed > 0) {
+    return fmt::format("failed, {} of {}", summary.failed, summary.repetitions);
+  }
+  if (summary.skipped) {
+    return "skipped";
+  }
+  return summary.time_s ? spread_text(*summary.time_s) : "";
+}
+
+std::vector<std::string> row(const CaseSummary& summary, const Labels& labels) {
+  const CaseDescription& description = *summary.description;
+  std::vector<std::string> cells = {description.family, description.strategy,
+                                    labels.variant(description)};
+  const bool good = summary.time_s && summary.failed == 0;
+  cells.push_back(good && summary.num_bytes ? format_bytes(*summary.num_bytes) : "");
+  cells.push_back(good && summary.returned_s ? format_seconds(summary.returned_s->median) : "");
+  cells.push_back(time_text(summary));
+  if (!good) {
+    return cells;
+  }
+  constexpr double gib = 1024.0 * 1024.0 * 1024.0;
+  cells.push_back(summary.rate_bytes_per_s ? digits(*summary.rate_bytes_per_s / gib) : "");
+  cells.push_back(summary.imbalance ? fmt::format("{:.2f}", *summary.imbalance) : "");
+  const auto& slowest = summary.slowest_phase;
+  cells.push_back(slowest ? fmt::format("{} {:.0f}% rank {}", phase_name(slowest->phase),
+                                        100 * slowest->share, slowest->rank)
+                          : "");
+  cells.push_back(cache_text(summary.cold));
+  return cells;
+}
+
+std::string remarks(std::span<const CaseSummary> summaries) {
+  std::string text;
+  for (const CaseSummary& summary : summaries) {
+    if (summary.error) {
+      text += fmt::format("failed: {}: rank {}: {}\n", summary.description->name,
+                          summary.error->rank, summary.error->message);
+    }
+    if (summary.skipped) {
+      text += fmt::format("skipped: {}: {}\n", summary.description->name, *summary.skipped);
+    }
+  }
+  return text;
+}
+
+std::string legend(std::span<const CaseSummary> summaries) {
+  int repetitions = 0;
+  for (const CaseSummary& summary : summaries) {
+    repetitions = std::max(repetitions, summary.repetitions);
+  }
+  return fmt::format(
+      "Medians [min..max] of {} repetition{}. time: barrier to the end of the slowest rank, of a "
+      "save until\ndurable. GiB/s: bytes / median time. imbal: busiest rank / mean. cache: of this "
+      "side, not of servers.\n",
+      repetitions, repetitions == 1 ? "" : "s");
+}
+
+}  // namespace
+
+std::string spread_text(const TimeSpread& spread) {
+  const Unit unit = unit_of(spread.median);
+  return fmt::format("{} {} [{}..{}]", digits(spread.median / unit.seconds), unit.name,
+                     digits(spread.min / unit.seconds), digits(spread.max / unit.seconds));
+}
+
+std::string result_table(const RunContext& context, std::span<const CaseSummary> summaries,
+                         const std::string& directory, const TextStyle& style) {
+  using Align = Table::Align;
+  const Labels labels(summaries);
+  Table table({{"family", Align::left},
+               {"strategy", Align::left},
+               {"", Align::left},
+               {"bytes", Align::right},
+               {"returned", Align::right},
+               {"time [min..max]", Align::right},
+               {"GiB/s", Align::right},
+               {"imbal", Align::right},
+               {"slowest phase", Align::left},
+               {"cache", Align::left}});
+  for (const CaseSummary& summary : summaries) {
+    table.add_row(row(summary, labels));
+  }
+  TextStyle fitted = style;
+  fitted.width = std::min(style.width.value_or(max_table_width), max_table_width);
+  std::string text = labels.heading(context) + "\n\n" + table.text(fitted) + "\n" +
+                     remarks(summaries) + legend(summaries);
+  if (!directory.empty()) {
+    text += fmt::format(
+        "Results: {0}/benchmark.json (Google Benchmark), {0}/samples.json (every "
+        "sample)\n",
+        directory);
+  }
+  return text;
+}
+
+}  // namespace shardmark::bench

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/run_cases.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdio>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "bench/harness/case_filter.hpp"
+#include "bench/harness/case_order.hpp"
+#include "bench/harness/case_runner.hpp"
+#include "bench/harness/google_benchmark.hpp"
+#include "bench/harness/progress_line.hpp"
+#include "bench/harness/samples_json.hpp"
+#include "bench/harness/text_file.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+/// One run: what its repetitions share.
+class Session {
+ public:
+  Session(std::vector<BenchmarkCase*> cases, const RunSettings& settings, const RunContext& context,
+          const Communicator& comm)
+      : cases_(std::move(cases)),
+        settings_(settings),
+        context_(context),
+        comm_(comm),
+        runner_(comm, settings.storage_unusable),
+        broken_(cases_.size()),
+        progress_(stderr, settings.show_progress && comm.is_root(),
+                  (settings.warmup + settings.repetitions) * static_cast<int>(cases_.size())) {
+    for (BenchmarkCase* each : cases_) {
+      result_.cases.push_back(each->description());
+    }
+  }
+
+  /// Collective.
+  RunResult run() {
+    set_up();
+    warm_up();
+    const auto registrations = make_registrations();
+    if (!registrations.empty()) {
+      note(run_registrations(registrations, settings_.flags, context_, settings_.directory, comm_));
+    }
+    tear_down();
+    note(comm_.agree(write_samples()));
+    progress_.clear();
+    result_.must_stop = runner_.must_stop();
+    return std::move(result_);
+  }
+
+ private:
+  bool runs(std::size_t index) const {
+    return !result_.cases[index].skipped && !broken_[index] && !runner_.must_stop();
+  }
+
+  void set_up() {
+    for (std::size_t i = 0; i < cases_.size(); ++i) {
+      if (runs(i)) {
+        progress_.show("set-up " + result_.cases[i].name);
+        fail_case(i, runner_.set_up(*cases_[i]));
+      }
+    }
+  }
+
+  void warm_up() {
+    const auto rounds = shuffled_rounds(cases_.size(), settings_.warmup, context_.shuffle_seed + 1);
+    for (std::size_t round = 0; round < rounds.size(); ++round) {
+      for (const std::size_t i : rounds[round]) {
+        if (runs(i)) {
+          progress_.show(
+              fmt::format("warm-up {}/{} {}", round + 1, rounds.size(), result_.cases[i].name));
+          fail_case(i, runner_.warm_up(*cases_[i]));
+        }
+        progress_.step_done();
+      }
+    }
+  }
+
+  std::vector<Registration> make_registrations() {
+    const auto rounds =
+        shuffled_rounds(cases_.size(), settings_.repetitions, context_.shuffle_seed);
+    std::vector<Registration> registrations;
+    for (std::size_t round = 0; round < rounds.size(); ++round) {
+      for (const std::size_t i : rounds[round]) {
+        if (result_.cases[i].skipped) {
+          add_skipped(i, round);
+          continue;
+        }
+        registrations.push_back({result_.cases[i].name, [this, i, round](const TimedLoop& loop) {
+                                   return repeat(i, static_cast<int>(round), loop);
+                                 }});
+      }
+    }
+    return registrations;
+  }
+
+  Sample repeat(std::size_t index, int round, const TimedLoop& loop) {
+    if (round != round_) {
+      round_ = round;
+      static_cast<void>(write_samples());  // trouble is rank 0's alone; the last write is agreed
+    }
+    progress_.show(
+        fmt::format("round {}/{} {}", round + 1, settings_.repetitions, result_.cases[index].name));
+    Sample sample;
+    if (broken_[index]) {
+      sample.error = broken_[index];
+    } else if (runner_.must_stop()) {
+      sample.skipped = "not run: storage became unusable earlier in this run";
+    } else {
+      sample = runner_.run(*cases_[index], loop);
+    }
+    sample.case_index = index;
+    sample.repetition = round;
+    sample.order = order_++;
+    if (sample.error) {
+      count_failure(index, *sample.error);
+    }
+    result_.samples.push_back(sample);
+    progress_.step_done();
+    return sample;
+  }
+
+  void add_skipped(std::size_t index, std::size_t round) {
+    if (round == 0) {
+      Sample sample;
+      sample.case_index = index;
+      sample.order = order_++;
+      sample.skipped = result_.cases[index].skipped;
+      result_.samples.push_back(sample);
+    }
+  }
+
+  void tear_down() {
+    for (std::size_t i = 0; i < cases_.size(); ++i) {
+      if (!result_.cases[i].skipped) {
+        note(runner_.tear_down(*cases_[i]));
+      }
+    }
+  }
+
+  void fail_case(std::size_t index, const Status& status) {
+    if (!status) {
+      broken_[index] = status.error();
+      count_failure(index, status.error());
+    }
+  }
+
+  void count_failure(std::size_t index, const Error& error) {
+    failed_.insert(index);
+    result_.failed_cases = static_cast<int>(failed_.size());
+    if (!result_.first_error) {
+      result_.first_error = error;
+      result_.first_error->message =
+          fmt::format("{}: {}", result_.cases[index].name, error.message);
+    }
+  }
+
+  void note(const Status& status) {
+    if (!status && !result_.first_error) {
+      result_.first_error = status.error();
+    }
+  }
+
+  Status write_samples() const {
+    if (!comm_.is_root() || result_.samples.empty() || settings_.directory.empty()) {
+      return {};
+    }
+    return replace_text_file(settings_.directory + "/samples.json",
+                             samples_json(context_, result_.cases, result_.samples));
+  }
+
+  std::vector<BenchmarkCase*> cases_;
+  const RunSettings& settings_;
+  const RunContext& context_;
+  const Communicator& comm_;
+  CaseRunner runner_;
+  std::vector<std::optional<Error>> broken_;  // by case: failed in set-up or warm-up
+  std::set<std::size_t> failed_;
+  ProgressLine progress_;
+  RunResult result_;
+  int round_ = 0;
+  int order_ = 0;
+};
+
+}  // namespace
+
+std::uint64_t common_shuffle_seed(std::optional<std::uint64_t> given, const Communicator& comm) {
+  std::array<std::uint64_t, 1> seed = {0};
+  if (comm.is_root()) {
+    seed[0] = given ? *given : std::random_device{}();
+  }
+  comm.all_reduce(std::span<std::uint64_t>(seed), MPI_SUM);
+  return seed[0];
+}
+
+Result<RunResult> run_cases(std::span<const std::unique_ptr<BenchmarkCase>> cases,
+                            const RunSettings& settings, const RunContext& context,
+                            const Communicator& comm) {
+  std::vector<std::string> names;
+  for (const auto& each : cases) {
+    names.push_back(each->description().name);
+  }
+  std::string filter = settings.flags.filter;
+  comm.broadcast(filter);
+  SHARDMARK_ASSIGN_OR_RETURN(const auto selected, select_cases(filter, names));
+  std::vector<BenchmarkCase*> chosen;
+  for (const std::size_t i : selected) {
+    chosen.push_back(cases[i].get());
+  }
+  SHARDMARK_RETURN_IF_ERROR(prepare_google_benchmark(settings.flags, context, comm));
+  return Session(std::move(chosen), settings, context, comm).run();
+}
+
+}  // namespace shardmark::bench

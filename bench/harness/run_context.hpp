@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bench/cli/build_info.hpp"
+#include "shardmark/core/result.hpp"
+#include "shardmark/mpi/communicator.hpp"
+#include "shardmark/mpi/node_topology.hpp"
+
+namespace shardmark::bench {
+
+/// The file system of a directory.
+struct FileSystem {
+  std::string type;  // "ext4", "lustre"; "0x..." where the kernel has no name
+  std::string path;  // where it is mounted
+};
+
+/// What MPI-IO is made of.
+struct MpiIo {
+  std::string component;  // "ompio", "romio", or "unknown"
+  std::map<std::string, std::string> hints;
+};
+
+/// Where and how a run was made: the "context" of samples.json and benchmark.json.
+struct RunContext {
+  BuildInfo build;
+  NodeTopology topology;
+  std::string cpu;  // of rank 0's node
+  FileSystem filesystem;
+  MpiIo mpi_io;
+  std::string suite;
+  std::string config;  // canonical text
+  std::string config_hash;
+  std::string started;  // ISO 8601, UTC
+  std::uint64_t shuffle_seed = 0;
+  std::vector<std::string> command_line;
+
+  int num_ranks() const noexcept { return static_cast<int>(topology.node_of_rank.size()); }
+  std::vector<std::int64_t> ranks_per_node() const;
+};
+
+/// Local. Model name and number of cores of this node.
+std::string cpu_name();
+
+/// Local. The file system that holds `directory`, or would: the nearest existing parent counts.
+FileSystem file_system_of(const std::string& directory);
+
+/// Local. Opens a scratch file in `directory` through MPI-IO and asks for the hints in force.
+MpiIo mpi_io_of(const std::string& directory);
+
+/// Local. The time now, "2026-01-31T12:34:56Z".
+std::string utc_now();
+
+}  // namespace shardmark::bench

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shardmark/core/dims.hpp"
+#include "shardmark/core/dtype.hpp"
+
+namespace shardmark {
+
+/// How tensor parallelism cuts a tensor. Column-parallel weights and their biases are cut along the
+/// dimension of output features, row-parallel ones along that of input features: dimensions 0 and 1
+/// of a Linear weight [out, in], 1 and 0 of GPT-2's Conv1D weight [in, out].
+enum class TpCut : std::uint8_t { none, dim_0, dim_1 };
+
+/// One tensor of a model or of its optimizer, before any rank is known.
+struct TensorSpec {
+  std::string fqn;
+  Dtype dtype = Dtype::bfloat16;
+  Dims shape;
+  TpCut tp_cut = TpCut::none;
+  /// 0 to num_layers - 1; -1 before the layers (embedding), num_layers after them (final norm,
+  /// head). Decides the pipeline stage.
+  std::int32_t layer = -1;
+  bool optimizer_state = false;
+  /// A 1-D pool that optimizer states of all stages share; cut over all ranks of the world.
+  bool world_pool = false;
+};
+
+/// What the optimizer keeps for every parameter, as float32 tensors of the parameter's shape.
+enum class Optimizer : std::uint8_t {
+  none,
+  adamw,         // master, exp_avg, exp_avg_sq
+  sgd_momentum,  // momentum
+};
+
+struct Model {
+  std::string name;
+  std::int32_t num_layers = 0;
+  Optimizer optimizer = Optimizer::adamw;
+  bool pooled_optimizer = false;             // one pool a state instead of a tensor a parameter
+  std::vector<TensorSpec> tensors;           // parameters, in published order
+  std::vector<std::int64_t> kept_extents{};  // numbers of things (experts), which scaling keeps
+};
+
+/// Local. The optimizer's tensors, state by state within a parameter, in parameter order:
+/// `optimizer.state.<fqn>.{master,exp_avg,exp_avg_sq}` or `.momentum`.
+std::vector<TensorSpec> optimizer_tensors(const Model& model);
+
+/// Local. Sums over tensors, each once.
+std::int64_t num_elements(const std::vector<TensorSpec>& tensors) noexcept;
+std::int64_t num_bytes(const std::vector<TensorSpec>& tensors) noexcept;
+
+/// Local. Bytes of parameters and optimizer tensors.
+std::int64_t num_bytes_with_optimizer(const Model& model) noexcept;
+
+/// Opaque entries of every checkpoint, replicated on all ranks.
+struct ObjectSpec {
+  std::string_view fqn;
+  std::int64_t num_bytes;
+};
+
+inline constexpr ObjectSpec object_specs[] = {
+    {"step", 8}, {"rng_state", 5056}, {"dataloader_state", 1024}};
+
+}  // namespace shardmark

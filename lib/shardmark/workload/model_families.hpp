@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "shardmark/workload/model.hpp"
+
+namespace shardmark {
+
+/// Hyperparameters of the published models; builders give their tensors under the names, in the
+/// order, shapes and dtypes of the Hugging Face checkpoints. `kv_size` is heads x head size of the
+/// keys.
+struct LlamaShape {
+  std::int64_t hidden = 0;
+  std::int64_t ffn = 0;
+  std::int64_t kv_size = 0;
+  std::int64_t vocabulary = 0;
+  std::int32_t layers = 0;
+};
+Model make_llama(const LlamaShape& shape);
+
+struct MixtralShape {
+  LlamaShape base;
+  std::int64_t experts = 0;
+};
+Model make_mixtral(const MixtralShape& shape);
+
+/// GPT-2's names with fused q, k, v; the head is the embedding, so it is no tensor of its own.
+struct GptShape {
+  std::int64_t hidden = 0;
+  std::int64_t vocabulary = 0;
+  std::int64_t positions = 0;
+  std::int32_t layers = 0;
+};
+Model make_gpt(const GptShape& shape);
+
+/// Multi-head latent attention; without the multi-token-prediction layer and fp8 scales.
+struct DeepseekShape {
+  std::int64_t hidden = 0;
+  std::int64_t vocabulary = 0;
+  std::int64_t heads = 0;
+  std::int64_t q_rank = 0;
+  std::int64_t kv_rank = 0;
+  std::int64_t nope_size = 0;  // query and key part without position, per head
+  std::int64_t rope_size = 0;  // part with position
+  std::int64_t v_size = 0;
+  std::int64_t dense_ffn = 0;
+  std::int64_t expert_ffn = 0;
+  std::int64_t experts = 0;
+  std::int32_t dense_layers = 0;
+  std::int32_t layers = 0;
+};
+Model make_deepseek(const DeepseekShape& shape);
+
+/// A few MB with every awkward shape and name and all dtypes.
+Model make_tiny();
+
+/// A Llama whose optimizer keeps flat pools, as MLPerf Storage's checkpoint workloads write it.
+Model make_mlperf(const LlamaShape& shape);
+
+}  // namespace shardmark
