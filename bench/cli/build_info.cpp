@@ -2,11 +2,11 @@
 #include "bench/cli/build_info.hpp"
 
 #include <fmt/format.h>
-#include <hdf5.h>
 #include <mpi.h>
 
 #include <array>
 
+#include "shardmark/storage/hdf5_state.hpp"
 #include "shardmark_commit.hpp"
 
 namespace shardmark::bench {
@@ -23,16 +23,6 @@ std::string mpi_version() {
   return full.substr(0, full.find_first_of(",\n"));
 }
 
-std::string hdf5_version() {
-  unsigned major = 0;
-  unsigned minor = 0;
-  unsigned release = 0;
-  if (H5get_libversion(&major, &minor, &release) < 0) {
-    return "unknown";
-  }
-  return fmt::format("{}.{}.{}", major, minor, release);
-}
-
 }  // namespace
 
 BuildInfo build_info() {
@@ -43,7 +33,7 @@ BuildInfo build_info() {
   info.compiler = SHARDMARK_COMPILER;
   info.build_type = SHARDMARK_BUILD_TYPE;
   info.mpi = mpi_version();
-  info.hdf5 = hdf5_version();
+  info.hdf5 = hdf5_library_version();
   info.fmt =
       fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100);
   info.google_benchmark = SHARDMARK_GOOGLE_BENCHMARK_VERSION;

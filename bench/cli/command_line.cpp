@@ -72,14 +72,20 @@ int run_command_line(int argc, const char* const* argv) {
   const Launch launch = detect_launch();
   const bool first = launch.rank == 0;
   const auto command = guarded([&] { return parse_command(arguments); });
+  if (!first && (!command || command->run_local)) {
+    // Rank 0 alone speaks and fails: a launcher would kill it for another rank's exit code before
+    // it has said why.
+    return 0;
+  }
   if (!command) {
     const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
     return report(command.error(), json, first);
   }
-  if (command->local && !first) {
-    return 0;
-  }
-  return report(guarded(command->run), command->json, first);
+  const auto report_result = [&](const Result<CommandOutput>& result) {
+    return report(result, command->json, first);
+  };
+  return command->run_local ? report_result(guarded(command->run_local))
+                            : run_collective_command(command->run_collective, report_result);
 }
 
 }  // namespace shardmark::bench

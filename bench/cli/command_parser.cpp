@@ -264,31 +264,37 @@ std::vector<std::string> with_empty_values(const std::vector<std::string>& argum
 
 ParsedCommand make_command(const CLI::App& command, std::shared_ptr<Arguments> from) {
   const bool json = from->json;
-  const auto make = [&](bool local, auto& arguments, auto* function) {
+  const auto local = [&](auto& arguments, auto* function) {
     arguments.json = json;
-    return ParsedCommand{json, local, [from, &arguments, function] { return function(arguments); }};
+    return ParsedCommand{json, [from, &arguments, function] { return function(arguments); }, {}};
+  };
+  const auto collective = [&](auto& arguments, auto* function) {
+    arguments.json = json;
+    return ParsedCommand{json, {}, [from, &arguments, function](const Communicator& comm) {
+                           return function(arguments, comm);
+                         }};
   };
   const std::string& name = command.get_name();
   if (name == "models") {
-    return make(true, from->models, models_command);
+    return local(from->models, models_command);
   }
   if (name == "chunks") {
-    return make(true, from->chunks, chunks_command);
+    return local(from->chunks, chunks_command);
   }
   if (name == "plan") {
-    return make(true, from->plan, plan_command);
+    return local(from->plan, plan_command);
   }
   if (name == "inspect") {
-    return make(true, from->inspect, inspect_command);
+    return local(from->inspect, inspect_command);
   }
   if (name == "save") {
-    return make(false, from->save, save_command);
+    return collective(from->save, save_command);
   }
   if (name == "load") {
-    return make(false, from->load, load_command);
+    return collective(from->load, load_command);
   }
   from->run.benchmark_flags = command.remaining();
-  return make(false, from->run, run_command);
+  return collective(from->run, run_command);
 }
 
 }  // namespace
@@ -302,7 +308,7 @@ Result<ParsedCommand> parse_command(const std::vector<std::string>& arguments) {
     std::reverse(reversed.begin(), reversed.end());
     app->parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
-    return ParsedCommand{false, true, [text = app->help()] { return CommandOutput{text}; }};
+    return ParsedCommand{false, [text = app->help()] { return CommandOutput{text}; }, {}};
   } catch (const CLI::ParseError& error) {
     failure = error.what();
   }
@@ -314,7 +320,7 @@ Result<ParsedCommand> parse_command(const std::vector<std::string>& arguments) {
   }
   if (found->version) {
     const bool json = found->json;
-    return ParsedCommand{json, true, [json] { return version_command(json); }};
+    return ParsedCommand{json, [json] { return version_command(json); }, {}};
   }
   if (command == nullptr) {
     return refused(nullptr,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/cli/collective_command.hpp"
 #include "bench/cli/command_output.hpp"
 
 namespace shardmark::bench {
@@ -12,8 +13,10 @@ namespace shardmark::bench {
 /// What the arguments ask for.
 struct ParsedCommand {
   bool json = false;
-  bool local = true;  // needs no other rank: launched by mpirun, rank 0 alone runs it
-  std::function<Result<CommandOutput>()> run;
+  // One of the two is set. A local command needs no other rank: launched by mpirun, rank 0 alone
+  // runs it.
+  std::function<Result<CommandOutput>()> run_local;
+  CollectiveCommand run_collective;
 };
 
 /// Local. `arguments` without the program's name. Errors: invalid_argument naming the argument and

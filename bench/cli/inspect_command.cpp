@@ -77,14 +77,16 @@ std::string human_text(const Inspection& inspection) {
                {"bytes", Table::Align::right}});
   std::int64_t num_bytes = 0;
   for (const Entry& entry : manifest.entries.entries) {
-    table.add_row({entry.fqn,
-                   entry.kind == EntryKind::object ? "object" : std::string(dtype_name(entry.dtype)),
-                   to_string(entry.sizes), format_count(static_cast<std::int64_t>(entry.num_chunks)),
-                   format_count(entry.num_bytes())});
+    table.add_row(
+        {entry.fqn,
+         entry.kind == EntryKind::object ? "object" : std::string(dtype_name(entry.dtype)),
+         to_string(entry.sizes), format_count(static_cast<std::int64_t>(entry.num_chunks)),
+         format_count(entry.num_bytes())});
     num_bytes += entry.num_bytes();
   }
   std::string text = fmt::format(
-      "{}\nstep {}, saved by {} ranks, seed {}, format {}, file layout {}\n{} entries, {} chunks, {}\n",
+      "{}\nstep {}, saved by {} ranks, seed {}, format {}, file layout {}\n{} entries, {} chunks, "
+      "{}\n",
       checkpoint.directory, manifest.step, manifest.world_size, manifest.seed, format_version,
       file_layout_name(manifest.layout), manifest.entries.entries.size(),
       manifest.entries.num_chunks(), format_bytes(num_bytes));
@@ -92,10 +94,9 @@ std::string human_text(const Inspection& inspection) {
     text += fmt::format("  {}  {}\n", file.path, format_bytes(file.num_bytes));
   }
   if (inspection.errors) {
-    text += inspection.failure ? "checksums: DAMAGED\n"
-            : manifest.checksums_address < 0
-                ? "checksums: none were saved, nothing to verify\n"
-                : "checksums: every byte is as written\n";
+    text += inspection.failure               ? "checksums: DAMAGED\n"
+            : manifest.checksums_address < 0 ? "checksums: none were saved, nothing to verify\n"
+                                             : "checksums: every byte is as written\n";
     for (const ChunkError& error : *inspection.errors) {
       text += fmt::format("  '{}' at {}: {}\n", error.fqn, to_string(error.offsets), error.message);
     }

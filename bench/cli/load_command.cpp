@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/cli/human_units.hpp"
-#include "bench/cli/mpi_command.hpp"
 #include "bench/cli/phase_report.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
@@ -56,10 +55,9 @@ std::string json_text(const LoadSummary& summary) {
 
 std::string human_text(const LoadSummary& summary, const Config& config, int ranks) {
   const LoadReport& report = summary.report;
-  const std::string verified = !summary.verified ? "values not checked (--verify)"
-                               : *summary.verified
-                                   ? "every value is as written"
-                                   : "WRONG VALUES";
+  const std::string verified = !summary.verified   ? "values not checked (--verify)"
+                               : *summary.verified ? "every value is as written"
+                                                   : "WRONG VALUES";
   return fmt::format(
       "loaded step {} into {} ranks ({}, {}): {}\n  {} in {}, {}, {} before the read; {} requests\n"
       "  checksums: {} chunks verified, {} not\n\n{}",
@@ -79,18 +77,45 @@ void sum_over_ranks(LoadReport& report, const Communicator& comm) {
   report.total_s = comm.all_reduce(report.total_s, MPI_MAX);
 }
 
-Result<CommandOutput> run(const LoadArguments& arguments, const Config& config,
-                          const LoadOptions& options, const Communicator& comm) {
-  auto workload =
-      Workload::make(workload_options(config), comm.rank(), comm.size(), Memory::allocate,
-                     [&](std::string_view fqn) {
-                       return arguments.only.empty() ||
-                              ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
-                     });
+struct LoadSetup {
+  Config config;
+  LoadOptions options;
+};
+
+Result<LoadSetup> read(const LoadArguments& arguments) {
+  SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
+                             read_config(arguments.config.config, arguments.config.overrides));
+  LoadSetup setup;
+  SHARDMARK_ASSIGN_OR_RETURN(setup.config, resolve(document));
+  if (setup.config.storage.backend == "null") {
+    return Error{ErrorCode::invalid_argument,
+                 "storage.backend = \"null\" discards what it is given: nothing can be loaded"};
+  }
+  setup.options = load_options(setup.config, arguments.directory, arguments.step);
+  // A restart wants to know of damage; a benchmark's load keeps to what it reads anyway.
+  if (!document.values.contains("load.checksum")) {
+    setup.options.checksum = ChecksumMode::full;
+  }
+  return setup;
+}
+
+}  // namespace
+
+Result<CommandOutput> load_command(const LoadArguments& arguments, const Communicator& comm) {
+  const auto setup = read(arguments);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(setup)));
+  const auto& [config, options] = *setup;
+  WorkloadOptions wanted = workload_options(config);
+  if (!arguments.only.empty()) {
+    wanted.filter = [&](std::string_view fqn) {
+      return ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
+    };
+  }
+  auto workload = Workload::make(wanted, comm.rank(), comm.size(), Memory::allocate);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
   if (comm.all_reduce(static_cast<std::int64_t>(workload->state_dict().size()), MPI_SUM) == 0) {
-    return Error{ErrorCode::not_found,
-                 fmt::format("--only '{}' matches no tensor of {}", arguments.only, config.model.name)};
+    return Error{ErrorCode::not_found, fmt::format("--only '{}' matches no tensor of {}",
+                                                   arguments.only, config.model.name)};
   }
   // A read that does nothing must not find the right values in memory.
   workload->poison();
@@ -115,26 +140,6 @@ Result<CommandOutput> run(const LoadArguments& arguments, const Config& config,
   return CommandOutput{
       arguments.json ? json_text(summary) : human_text(summary, config, comm.size()),
       summary.error};
-}
-
-}  // namespace
-
-Result<CommandOutput> load_command(const LoadArguments& arguments) {
-  SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
-                             read_config(arguments.config.config, arguments.config.overrides));
-  SHARDMARK_ASSIGN_OR_RETURN(const Config config, resolve(document));
-  if (config.storage.backend == "null") {
-    return Error{ErrorCode::invalid_argument,
-                 "storage.backend = \"null\" discards what it is given: nothing can be loaded"};
-  }
-  LoadOptions options = load_options(config, arguments.directory, arguments.step);
-  // A restart wants to know; a benchmark's load keeps to what it reads anyway.
-  if (!document.values.contains("load.checksum")) {
-    options.checksum = ChecksumMode::full;
-  }
-  return run_under_mpi(arguments.json, [&](const Communicator& comm) {
-    return run(arguments, config, options, comm);
-  });
 }
 
 }  // namespace shardmark::bench

@@ -7,6 +7,7 @@
 
 #include "bench/cli/command_output.hpp"
 #include "bench/cli/config_arguments.hpp"
+#include "shardmark/mpi/communicator.hpp"
 
 namespace shardmark::bench {
 
@@ -21,6 +22,6 @@ struct LoadArguments {
 
 /// Collective. Loads at any world size and strategy. Every rank gets the same error; the text
 /// matters on rank 0.
-Result<CommandOutput> load_command(const LoadArguments& arguments);
+Result<CommandOutput> load_command(const LoadArguments& arguments, const Communicator& comm);
 
 }  // namespace shardmark::bench

@@ -54,16 +54,16 @@ Result<CommandOutput> one_model(const std::string& name, bool json) {
   const auto names = model_names();
   if (std::find(names.begin(), names.end(), name) == names.end()) {
     return Error{ErrorCode::not_found,
-                 fmt::format("unknown model '{}', expected one of {}{}", name, fmt::join(names, ", "),
-                             did_you_mean(name, names))};
+                 fmt::format("unknown model '{}', expected one of {}{}", name,
+                             fmt::join(names, ", "), did_you_mean(name, names))};
   }
   SHARDMARK_ASSIGN_OR_RETURN(const ModelSummary summary, summarise(name));
   if (!json) {
-    return CommandOutput{fmt::format(
-        "{}: {} parameters in {} tensors, {}; {} with AdamW state\n\n{}", name,
-        format_count(summary.parameters), summary.model.tensors.size(),
-        format_bytes(summary.num_bytes), format_bytes(summary.num_bytes_with_optimizer),
-        tensors_table(summary.model))};
+    return CommandOutput{
+        fmt::format("{}: {} parameters in {} tensors, {}; {} with AdamW state\n\n{}", name,
+                    format_count(summary.parameters), summary.model.tensors.size(),
+                    format_bytes(summary.num_bytes), format_bytes(summary.num_bytes_with_optimizer),
+                    tensors_table(summary.model))};
   }
   ordered_json document = summary_document(summary);
   document["tensor_list"] = ordered_json::array();

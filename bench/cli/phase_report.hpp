@@ -14,7 +14,8 @@ namespace shardmark::bench {
 /// Collective; complete on rank 0. Every rank's phase times in rank order.
 std::vector<PhaseTimes> gather_phases(const PhaseTimes& own, const Communicator& comm);
 
-/// Local. {"hooks": {"min", "mean", "max", "slowest_rank"}, ...} in seconds, for every phase of the list.
+/// Local. {"hooks": {"min", "mean", "max", "slowest_rank"}, ...} in seconds, for every phase of the
+/// list.
 nlohmann::ordered_json phases_document(std::span<const PhaseTimes> by_rank,
                                        std::span<const Phase> phases);
 

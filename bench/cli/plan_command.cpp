@@ -63,7 +63,9 @@ struct PlanSummary {
   std::string planner;
   std::vector<PhaseTimes> times;  // by played rank; what the coordinator does counts for rank 0
 
-  double imbalance() const { return mean_bytes > 0 ? static_cast<double>(max_bytes) / mean_bytes : 1; }
+  double imbalance() const {
+    return mean_bytes > 0 ? static_cast<double>(max_bytes) / mean_bytes : 1;
+  }
 };
 
 Phase phase_of(PlanStep step) {
@@ -72,8 +74,8 @@ Phase phase_of(PlanStep step) {
   return phases[static_cast<std::size_t>(step)];
 }
 
-/// Times the planner's steps, for each virtual rank what that rank itself would do; what the coordinator does
-/// counts for rank 0.
+/// Times the planner's steps, for each virtual rank what that rank itself would do; what the
+/// coordinator does counts for rank 0.
 class StepTimes {
  public:
   explicit StepTimes(std::int64_t world_size) : times_(static_cast<std::size_t>(world_size)) {}
@@ -127,22 +129,21 @@ std::int64_t manifest_bytes(const GlobalSavePlan& plan, const EntryTable& entrie
 }
 
 Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, RankRange ranks) {
-  SHARDMARK_ASSIGN_OR_RETURN(Workload workload, Workload::make(workload_options(config), 0, world_size,
-                                                               Memory::none));
+  SHARDMARK_ASSIGN_OR_RETURN(Workload workload,
+                             Workload::make(workload_options(config), 0, world_size, Memory::none));
   LocalPlanExchange exchange(static_cast<int>(world_size));
   StepTimes times(world_size);
   const auto planner = make_coordinator_save_planner(dedup_policy(config));
-  SHARDMARK_ASSIGN_OR_RETURN(
-      const SavePlanning planning,
-      planner->plan(
-          [&](int rank) -> Result<const StateDict*> {
-            times.pause();
-            SHARDMARK_RETURN_IF_ERROR(workload.move_to_rank(rank));
-            times.resume_as(rank);
-            return &std::as_const(workload).state_dict();
-          },
-          exchange, [](int, SavePlan&&) { return Status(); },
-          [&](PlanStep step) { times.enter(step); }));
+  SHARDMARK_ASSIGN_OR_RETURN(const SavePlanning planning,
+                             planner->plan(
+                                 [&](int rank) -> Result<const StateDict*> {
+                                   times.pause();
+                                   SHARDMARK_RETURN_IF_ERROR(workload.move_to_rank(rank));
+                                   times.resume_as(rank);
+                                   return &std::as_const(workload).state_dict();
+                                 },
+                                 exchange, [](int, SavePlan&&) { return Status(); },
+                                 [&](PlanStep step) { times.enter(step); }));
 
   const SavePlanStatistics& statistics = planning.global->statistics;
   PlanSummary summary;
@@ -193,11 +194,12 @@ std::string json_text(const PlanSummary& s) {
 
 std::string human_text(const PlanSummary& s, const Config& config) {
   const bool part = s.ranks.last - s.ranks.first != s.world_size;
-  std::string text = fmt::format("{} with {}, {}, {} virtual ranks, planner {}\n\n", config.model.name,
-                                 config.model.optimizer, config.parallel.strategy,
-                                 format_count(s.world_size), s.planner);
+  std::string text = fmt::format("{} with {}, {}, {} virtual ranks, planner {}\n\n",
+                                 config.model.name, config.model.optimizer,
+                                 config.parallel.strategy, format_count(s.world_size), s.planner);
   if (part) {
-    text += fmt::format("  counted           ranks {} to {} only\n", s.ranks.first, s.ranks.last - 1);
+    text +=
+        fmt::format("  counted           ranks {} to {} only\n", s.ranks.first, s.ranks.last - 1);
   }
   text += fmt::format(
       "  stored            {} ({} bytes), {} tensors\n"
@@ -207,8 +209,8 @@ std::string human_text(const PlanSummary& s, const Config& config) {
       "  on the wire       {} gathered, {} scattered\n\n",
       format_bytes(s.num_bytes), format_count(s.num_bytes), format_count(s.tensors),
       format_count(s.items), format_bytes(s.deduplicated_bytes), format_bytes(s.min_bytes),
-      format_bytes(static_cast<std::int64_t>(s.mean_bytes)), format_bytes(s.max_bytes), s.imbalance(),
-      format_bytes(s.metadata_bytes), format_bytes(s.checksum_bytes),
+      format_bytes(static_cast<std::int64_t>(s.mean_bytes)), format_bytes(s.max_bytes),
+      s.imbalance(), format_bytes(s.metadata_bytes), format_bytes(s.checksum_bytes),
       format_bytes(static_cast<std::int64_t>(s.bytes_gathered)),
       format_bytes(static_cast<std::int64_t>(s.bytes_scattered)));
   return text + phases_table(s.times, save_phases);
@@ -223,8 +225,8 @@ Result<CommandOutput> plan_command(const PlanArguments& arguments) {
   const std::int64_t world_size = arguments.world_size.value_or(config.run.ranks);
   constexpr std::int64_t max_world_size = std::int64_t{1} << 24;
   if (world_size < 1 || world_size > max_world_size) {
-    return Error{ErrorCode::invalid_argument, fmt::format("--world {}: expected 1 to {} ranks",
-                                                          world_size, max_world_size)};
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("--world {}: expected 1 to {} ranks", world_size, max_world_size)};
   }
   SHARDMARK_ASSIGN_OR_RETURN(const RankRange ranks, parse_ranks(arguments.ranks, world_size));
   SHARDMARK_ASSIGN_OR_RETURN(const PlanSummary summary, summarise(config, world_size, ranks));

@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "bench/cli/mpi_command.hpp"
 #include "bench/cli/text_style.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/run_suite.hpp"
@@ -28,25 +28,33 @@ std::vector<std::string> own_command_line() {
   return words;
 }
 
+struct Suite {
+  std::string name;
+  std::vector<SweepCase> points;
+};
+
+/// Local.
+Result<Suite> read_suite(const ConfigArguments& arguments) {
+  SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
+                             read_config(arguments.config, arguments.overrides));
+  SHARDMARK_ASSIGN_OR_RETURN(auto points, resolve_sweep(document));
+  return Suite{std::filesystem::path(document.path).stem().string(), std::move(points)};
+}
+
 }  // namespace
 
-Result<CommandOutput> run_command(const RunArguments& arguments) {
-  SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
-                             read_config(arguments.config.config, arguments.config.overrides));
-  SHARDMARK_ASSIGN_OR_RETURN(const std::vector<SweepCase> points, resolve_sweep(document));
+Result<CommandOutput> run_command(const RunArguments& arguments, const Communicator& comm) {
+  const auto suite = read_suite(arguments.config);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(suite)));
   SuiteOptions options;
-  options.suite = std::filesystem::path(document.path).stem().string();
+  options.suite = suite->name;
   options.directory = arguments.out;
   options.benchmark_flags = arguments.benchmark_flags;
   options.command_line = own_command_line();
   options.json = arguments.json;
   options.style = text_style(stdout);
-  return run_under_mpi(arguments.json,
-                       [&](const Communicator& comm) -> Result<CommandOutput> {
-                         SHARDMARK_ASSIGN_OR_RETURN(SuiteOutcome outcome,
-                                                    run_suite(points, options, comm));
-                         return CommandOutput{std::move(outcome.text), std::move(outcome.error)};
-                       });
+  SHARDMARK_ASSIGN_OR_RETURN(SuiteOutcome outcome, run_suite(suite->points, options, comm));
+  return CommandOutput{std::move(outcome.text), std::move(outcome.error)};
 }
 
 }  // namespace shardmark::bench

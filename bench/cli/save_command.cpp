@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/cli/human_units.hpp"
-#include "bench/cli/mpi_command.hpp"
 #include "bench/cli/phase_report.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
@@ -53,7 +52,8 @@ std::string human_text(const SaveSummary& summary, const Config& config, int ran
         format_seconds(report.returned_s), phases_table(summary.phases, save_phases));
   }
   return fmt::format(
-      "saved {}\n  {} from {} ranks ({}, {}): durable after {}, {}\n  {} files, {} on disk, padding {}\n\n{}",
+      "saved {}\n  {} from {} ranks ({}, {}): durable after {}, {}\n  {} files, {} on disk, "
+      "padding {}\n\n{}",
       report.path, format_bytes(report.num_bytes), ranks, config.model.name,
       config.parallel.strategy, format_seconds(report.durable_s),
       format_rate(static_cast<double>(report.num_bytes) / report.durable_s), report.inventory.files,
@@ -61,8 +61,18 @@ std::string human_text(const SaveSummary& summary, const Config& config, int ran
       phases_table(summary.phases, save_phases));
 }
 
-Result<CommandOutput> run(const SaveArguments& arguments, const Config& config,
-                          const Communicator& comm) {
+Result<Config> read(const ConfigArguments& arguments) {
+  SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
+                             read_config(arguments.config, arguments.overrides));
+  return resolve(document);
+}
+
+}  // namespace
+
+Result<CommandOutput> save_command(const SaveArguments& arguments, const Communicator& comm) {
+  const auto read_config_file = read(arguments.config);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(read_config_file)));
+  const Config& config = *read_config_file;
   auto workload =
       Workload::make(workload_options(config), comm.rank(), comm.size(), Memory::allocate);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
@@ -80,16 +90,6 @@ Result<CommandOutput> run(const SaveArguments& arguments, const Config& config,
   }
   return CommandOutput{arguments.json ? json_text(summary)
                                       : human_text(summary, config, comm.size())};
-}
-
-}  // namespace
-
-Result<CommandOutput> save_command(const SaveArguments& arguments) {
-  SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
-                             read_config(arguments.config.config, arguments.config.overrides));
-  SHARDMARK_ASSIGN_OR_RETURN(const Config config, resolve(document));
-  return run_under_mpi(arguments.json,
-                       [&](const Communicator& comm) { return run(arguments, config, comm); });
 }
 
 }  // namespace shardmark::bench

@@ -6,6 +6,7 @@
 
 #include "bench/cli/command_output.hpp"
 #include "bench/cli/config_arguments.hpp"
+#include "shardmark/mpi/communicator.hpp"
 
 namespace shardmark::bench {
 
@@ -18,6 +19,6 @@ struct SaveArguments {
 };
 
 /// Collective. One checkpoint. Every rank gets the same error; the text matters on rank 0.
-Result<CommandOutput> save_command(const SaveArguments& arguments);
+Result<CommandOutput> save_command(const SaveArguments& arguments, const Communicator& comm);
 
 }  // namespace shardmark::bench

@@ -7,12 +7,15 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "bench/cli/launch.hpp"
+
 namespace shardmark::bench {
 
 TextStyle text_style(std::FILE* stream) {
   TextStyle style;
   const int descriptor = fileno(stream);
-  if (isatty(descriptor) == 0) {
+  // A launcher gives rank 0 a terminal of its own, wherever its output goes in the end.
+  if (detect_launch().launched || isatty(descriptor) == 0) {
     return style;
   }
   winsize size{};

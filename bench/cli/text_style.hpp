@@ -12,7 +12,8 @@ struct TextStyle {
   bool colour = false;
 };
 
-/// Local. Width and colours on terminals only; no colours with NO_COLOR set or TERM=dumb.
+/// Local. Width and colours on terminals only, not under mpirun and the like; no colours with
+/// NO_COLOR set or TERM=dumb.
 TextStyle text_style(std::FILE* stream);
 
 }  // namespace shardmark::bench

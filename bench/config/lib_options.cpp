@@ -17,7 +17,8 @@ WorkloadOptions workload_options(const Config& config) {
   const ModelConfig& m = config.model;
   const ParallelConfig& p = config.parallel;
   return {{m.name, m.scale, m.dtype, m.optimizer},
-          {p.strategy, p.dp_replicate, p.dp_shard, p.tp, p.pp, p.ep, p.order}};
+          {p.strategy, p.dp_replicate, p.dp_shard, p.tp, p.pp, p.ep, p.order},
+          {}};
 }
 
 DedupPolicy dedup_policy(const Config& config) {

@@ -12,7 +12,8 @@
 
 namespace shardmark::bench {
 
-// The library's options out of a resolved configuration. All local; the values are known to be valid.
+// The library's options out of a resolved configuration. All local; the values are known to be
+// valid.
 
 WorkloadOptions workload_options(const Config& config);
 DedupPolicy dedup_policy(const Config& config);

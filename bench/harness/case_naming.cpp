@@ -55,8 +55,7 @@ void add_varied_keys(CaseDescription& description, const SweepCase& point) {
     }
     const std::string text = unquoted(value);
     description.keys[key] = text;
-    description.extra +=
-        fmt::format("{}{}={}", description.extra.empty() ? "" : " ", key, text);
+    description.extra += fmt::format("{}{}={}", description.extra.empty() ? "" : " ", key, text);
     description.name += fmt::format("/{}:{}", key, text);
   }
 }
@@ -69,8 +68,8 @@ CaseDescription describe_io_case(std::string_view family, const SweepCase& point
   const bool discards = storage.backend == "null";
   const std::string variant = discards ? "null" : fmt::format("{}-{}", storage.layout, storage.io);
   CaseDescription description = describe(family, variant, point, environment);
-  description.name += fmt::format("/nodes:{}/ranks:{}", environment.topology.num_nodes(),
-                                  environment.comm.size());
+  description.name +=
+      fmt::format("/nodes:{}/ranks:{}", environment.topology.num_nodes(), environment.comm.size());
   description.keys = {{"backend", storage.backend},
                       {"file_layout", storage.layout},
                       {"io", storage.io},

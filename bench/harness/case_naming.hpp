@@ -17,7 +17,6 @@ CaseDescription describe_io_case(std::string_view family, const SweepCase& point
 
 /// Local. Of a case without I/O: family/model/strategy/variant/world:W/ranks:R.
 CaseDescription describe_planning_case(std::string_view family, std::string_view variant,
-                                       const SweepCase& point,
-                                       const SuiteEnvironment& environment);
+                                       const SweepCase& point, const SuiteEnvironment& environment);
 
 }  // namespace shardmark::bench

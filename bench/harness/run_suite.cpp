@@ -147,8 +147,8 @@ std::optional<Error> failure_of(const RunResult& result) {
   return error;
 }
 
-SuiteOutcome report(const RunResult& result, const RunContext& context,
-                    const SuiteOptions& options, const BenchmarkFlags& flags, bool is_root) {
+SuiteOutcome report(const RunResult& result, const RunContext& context, const SuiteOptions& options,
+                    const BenchmarkFlags& flags, bool is_root) {
   SuiteOutcome outcome{{}, failure_of(result)};
   if (!is_root) {
     return outcome;
@@ -179,9 +179,10 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
                  "--json and --benchmark_format both want standard output; give one of them"};
   }
   RunContext context = make_context(points, options, comm);
-  SuiteEnvironment environment{
-      comm, context.topology,
-      WorkloadPool(comm.rank(), comm.size(), memory_budget(context, comm)), {}};
+  SuiteEnvironment environment{comm,
+                               context.topology,
+                               WorkloadPool(comm.rank(), comm.size(), memory_budget(context, comm)),
+                               {}};
   SHARDMARK_RETURN_IF_ERROR(comm.agree(check_points(points, environment.workloads)));
   const Cases cases = make_cases(points, environment);
   if (flags->list_tests) {

@@ -15,13 +15,13 @@
 namespace shardmark::bench {
 
 struct SuiteOptions {
-  std::string suite;                              // name, for the results
-  std::string directory;                          // result files; its parent must exist; empty: none
-  std::vector<std::string> benchmark_flags;       // --benchmark_...
-  std::vector<std::string> command_line;          // for the results
+  std::string suite;                         // name, for the results
+  std::string directory;                     // result files; its parent must exist; empty: none
+  std::vector<std::string> benchmark_flags;  // --benchmark_...
+  std::vector<std::string> command_line;     // for the results
   std::optional<std::uint64_t> shuffle_seed = {};  // rank 0 draws one by default
-  bool json = false;                              // text is one JSON document
-  TextStyle style = {};                           // of text
+  bool json = false;                               // text is one JSON document
+  TextStyle style = {};                            // of text
 };
 
 struct SuiteOutcome {

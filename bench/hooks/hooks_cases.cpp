@@ -47,9 +47,8 @@ Status check_items(const TensorBoxes& tensor) {
   SHARDMARK_ASSIGN_OR_RETURN(const auto items,
                              tensor.entry->tensor->create_write_items(tensor.entry->fqn));
   if (items.size() != tensor.boxes.size()) {
-    return disagreement(tensor.entry->fqn,
-                        fmt::format("{} write items for {} chunks", items.size(),
-                                    tensor.boxes.size()));
+    return disagreement(tensor.entry->fqn, fmt::format("{} write items for {} chunks", items.size(),
+                                                       tensor.boxes.size()));
   }
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (items[i].tensor_data.chunk != tensor.boxes[i]) {
@@ -65,9 +64,9 @@ Status check_shards(const TensorBoxes& tensor) {
     if (volume(box.sizes) == 0) {
       continue;  // nothing to hand out
     }
-    SHARDMARK_ASSIGN_OR_RETURN(const ConstTensorView shard,
-                               tensor.entry->tensor->get_tensor_shard(
-                                   {tensor.entry->fqn, box.offsets, std::nullopt}));
+    SHARDMARK_ASSIGN_OR_RETURN(
+        const ConstTensorView shard,
+        tensor.entry->tensor->get_tensor_shard({tensor.entry->fqn, box.offsets, std::nullopt}));
     if (shard.sizes != box.sizes) {
       return disagreement(tensor.entry->fqn, "get_tensor_shard gives another box than listed");
     }
@@ -90,8 +89,7 @@ class HookCase final : public BenchmarkCase {
     if (status) {
       status = one_pass();
     }
-    const double slowest_s =
-        environment_.comm.all_reduce(steady_seconds() - start_s, MPI_MAX);
+    const double slowest_s = environment_.comm.all_reduce(steady_seconds() - start_s, MPI_MAX);
     passes_ = static_cast<std::int64_t>(
         std::clamp(timed_s / std::max(slowest_s, 1e-9), 1.0, most_passes));
     return status;
@@ -149,8 +147,8 @@ class HookCase final : public BenchmarkCase {
     for (const TensorBoxes& tensor : tensors_) {
       switch (hook_) {
         case Hook::create_write_items:
-          SHARDMARK_RETURN_IF_ERROR(kept(tensor.entry->tensor->create_write_items(
-              tensor.entry->fqn)));
+          SHARDMARK_RETURN_IF_ERROR(
+              kept(tensor.entry->tensor->create_write_items(tensor.entry->fqn)));
           break;
         case Hook::create_chunk_list:
           SHARDMARK_RETURN_IF_ERROR(kept(tensor.entry->tensor->create_chunk_list()));
@@ -192,8 +190,7 @@ std::vector<std::unique_ptr<BenchmarkCase>> make_hooks_cases(const SweepCase& po
     CaseDescription description =
         describe_planning_case("hooks", hook_name(hook), point, environment);
     description.keys["hook"] = hook_name(hook);
-    cases.push_back(
-        std::make_unique<HookCase>(hook, std::move(description), point, environment));
+    cases.push_back(std::make_unique<HookCase>(hook, std::move(description), point, environment));
   }
   return cases;
 }

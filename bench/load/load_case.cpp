@@ -45,9 +45,8 @@ class LoadCase final : public BenchmarkCase {
   Status prepare() override {
     SHARDMARK_RETURN_IF_ERROR(take_workload());
     workload_->poison();
-    SHARDMARK_ASSIGN_OR_RETURN(const auto ranges,
-                               plan_load_ranges(workload_->state_dict(), options(),
-                                                environment_.comm));
+    SHARDMARK_ASSIGN_OR_RETURN(
+        const auto ranges, plan_load_ranges(workload_->state_dict(), options(), environment_.comm));
     cold_ = cache_state(ranges, config_.run.cold_read, environment_.comm);
     return {};
   }

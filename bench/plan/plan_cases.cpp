@@ -17,9 +17,9 @@
 namespace shardmark::bench {
 namespace {
 
-constexpr std::array<Phase, 6> save_plan_phases = {Phase::hooks,       Phase::local_plan,
-                                                   Phase::gather,      Phase::global_plan,
-                                                   Phase::scatter,     Phase::wait};
+constexpr std::array<Phase, 6> save_plan_phases = {Phase::hooks,   Phase::local_plan,
+                                                   Phase::gather,  Phase::global_plan,
+                                                   Phase::scatter, Phase::wait};
 constexpr std::array<Phase, 2> load_plan_phases = {Phase::hooks, Phase::load_plan};
 
 Phase phase_of(PlanStep step) {
@@ -139,8 +139,8 @@ class LoadPlanCase final : public BenchmarkCase {
   /// Everybody gets the chunks that a save of this configuration stores, as a manifest would tell.
   Status set_up() override {
     SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(prepare()));
-    SHARDMARK_ASSIGN_OR_RETURN(
-        Planned planned, plan_save(config_, workload_->state_dict(), environment_, [](PlanStep) {}));
+    SHARDMARK_ASSIGN_OR_RETURN(Planned planned, plan_save(config_, workload_->state_dict(),
+                                                          environment_, [](PlanStep) {}));
     ByteWriter writer;
     if (planned.planning.global) {
       encode(planned.planning.global->chunks, planned.planning.entries, writer);
@@ -179,8 +179,8 @@ class LoadPlanCase final : public BenchmarkCase {
     measurement.phases = times_;
     measurement.num_bytes = environment_.comm.all_reduce(plan_.num_bytes, MPI_SUM);
     measurement.balanced_bytes = plan_.num_bytes;
-    measurement.metrics["reads"] = static_cast<double>(environment_.comm.all_reduce(
-        static_cast<std::int64_t>(plan_.reads.size()), MPI_SUM));
+    measurement.metrics["reads"] = static_cast<double>(
+        environment_.comm.all_reduce(static_cast<std::int64_t>(plan_.reads.size()), MPI_SUM));
     SHARDMARK_RETURN_IF_ERROR(
         expect_bytes("this rank's plan reads", plan_.num_bytes, workload_->local_num_bytes()));
     measurement.verified = true;

@@ -10,8 +10,8 @@
 
 namespace shardmark::bench {
 
-/// Family "plan": the save plan (hooks, gather, merge, scatter) over the real ranks, and the load plan
-/// of every rank against the chunks that such a save stores. No tensor memory, no files.
+/// Family "plan": the save plan (hooks, gather, merge, scatter) over the real ranks, and the load
+/// plan of every rank against the chunks that such a save stores. No tensor memory, no files.
 std::vector<std::unique_ptr<BenchmarkCase>> make_plan_cases(const SweepCase& point,
                                                             SuiteEnvironment& environment);
 

@@ -32,13 +32,13 @@ Result<SavePlan> decode_save_plan(std::span<const std::byte> bytes, const EntryT
 
 /// How the stored bytes spread over ranks. An imbalance of 1 is perfect.
 struct SavePlanStatistics {
-  std::uint64_t items = 0;               // write items of all ranks before de-duplication
-  std::int64_t num_bytes = 0;            // stored bytes, objects included
-  std::int64_t deduplicated_bytes = 0;   // what replicas would add
-  std::vector<std::int64_t> rank_bytes;  // what each rank writes
+  std::uint64_t items = 0;                // write items of all ranks before de-duplication
+  std::int64_t num_bytes = 0;             // stored bytes, objects included
+  std::int64_t deduplicated_bytes = 0;    // what replicas would add
+  std::vector<std::int64_t> rank_bytes;   // what each rank writes
   std::vector<std::uint32_t> rank_items;  // what each rank could write
-  std::uint64_t bytes_gathered = 0;      // local plans on the wire
-  std::uint64_t bytes_scattered = 0;     // assigned plans and the entry table's copies
+  std::uint64_t bytes_gathered = 0;       // local plans on the wire
+  std::uint64_t bytes_scattered = 0;      // assigned plans and the entry table's copies
 };
 
 /// What the coordinator keeps of a plan.

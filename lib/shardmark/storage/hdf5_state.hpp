@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 namespace shardmark {
 
 /// Local. True after a write inside HDF5 failed in this process: closing its files could hang, so
 /// they stay open for ever, further HDF5 work is refused, and the process must leave by _exit.
 bool hdf5_unusable() noexcept;
+
+/// Local. "1.10.8", of the library that is loaded.
+std::string hdf5_library_version();
 
 }  // namespace shardmark

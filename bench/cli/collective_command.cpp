@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/cli/collective_command.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "bench/harness/leave_at_once.hpp"
+#include "shardmark/mpi/environment.hpp"
+#include "shardmark/storage/hdf5_state.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+/// An exception of third-party code on one rank leaves the others inside a collective: it ends the
+/// job.
+Result<CommandOutput> run_or_abort(const CollectiveCommand& command, const Communicator& comm) {
+  try {
+    return command(comm);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "shardmark: error: rank %d: %s\n", comm.rank(), error.what());
+    std::fflush(nullptr);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    throw;
+  }
+}
+
+}  // namespace
+
+int run_collective_command(const CollectiveCommand& command, const ReportResult& report) {
+  // A write past the file size limit is an error to report, not a signal to die of.
+  std::signal(SIGXFSZ, SIG_IGN);
+  auto environment = MpiEnvironment::make();
+  if (!environment) {
+    return report(environment.error());
+  }
+  auto comm = Communicator::duplicate(MPI_COMM_WORLD);
+  if (!comm) {
+    environment->finalize();
+    return report(comm.error());
+  }
+  const Result<CommandOutput> result = run_or_abort(command, *comm);
+  const int code = report(result);
+  if (hdf5_unusable()) {
+    leave_at_once(comm->is_root());
+  }
+  comm->barrier();
+  comm->close();
+  environment->finalize();
+  return code;
+}
+
+}  // namespace shardmark::bench

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
+#include <array>
+
+#include "bench/config/byte_size.hpp"
+#include "bench/config/config_test_fixture.hpp"
+#include "bench/config/nearest_name.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* defaults = R"([model]
+name = "m"
+optimizer = "adamw"
+
+[parallel]
+strategy = "ddp"
+
+[planner]
+kind = "coordinator"
+dedup = "balanced"
+cache = false
+
+[storage]
+backend = "hdf5"
+directory = "checkpoints"
+layout = "shared"
+io = "independent"
+o_direct = true
+threads = 0
+checksum = "xxh3"
+async = false
+staging_bytes = 0
+alignment_threshold = 0
+allow_padding = false
+meta_block_size = 1048576
+hints = {}
+
+[load]
+checksum = "read"
+replicas = "read"
+strict = true
+sieve_gap = 65536
+
+[run]
+ranks = 4
+benchmarks = ["hooks", "plan", "save", "load"]
+repetitions = 9
+warmup = 1
+cold_read = true
+verify = "full"
+keep = 0
+)";
+
+constexpr const char* every_key = R"(
+[model]
+name = "llama3-8b"
+scale = 0.05
+dtype = "float8_e5m2"
+optimizer = "sgd-momentum"
+[parallel]
+strategy = "fsdp-tp"
+dp_replicate = 2
+dp_shard = -1
+tp = 4
+pp = 3
+ep = 1
+order = "tp-pp-dp"
+[planner]
+kind = "coordinator"
+dedup = "lowest-rank"
+cache = false
+[storage]
+backend = "null"
+directory = "/x y"
+layout = "auto"
+io = "collective"
+o_direct = false
+threads = 3
+checksum = "none"
+async = false
+staging_bytes = "1GiB"
+alignment = "auto"
+alignment_threshold = 4096
+allow_padding = true
+meta_block_size = "2MiB"
+hints = {cb_nodes = 2, romio_cb_write = "enable", flag = true}
+[load]
+checksum = "full"
+replicas = "read"
+strict = false
+sieve_gap = 0
+[run]
+ranks = 8
+benchmarks = ["save"]
+repetitions = 3
+warmup = 0
+cold_read = false
+verify = "sample"
+keep = 2
+)";
+
+TEST_F(ConfigTest, DefaultsAreTheDesignsOrTheNearestBuilt) {
+  const auto config = base(minimal);
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config_text(*config), defaults);
+  EXPECT_FALSE(config->storage.alignment);
+}
+
+TEST_F(ConfigTest, EveryKeyIsRead) {
+  const auto config = base(every_key);
+  ASSERT_TRUE(config) << config.error().message;
+  Config expected;
+  expected.model = {"llama3-8b", 0.05, Dtype::float8_e5m2, "sgd-momentum"};
+  expected.parallel = {"fsdp-tp", 2, -1, 4, 3, 1, "tp-pp-dp"};
+  expected.planner = {"coordinator", "lowest-rank", false};
+  expected.storage = {"null",
+                      "/x y",
+                      "shared",
+                      "collective",
+                      false,
+                      3,
+                      "none",
+                      false,
+                      std::int64_t{1} << 30,
+                      std::nullopt,
+                      4096,
+                      true,
+                      2 << 20,
+                      {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}}};
+  expected.load = {"full", "read", false, 0};
+  expected.run = {8, {"save"}, 3, 0, false, "sample", 2};
+  EXPECT_EQ(*config, expected) << config_text(*config);
+}
+
+TEST_F(ConfigTest, CanonicalTextReadsBackAndItsHashFollowsValuesOnly) {
+  const std::string rich =
+      "model.scale = 0.00478\n"  // dotted, before its section would be a duplicate
+      "storage.hints = {\"a b\" = \"say \\\"x\\\"\", c = 1}\nstorage.meta_block_size = \"2MiB\"\n";
+  const auto config = base("model.name = \"m\"\nparallel.strategy = \"ddp\"\n" + rich);
+  ASSERT_TRUE(config) << config.error().message;
+  const auto again = base(config_text(*config));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(*again, *config);
+
+  const std::string hash = config_hash(config_text(*config));
+  EXPECT_EQ(hash, config_hash(config_text(*again)));
+  EXPECT_EQ(hash.size(), 16U);
+  EXPECT_EQ(hash.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_NE(hash, config_hash(config_text(minimal_with("run.keep=1"))));
+  // XXH3-64 of nothing, by the published vectors.
+  EXPECT_EQ(config_hash(""), "2d06800538d394c2");
+}
+
+TEST_F(ConfigTest, WrongTypesNameFileLineKeyFoundAndExpected) {
+  const std::string file = (root_ / "suites/t.toml").string();
+  EXPECT_EQ(
+      refusal("[run]\n\nranks = \"4\"\n"),
+      file + ":7: run.ranks: found the string \"4\", expected an integer from 1 to 2147483648");
+  EXPECT_THAT(refusal("[run]\nranks = 4.0\n"), HasSubstr("found the number 4.0, expected"));
+  EXPECT_THAT(refusal("[run]\nkeep = -1\n"), HasSubstr("expected an integer of at least 0"));
+  EXPECT_THAT(refusal("[run]\ncold_read = 1\n"),
+              HasSubstr(":6: run.cold_read: found the integer 1, expected true or false"));
+  EXPECT_THAT(refusal("[run]\nbenchmarks = \"save\"\n"),
+              HasSubstr("expected a list of one or more"));
+  EXPECT_THAT(refusal("[run]\nbenchmarks = []\n"), HasSubstr("found the list []"));
+  EXPECT_THAT(refusal("[run]\nbenchmarks = [\"save\", \"save\"]\n"), HasSubstr("none twice"));
+  EXPECT_THAT(refusal("[run]\nbenchmarks = [\"save\", 3]\n"), HasSubstr("run.benchmarks: found"));
+  EXPECT_THAT(refusal("[storage]\ndirectory = \"\"\n"), HasSubstr("a string that is not empty"));
+  EXPECT_THAT(refusal("[storage]\nhints = \"a=b\"\n"), HasSubstr("a table of MPI-IO hints"));
+  EXPECT_THAT(refusal("[storage]\nhints = {a = [1]}\n"), HasSubstr("a table of MPI-IO hints"));
+  EXPECT_THAT(refusal("[storage]\nio = 1979-05-27\n"), HasSubstr("found a date or time"));
+  EXPECT_THAT(refusal("[storage]\nio = {a = 1}\n"), HasSubstr("found the table {a = 1}"));
+  EXPECT_THAT(message(base("model = 3\n"), ErrorCode::invalid_argument),
+              HasSubstr(":1: model: found the integer 3, expected a section [model]"));
+}
+
+TEST_F(ConfigTest, RangesAreChecked) {
+  for (const char* bad :
+       {"run.ranks=0", "run.ranks=2147483649", "run.repetitions=0", "run.warmup=-1",
+        "model.scale=0", "model.scale=1.01", "model.scale=-0.1", "model.scale=nan", "parallel.tp=0",
+        "parallel.tp=-2", "storage.threads=-1", "storage.meta_block_size=0", "load.sieve_gap=-1",
+        "load.sieve_gap=64KB", "load.sieve_gap=1.5MiB", "storage.staging_bytes=-1"}) {
+    EXPECT_THAT(set_refusal(bad), HasSubstr(std::string("--set ") + bad + ": ")) << bad;
+  }
+  EXPECT_EQ(minimal_with("model.scale=1").model.scale, 1.0);
+  EXPECT_EQ(minimal_with("parallel.tp=-1").parallel.tp, -1);
+  EXPECT_EQ(minimal_with("load.sieve_gap=1MiB").load.sieve_gap, 1 << 20);
+}
+
+TEST_F(ConfigTest, UnknownNamesComeWithTheNearest) {
+  EXPECT_THAT(refusal("[storage]\nlayuot = \"shared\"\n"),
+              AllOf(HasSubstr(":6: unknown key 'storage.layuot', expected one of backend, "),
+                    HasSubstr("; did you mean 'storage.layout'?")));
+  EXPECT_THAT(refusal("[storge]\nlayout = \"shared\"\n"),
+              AllOf(HasSubstr(":5: unknown section 'storge'"), HasSubstr("'storage'?")));
+  EXPECT_THAT(refusal("[storage]\nkind = \"coordinator\"\n"), HasSubstr("'planner.kind'?"));
+  EXPECT_THAT(message(base("inclde = []\n"), ErrorCode::invalid_argument),
+              HasSubstr(":1: unknown key 'inclde'; did you mean 'include'?"));
+  EXPECT_THAT(set_refusal("planner.kind=cordinator"),
+              HasSubstr("expected one of coordinator, tree, layout; did you mean 'coordinator'?"));
+  EXPECT_THAT(set_refusal("planner.kind=zzz"), Not(HasSubstr("did you mean")));
+  EXPECT_THAT(set_refusal("model.dtype=bfloat61"), HasSubstr("; did you mean 'bfloat16'?"));
+  EXPECT_THAT(set_refusal("model.optimizer=adam"), HasSubstr("'adamw'?"));
+  EXPECT_THAT(set_refusal("run.benchmarks=[\"laod\"]"), HasSubstr("'load'?"));
+  EXPECT_THAT(set_refusal("stroage.io=collective"), HasSubstr("did you mean 'storage.io'?"));
+}
+
+TEST_F(ConfigTest, DesignedButNotBuiltIsUnsupported) {
+  const std::vector<std::pair<std::string, std::string>> planned = {
+      {"planner.kind=tree", "coordinator"},
+      {"planner.kind=layout", "coordinator"},
+      {"planner.dedup=dcp", "one of balanced, lowest-rank"},
+      {"planner.dedup=split", "one of balanced, lowest-rank"},
+      {"planner.cache=true", "false"},
+      {"storage.backend=posix", "one of hdf5, null"},
+      {"storage.backend=posix-shared", "hdf5"},
+      {"storage.backend=mpiio", "hdf5"},
+      {"storage.layout=shared-chunked", "shared"},
+      {"storage.layout=per-rank", "shared"},
+      {"storage.layout=per-node", "shared"},
+      {"storage.layout=groups:2", "shared"},
+      {"storage.layout=packed", "shared"},
+      {"storage.io=direct", "collective, independent"},
+      {"storage.async=true", "false"},
+      {"storage.alignment=4KiB", "\"auto\""},
+      {"storage.alignment=4096", "\"auto\""},
+      {"load.replicas=broadcast", "read"},
+      {"run.benchmarks=[\"save\", \"reshard\"]", "save, load"},
+      {"run.benchmarks=[\"ceiling\"]", "save, load"},
+      {"model.safetensors=a.safetensors", "model.name"}};
+  for (const auto& [set, available] : planned) {
+    EXPECT_THAT(set_refusal(set, ErrorCode::unsupported),
+                AllOf(HasSubstr("--set " + set + ": "),
+                      HasSubstr("not available in this version, expected"), HasSubstr(available)));
+  }
+  EXPECT_EQ(exit_code(ErrorCode::unsupported), 2);
+  EXPECT_THAT(set_refusal("storage.alignment=many"), HasSubstr("\"auto\", or bytes"));
+}
+
+TEST_F(ConfigTest, KeysWithoutDefaultMustBeThere) {
+  EXPECT_THAT(message(base("[parallel]\nstrategy = \"ddp\"\n"), ErrorCode::invalid_argument),
+              HasSubstr("model.name is missing and has no default"));
+  EXPECT_THAT(message(base("[model]\nname = \"m\"\n"), ErrorCode::invalid_argument),
+              HasSubstr("parallel.strategy is missing"));
+}
+
+TEST(ByteSize, UnitsAreBinaryAndOverflowIsRefused) {
+  EXPECT_EQ(parse_byte_size("0"), 0);
+  EXPECT_EQ(parse_byte_size("17"), 17);
+  EXPECT_EQ(parse_byte_size("17B"), 17);
+  EXPECT_EQ(parse_byte_size("64KiB"), 65536);
+  EXPECT_EQ(parse_byte_size("3 MiB"), 3145728);
+  EXPECT_EQ(parse_byte_size("2GiB"), 2147483648);
+  EXPECT_EQ(parse_byte_size("1TiB"), 1099511627776);
+  EXPECT_EQ(parse_byte_size("8388607TiB"), 9223370937343148032);
+  for (const char* bad : {"", "KiB", "-1", "+1", "1.5MiB", "1KB", "1kib", "8388608TiB", "1 ", " 1",
+                          "9223372036854775808", "1  KiB"}) {
+    EXPECT_EQ(parse_byte_size(bad), std::nullopt) << bad;
+  }
+}
+
+TEST(NearestName, CountsEditsAndForgivesFew) {
+  EXPECT_EQ(edit_distance("", "abc"), 3U);
+  EXPECT_EQ(edit_distance("abc", "abc"), 0U);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+  EXPECT_EQ(edit_distance("abcd", "abdc"), 1U);  // a swap
+  EXPECT_EQ(edit_distance("ca", "abc"), 3U);     // swapped letters are not edited again
+  constexpr std::array<std::string_view, 3> known = {"ddp", "fsdp", "zero1"};
+  EXPECT_EQ(nearest_name("dpd", known), "ddp");
+  EXPECT_EQ(nearest_name("fsp", known), "fsdp");
+  EXPECT_EQ(nearest_name("megatron", known), "");
+  EXPECT_EQ(did_you_mean("zero", known), "; did you mean 'zero1'?");
+  EXPECT_EQ(did_you_mean("x", known), "");
+}
+
+}  // namespace
+}  // namespace shardmark::bench
