@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <optional>
 #include <string_view>
 
 namespace shardmark::bench {
@@ -37,13 +36,12 @@ std::string allowed_flag_names() {
   return fmt::format("--benchmark_{{{}}}", fmt::join(allowed_flags, ","));
 }
 
-std::optional<std::string> environment_value(std::string_view flag) {
+std::string environment_name(std::string_view flag) {
   std::string name = "BENCHMARK_";
   for (const char c : flag) {
     name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   }
-  const char* value = std::getenv(name.c_str());
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  return name;
 }
 
 Error refusal(std::string_view given, std::string_view reason) {
@@ -102,21 +100,28 @@ Status set_flag(BenchmarkFlags& flags, std::string_view given, std::string_view 
   return {};
 }
 
+/// Google Benchmark takes defaults of its flags from there, on each rank for itself.
+Status read_environment(BenchmarkFlags& flags) {
+  for (const auto& [flag, reason] : refused_flags) {
+    if (const std::string name = environment_name(flag); std::getenv(name.c_str()) != nullptr) {
+      return refusal("environment variable " + name, reason);
+    }
+  }
+  for (const std::string_view flag : allowed_flags) {
+    const std::string name = environment_name(flag);
+    const char* value = std::getenv(name.c_str());
+    if (value != nullptr && flag != "v") {
+      SHARDMARK_RETURN_IF_ERROR(set_flag(flags, "environment variable " + name, flag, value));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<BenchmarkFlags> parse_benchmark_flags(std::span<const std::string> arguments) {
   BenchmarkFlags flags;
-  for (const auto& [name, reason] : refused_flags) {
-    if (environment_value(name)) {
-      return refusal(fmt::format("environment variable for --benchmark_{}", name), reason);
-    }
-  }
-  for (const std::string_view name : allowed_flags) {
-    if (const auto value = environment_value(name); value && name != "v") {
-      SHARDMARK_RETURN_IF_ERROR(set_flag(
-          flags, fmt::format("environment variable for --benchmark_{}", name), name, *value));
-    }
-  }
+  SHARDMARK_RETURN_IF_ERROR(read_environment(flags));
   for (const std::string& argument : arguments) {
     constexpr std::string_view prefix = "--benchmark_";
     const std::size_t equals = argument.find('=');

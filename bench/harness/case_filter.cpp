@@ -10,7 +10,7 @@
 namespace shardmark::bench {
 namespace {
 
-constexpr std::size_t most_names_shown = 40;
+constexpr std::size_t most_names_shown = 12;
 
 class Regex {
  public:

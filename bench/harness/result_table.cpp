@@ -48,29 +48,44 @@ bool is_io(const CaseDescription& description) {
   return description.family == "save" || description.family == "load";
 }
 
-std::string io_variant(const CaseDescription& description) {
-  return is_io(description) ? description.variant : std::string();
+std::string key_of(const CaseDescription& description, const std::string& key) {
+  const auto found = description.keys.find(key);
+  return found == description.keys.end() ? "" : found->second;
 }
 
 /// What tells rows apart: things that all share stand above the table.
 class Labels {
  public:
   explicit Labels(std::span<const CaseSummary> summaries)
-      : models_(distinct(summaries, [](const auto& d) { return d.model; })),
-        io_variants_(distinct(summaries, io_variant)) {}
+      : models_(distinct(summaries, [](const auto& d) { return d.model; })) {
+    for (const std::string key : {"backend", "file_layout", "io"}) {
+      const auto values =
+          distinct(summaries, [&](const auto& d) { return is_io(d) ? key_of(d, key) : ""; });
+      if (values.size() > 1) {
+        varied_.push_back(key);
+      } else if (!values.empty()) {
+        shared_.push_back(*values.begin());
+      }
+    }
+  }
 
-  std::string variant(const CaseDescription& description) const {
-    std::string text;
+  std::string variant(const CaseSummary& summary) const {
+    const CaseDescription& description = *summary.description;
+    std::vector<std::string> words;
     if (models_.size() > 1) {
-      text = description.model;
+      words.push_back(description.model);
     }
-    if (!is_io(description) || io_variants_.size() > 1) {
-      text += (text.empty() ? "" : " ") + description.variant;
+    if (is_io(description)) {
+      for (const std::string& key : varied_) {
+        words.push_back(key_of(description, key));
+      }
+    } else {
+      words.push_back(short_name(description.variant));
     }
-    if (!description.extra.empty()) {
-      text += (text.empty() ? "" : " ") + description.extra;
-    }
-    return text;
+    words.push_back(description.extra);
+    words.push_back(cache_text(summary.cold));
+    std::erase(words, "");
+    return fmt::format("{}", fmt::join(words, " "));
   }
 
   std::string heading(const RunContext& context) const {
@@ -78,33 +93,44 @@ class Labels {
     const int ranks = context.num_ranks();
     std::string text = fmt::format("{}, {} rank{} on {} node{}", fmt::join(models_, " and "), ranks,
                                    ranks == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s");
-    if (io_variants_.size() == 1) {
-      text += ", " + *io_variants_.begin();
+    for (const std::string& word : shared_) {
+      text += ", " + word;
     }
     return text + fmt::format(", {} at {}", context.filesystem.type, context.filesystem.path);
   }
 
  private:
-  std::set<std::string> models_;
-  std::set<std::string> io_variants_;
-};
+  /// A hook without its verb.
+  static std::string short_name(const std::string& variant) {
+    for (const std::string_view verb : {"create_", "get_"}) {
+      if (variant.starts_with(verb)) {
+        return variant.substr(verb.size());
+      }
+    }
+    return variant;
+  }
 
-std::string cache_text(const std::optional<CacheState>& cold) {
-  if (!cold) {
-    return "";
+  static std::string cache_text(const std::optional<CacheState>& cold) {
+    if (!cold) {
+      return "";
+    }
+    switch (*cold) {
+      case CacheState::client_cold:
+        return "cold";
+      case CacheState::partly_cold:
+        return "partly cold";
+      case CacheState::warm:
+        return "warm";
+      case CacheState::unknown:
+        break;
+    }
+    return "cache unknown";
   }
-  switch (*cold) {
-    case CacheState::client_cold:
-      return "cold";
-    case CacheState::partly_cold:
-      return "partly";
-    case CacheState::warm:
-      return "warm";
-    case CacheState::unknown:
-      break;
-  }
-  return "unknown";
-}
+
+  std::set<std::string> models_;
+  std::vector<std::string> varied_;
+  std::vector<std::string> shared_;
+};
 
 std::string time_text(const CaseSummary& summary) {
   if (summary.failed > 0) {
@@ -119,7 +145,7 @@ std::string time_text(const CaseSummary& summary) {
 std::vector<std::string> row(const CaseSummary& summary, const Labels& labels) {
   const CaseDescription& description = *summary.description;
   std::vector<std::string> cells = {description.family, description.strategy,
-                                    labels.variant(description)};
+                                    labels.variant(summary)};
   const bool good = summary.time_s && summary.failed == 0;
   cells.push_back(good && summary.num_bytes ? format_bytes(*summary.num_bytes) : "");
   cells.push_back(good && summary.returned_s ? format_seconds(summary.returned_s->median) : "");
@@ -131,10 +157,9 @@ std::vector<std::string> row(const CaseSummary& summary, const Labels& labels) {
   cells.push_back(summary.rate_bytes_per_s ? digits(*summary.rate_bytes_per_s / gib) : "");
   cells.push_back(summary.imbalance ? fmt::format("{:.2f}", *summary.imbalance) : "");
   const auto& slowest = summary.slowest_phase;
-  cells.push_back(slowest ? fmt::format("{} {:.0f}% rank {}", phase_name(slowest->phase),
+  cells.push_back(slowest ? fmt::format("{} {:.0f}% r{}", phase_name(slowest->phase),
                                         100 * slowest->share, slowest->rank)
                           : "");
-  cells.push_back(cache_text(summary.cold));
   return cells;
 }
 
@@ -159,8 +184,8 @@ std::string legend(std::span<const CaseSummary> summaries) {
   }
   return fmt::format(
       "Medians [min..max] of {} repetition{}. time: barrier to the end of the slowest rank, of a "
-      "save until\ndurable. GiB/s: bytes / median time. imbal: busiest rank / mean. cache: of this "
-      "side, not of servers.\n",
+      "save until durable.\nGiB/s: bytes / median time. imbal: busiest rank / mean. slowest phase: "
+      "share of the time, rank.\ncold, warm: page caches of these nodes; servers are not seen.\n",
       repetitions, repetitions == 1 ? "" : "s");
 }
 
@@ -176,7 +201,7 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
                          const std::string& directory, const TextStyle& style) {
   using Align = Table::Align;
   const Labels labels(summaries);
-  Table table({{"family", Align::left},
+  Table table({{"", Align::left},
                {"strategy", Align::left},
                {"", Align::left},
                {"bytes", Align::right},
@@ -184,8 +209,7 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
                {"time [min..max]", Align::right},
                {"GiB/s", Align::right},
                {"imbal", Align::right},
-               {"slowest phase", Align::left},
-               {"cache", Align::left}});
+               {"slowest phase", Align::left}});
   for (const CaseSummary& summary : summaries) {
     table.add_row(row(summary, labels));
   }

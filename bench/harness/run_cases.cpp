@@ -198,16 +198,22 @@ std::uint64_t common_shuffle_seed(std::optional<std::uint64_t> given, const Comm
   return seed[0];
 }
 
-Result<RunResult> run_cases(std::span<const std::unique_ptr<BenchmarkCase>> cases,
-                            const RunSettings& settings, const RunContext& context,
-                            const Communicator& comm) {
+Result<std::vector<std::size_t>> agree_on_selection(
+    std::span<const std::unique_ptr<BenchmarkCase>> cases, std::string filter,
+    const Communicator& comm) {
   std::vector<std::string> names;
   for (const auto& each : cases) {
     names.push_back(each->description().name);
   }
-  std::string filter = settings.flags.filter;
   comm.broadcast(filter);
-  SHARDMARK_ASSIGN_OR_RETURN(const auto selected, select_cases(filter, names));
+  return select_cases(filter, names);
+}
+
+Result<RunResult> run_cases(std::span<const std::unique_ptr<BenchmarkCase>> cases,
+                            const RunSettings& settings, const RunContext& context,
+                            const Communicator& comm) {
+  SHARDMARK_ASSIGN_OR_RETURN(const auto selected,
+                             agree_on_selection(cases, settings.flags.filter, comm));
   std::vector<BenchmarkCase*> chosen;
   for (const std::size_t i : selected) {
     chosen.push_back(cases[i].get());

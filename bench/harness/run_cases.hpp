@@ -38,6 +38,11 @@ struct RunResult {
 /// Collective. A shuffle seed that rank 0 draws, below 2^32.
 std::uint64_t common_shuffle_seed(std::optional<std::uint64_t> given, const Communicator& comm);
 
+/// Collective. Positions of the cases that rank 0's filter selects. Errors: those of select_cases.
+Result<std::vector<std::size_t>> agree_on_selection(
+    std::span<const std::unique_ptr<BenchmarkCase>> cases, std::string filter,
+    const Communicator& comm);
+
 /// Collective. Runs what flags.filter selects of `cases`: set-up and warm-up rounds first, then
 /// rounds of one repetition of every case each, shuffled by context.shuffle_seed, each repetition a
 /// Google Benchmark registration of its own. samples.json is replaced after every round, so that a

@@ -123,10 +123,10 @@ std::int64_t memory_budget(const RunContext& context, const Communicator& comm) 
   return available_memory_bytes() / 2 / per_node[node];
 }
 
-Result<SuiteOutcome> list_cases(const Cases& cases) {
+Result<SuiteOutcome> list_cases(const Cases& cases, std::span<const std::size_t> selected) {
   SuiteOutcome outcome;
-  for (const auto& each : cases) {
-    outcome.text += each->description().name + "\n";
+  for (const std::size_t i : selected) {
+    outcome.text += cases[i]->description().name + "\n";
   }
   return outcome;
 }
@@ -185,8 +185,9 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
                                {}};
   SHARDMARK_RETURN_IF_ERROR(comm.agree(check_points(points, environment.workloads)));
   const Cases cases = make_cases(points, environment);
+  SHARDMARK_ASSIGN_OR_RETURN(const auto selected, agree_on_selection(cases, flags->filter, comm));
   if (flags->list_tests) {
-    return list_cases(cases);
+    return list_cases(cases, selected);
   }
   const RunConfig& run = points.front().config.run;
   const auto directories = directories_of(points);
