@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "shardmark/core/result.hpp"
+#include "shardmark/protocol/tensor_layout.hpp"
+#include "shardmark/workload/model.hpp"
+
+namespace shardmark {
+
+/// What the configuration says. A degree that is not given is derived; -1 is the rest of the world.
+struct ParallelOptions {
+  std::string strategy;
+  std::optional<std::int64_t> dp_replicate;
+  std::optional<std::int64_t> dp_shard;
+  std::optional<std::int64_t> tp;
+  std::optional<std::int64_t> pp;
+  std::optional<std::int64_t> ep;
+  std::string order = "tp-dp-pp";  // ranks, fastest first; or "tp-pp-dp". dp: dp_shard first
+};
+
+/// How many ways each kind of parallelism divides the world; the product is the world size.
+struct ParallelDegrees {
+  std::int64_t dp_replicate = 1;
+  std::int64_t dp_shard = 1;
+  std::int64_t tp = 1;
+  std::int64_t pp = 1;
+  std::int64_t ep = 1;
+
+  friend bool operator==(const ParallelDegrees&, const ParallelDegrees&) = default;
+};
+
+enum class StrategyKind : std::uint8_t { ddp, zero1, fsdp, hsdp, fsdp_tp, megatron };
+
+/// A sharding strategy for one world size: gives every tensor its layout.
+///
+///   ddp       all replicated
+///   zero1     parameters replicated, optimizer S(0)
+///   fsdp      S(0)
+///   hsdp      [R, S(0)] on (dp_replicate, dp_shard)
+///   fsdp-tp   on (dp_shard, tp): cut by tp along dim 0 [SS(0,tp), S(0)], dim 1 [S(0), S(1)], else
+///             [S(0), R]
+///   megatron  on (dp_replicate, tp) of a pipeline stage: [R, S(0) or S(1) or R]
+///
+/// 0-d tensors are replicated in all of them.
+class Strategy {
+ public:
+  /// Local. Errors: unsupported for a strategy that this version does not have; invalid_argument
+  /// if the degrees do not multiply to `world_size`, two are -1, or one is given that the strategy
+  /// does not use.
+  static Result<Strategy> resolve(const ParallelOptions& options, std::int64_t world_size);
+
+  std::string_view name() const noexcept { return name_; }
+  const ParallelDegrees& degrees() const noexcept { return degrees_; }
+  std::int64_t world_size() const noexcept { return world_size_; }
+
+  /// Local. Pipeline stage of a tensor: layers go to stages in runs of ceil(layers / pp), the
+  /// embedding to the first stage, final norm and head to the last.
+  std::int64_t stage(const TensorSpec& tensor, std::int32_t num_layers) const noexcept;
+
+  /// Local. Errors: as make_tensor_layout().
+  Result<TensorLayout> layout(const TensorSpec& tensor, std::int32_t num_layers) const;
+
+ private:
+  struct Strides {
+    std::int64_t tp = 1;
+    std::int64_t dp_shard = 1;
+    std::int64_t dp_replicate = 1;
+    std::int64_t pp = 1;
+  };
+
+  Result<DeviceMesh> mesh_of(const TensorSpec& tensor, std::int32_t num_layers) const;
+  bool pools_over_world(const TensorSpec& tensor) const noexcept;
+
+  StrategyKind kind_ = StrategyKind::ddp;
+  std::string_view name_;
+  ParallelDegrees degrees_;
+  Strides strides_;
+  std::int64_t world_size_ = 1;
+};
+
+/// Local. The strategies of this version.
+std::span<const std::string_view> strategy_names() noexcept;
+
+}  // namespace shardmark

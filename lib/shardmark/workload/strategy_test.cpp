@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/workload/strategy.hpp"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+namespace shardmark {
+namespace {
+
+ParallelOptions options_of(std::string strategy) {
+  ParallelOptions options;
+  options.strategy = std::move(strategy);
+  return options;
+}
+
+/// dp_replicate, dp_shard, tp, pp of a strategy that must resolve.
+std::vector<std::int64_t> degrees(const ParallelOptions& options, std::int64_t world_size) {
+  const auto strategy = Strategy::resolve(options, world_size);
+  if (!strategy) {
+    ADD_FAILURE() << strategy.error().message;
+    return {};
+  }
+  const ParallelDegrees& d = strategy->degrees();
+  EXPECT_EQ(d.dp_replicate * d.dp_shard * d.tp * d.pp * d.ep, world_size);
+  return {d.dp_replicate, d.dp_shard, d.tp, d.pp};
+}
+
+using D = std::vector<std::int64_t>;
+
+TEST(Degrees, LeftOutOnesAreDerived) {
+  EXPECT_EQ(degrees(options_of("ddp"), 6), (D{6, 1, 1, 1}));
+  EXPECT_EQ(degrees(options_of("zero1"), 6), (D{6, 1, 1, 1}));
+  EXPECT_EQ(degrees(options_of("fsdp"), 6), (D{1, 6, 1, 1}));
+  EXPECT_EQ(degrees(options_of("hsdp"), 6), (D{2, 3, 1, 1}));
+  EXPECT_EQ(degrees(options_of("hsdp"), 7), (D{1, 7, 1, 1}));
+  EXPECT_EQ(degrees(options_of("megatron"), 24), (D{3, 1, 8, 1}));
+  EXPECT_EQ(degrees(options_of("megatron"), 12), (D{3, 1, 4, 1}));
+  EXPECT_EQ(degrees(options_of("megatron"), 7), (D{7, 1, 1, 1}));
+  EXPECT_EQ(degrees(options_of("fsdp-tp"), 4), (D{1, 2, 2, 1}));
+  EXPECT_EQ(degrees(options_of("fsdp-tp"), 8), (D{1, 4, 2, 1}));
+  EXPECT_EQ(degrees(options_of("fsdp-tp"), 64), (D{1, 8, 8, 1}));
+  EXPECT_EQ(degrees(options_of("fsdp-tp"), 3), (D{1, 3, 1, 1}));
+  for (const std::string_view name : strategy_names()) {
+    for (std::int64_t world = 1; world <= 64; ++world) {
+      degrees(options_of(std::string(name)), world);
+    }
+  }
+}
+
+TEST(Degrees, GivenOnesAndTheRest) {
+  ParallelOptions options = options_of("megatron");
+  options.pp = 2;
+  EXPECT_EQ(degrees(options, 8), (D{1, 1, 4, 2}));
+  options.tp = 2;
+  EXPECT_EQ(degrees(options, 8), (D{2, 1, 2, 2}));
+  options.tp = -1;
+  EXPECT_EQ(degrees(options, 8), (D{1, 1, 4, 2}));
+  options.ep = 1;
+  options.dp_shard = -1;  // unused: 1
+  EXPECT_EQ(degrees(options, 16), (D{1, 1, 8, 2}));
+  options = options_of("hsdp");
+  options.dp_shard = 4;
+  EXPECT_EQ(degrees(options, 16), (D{4, 4, 1, 1}));
+  options.dp_shard = -1;
+  options.dp_replicate = 8;
+  EXPECT_EQ(degrees(options, 16), (D{8, 2, 1, 1}));
+  options = options_of("fsdp-tp");
+  options.tp = 3;
+  EXPECT_EQ(degrees(options, 6), (D{1, 2, 3, 1}));
+  options.tp.reset();
+  options.dp_shard = 6;
+  EXPECT_EQ(degrees(options, 12), (D{1, 6, 2, 1}));
+}
+
+TEST(Degrees, Refusals) {
+  const auto message = [](const ParallelOptions& options, std::int64_t world) {
+    const auto strategy = Strategy::resolve(options, world);
+    EXPECT_FALSE(strategy);
+    return strategy ? std::string() : strategy.error().message;
+  };
+  ParallelOptions options = options_of("fsdp");
+  options.dp_shard = 3;
+  EXPECT_NE(message(options, 4).find("dp_shard 3 = 3 ranks"), std::string::npos)
+      << message(options, 4);
+  options.dp_shard.reset();
+  options.tp = 2;
+  EXPECT_NE(message(options, 4).find("parallel.tp = 2: strategy 'fsdp' does not use it"),
+            std::string::npos);
+  options.tp = 0;
+  message(options, 4);
+  options.tp = -2;
+  message(options, 4);
+  options = options_of("hsdp");
+  options.dp_replicate = -1;
+  options.dp_shard = -1;
+  EXPECT_NE(message(options, 4).find("dp_replicate and dp_shard are both -1"), std::string::npos);
+  options.dp_replicate = 3;
+  message(options, 4);
+  options = options_of("megatron");
+  options.pp = std::int64_t{1} << 62;
+  options.tp = std::int64_t{1} << 62;
+  message(options, 4);
+  options = options_of("fsdp");
+  options.order = "pp-tp";
+  EXPECT_NE(message(options, 4).find("'pp-tp'"), std::string::npos);
+  message(options_of("fsdp"), 0);
+  for (const char* name : {"flat-fsdp", "ep", "fsdb", ""}) {
+    const auto unknown = Strategy::resolve(options_of(name), 4);
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().code, ErrorCode::unsupported);
+    EXPECT_NE(unknown.error().message.find("not available in this version"), std::string::npos);
+    EXPECT_NE(unknown.error().message.find("fsdp-tp, megatron"), std::string::npos);
+  }
+}
+
+TensorSpec tensor(const Dims& shape, TpCut cut, std::int32_t layer = 0, bool state = false) {
+  TensorSpec spec{"t", Dtype::bfloat16, shape, cut, layer};
+  spec.optimizer_state = state;
+  return spec;
+}
+
+std::string placements(const Strategy& strategy, const TensorSpec& spec) {
+  std::string text;
+  const TensorLayout layout = strategy.layout(spec, 4).value();
+  for (const Placement& placement : layout.placements()) {
+    text += (text.empty() ? "" : ",") + to_string(placement);
+  }
+  return text;
+}
+
+TEST(Strategy, Placements) {
+  const TensorSpec column = tensor({64, 32}, TpCut::dim_0);
+  const TensorSpec bias = tensor({64}, TpCut::dim_0);
+  const TensorSpec row = tensor({32, 64}, TpCut::dim_1);
+  const TensorSpec norm = tensor({32}, TpCut::none);
+  const TensorSpec scalar = tensor({}, TpCut::dim_0);
+  const TensorSpec state = tensor({64, 32}, TpCut::dim_0, 0, true);
+  const TensorSpec scalar_state = tensor({}, TpCut::none, 0, true);
+  struct Expected {
+    const char* strategy;
+    std::vector<std::string> of;  // column, bias, row, norm, scalar, state, scalar state
+  };
+  for (const Expected& expected :
+       {Expected{"ddp", {"R", "R", "R", "R", "R", "R", "R"}},
+        {"zero1", {"R", "R", "R", "R", "R", "S(0)", "R"}},
+        {"fsdp", {"S(0)", "S(0)", "S(0)", "S(0)", "R", "S(0)", "R"}},
+        {"hsdp", {"R,S(0)", "R,S(0)", "R,S(0)", "R,S(0)", "R,R", "R,S(0)", "R,R"}},
+        {"fsdp-tp",
+         {"SS(0,4),S(0)", "SS(0,4),S(0)", "S(0),S(1)", "S(0),R", "R,R", "SS(0,4),S(0)", "R,R"}},
+        {"megatron", {"R,S(0)", "R,S(0)", "R,S(1)", "R,R", "R,R", "R,S(0)", "R,R"}}}) {
+    SCOPED_TRACE(expected.strategy);
+    const auto strategy = Strategy::resolve(options_of(expected.strategy), 16).value();
+    std::vector<std::string> found;
+    for (const TensorSpec& spec : {column, bias, row, norm, scalar, state, scalar_state}) {
+      found.push_back(placements(strategy, spec));
+    }
+    if (strategy.name() == "megatron") {
+      EXPECT_EQ(strategy.degrees().tp, 8);
+    }
+    EXPECT_EQ(found, expected.of);
+  }
+}
+
+/// Ranks of a mesh in row-major order of coordinates.
+std::vector<std::int64_t> ranks_of(const DeviceMesh& mesh) {
+  std::vector<std::int64_t> ranks;
+  for (std::int64_t i = 0; i < mesh.shape()[0]; ++i) {
+    for (std::int64_t j = 0; j < (mesh.ndim() > 1 ? mesh.shape()[1] : 1); ++j) {
+      ranks.push_back(mesh.rank_at(mesh.ndim() > 1 ? Dims{i, j} : Dims{i}));
+    }
+  }
+  return ranks;
+}
+
+TEST(Strategy, RankOrder) {
+  ParallelOptions options = options_of("megatron");
+  options.tp = 2;
+  options.pp = 2;
+  options.dp_replicate = 2;
+  const auto mesh = [&](std::int32_t layer) {
+    return Strategy::resolve(options, 8)->layout(tensor({8}, TpCut::dim_0, layer), 4)->mesh;
+  };
+  // (dp_replicate, tp) of each stage: tp fastest, then dp, then pp.
+  EXPECT_EQ(ranks_of(mesh(0)), (D{0, 1, 2, 3}));
+  EXPECT_EQ(ranks_of(mesh(3)), (D{4, 5, 6, 7}));
+  options.order = "tp-pp-dp";
+  EXPECT_EQ(ranks_of(mesh(0)), (D{0, 1, 4, 5}));
+  EXPECT_EQ(ranks_of(mesh(3)), (D{2, 3, 6, 7}));
+  options = options_of("hsdp");
+  EXPECT_EQ(ranks_of(Strategy::resolve(options, 6)->layout(tensor({8}, TpCut::none), 4)->mesh),
+            (D{0, 1, 2, 3, 4, 5}));
+  options = options_of("fsdp-tp");
+  options.tp = 3;
+  EXPECT_EQ(Strategy::resolve(options, 6)->layout(tensor({8}, TpCut::none), 4)->mesh,
+            DeviceMesh::row_major({2, 3}).value());
+}
+
+TEST(Strategy, StagesAreContiguousByTheCeilRule) {
+  ParallelOptions options = options_of("megatron");
+  options.pp = 4;
+  options.tp = 1;
+  const auto strategy = Strategy::resolve(options, 4).value();
+  const auto stage = [&](std::int32_t layer, std::int32_t layers) {
+    return strategy.stage(tensor({4}, TpCut::none, layer), layers);
+  };
+  std::vector<std::int64_t> stages;
+  for (std::int32_t layer = -1; layer <= 10; ++layer) {
+    stages.push_back(stage(layer, 10));
+  }
+  EXPECT_EQ(stages, (D{0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3}));
+  EXPECT_EQ(stage(1, 2), 1) << "more stages than layers: the middle ones hold nothing";
+  EXPECT_EQ(stage(2, 2), 3);
+}
+
+}  // namespace
+}  // namespace shardmark

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/workload/workload.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "shardmark/workload/value_law.hpp"
+
+namespace shardmark {
+namespace {
+
+constexpr std::int64_t tensor_alignment = 64;  // a cache line, and any vector unit
+
+Status check_rank(std::int64_t rank, std::int64_t world_size) {
+  if (rank < 0 || rank >= world_size) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("rank {} is outside the world of {} ranks", rank, world_size)};
+  }
+  return {};
+}
+
+Error broken_law(const StateDictEntry& entry, std::uint64_t seed, const ValueMismatch& mismatch) {
+  return {ErrorCode::data_loss,
+          fmt::format("'{}' at {}: expected {}, found {} (seed {})", entry.fqn,
+                      to_string(mismatch.index), mismatch.expected, mismatch.found, seed)};
+}
+
+}  // namespace
+
+Result<Workload> Workload::make(const WorkloadOptions& options, std::int64_t rank,
+                                std::int64_t world_size, Memory memory) {
+  SHARDMARK_ASSIGN_OR_RETURN(const Strategy strategy,
+                             Strategy::resolve(options.parallel, world_size));
+  SHARDMARK_RETURN_IF_ERROR(check_rank(rank, world_size));
+  SHARDMARK_ASSIGN_OR_RETURN(const Model model, make_model(options.model));
+  Workload workload(strategy);
+  workload.rank_ = rank;
+  workload.memory_ = memory;
+  SHARDMARK_RETURN_IF_ERROR(workload.add_tensors(model, options.filter));
+  SHARDMARK_RETURN_IF_ERROR(workload.add_objects(options.filter));
+  if (memory == Memory::allocate) {
+    SHARDMARK_RETURN_IF_ERROR(workload.allocate());
+  }
+  workload.count_local_bytes();
+  return workload;
+}
+
+Status Workload::add_tensors(const Model& model,
+                             const std::function<bool(std::string_view)>& filter) {
+  const std::vector<TensorSpec> states = optimizer_tensors(model);
+  tensors_.reserve(model.tensors.size() + states.size());
+  for (const auto* specs : {&model.tensors, &states}) {
+    for (const TensorSpec& spec : *specs) {
+      if (filter && !filter(spec.fqn)) {
+        continue;
+      }
+      SHARDMARK_ASSIGN_OR_RETURN(const TensorLayout layout,
+                                 strategy_.layout(spec, model.num_layers));
+      SHARDMARK_ASSIGN_OR_RETURN(const Dims sizes, DTensor::local_sizes(layout, rank_));
+      const TensorView planned = contiguous_view<std::byte>(nullptr, spec.dtype, sizes);
+      SHARDMARK_ASSIGN_OR_RETURN(DTensor tensor, DTensor::from_local(planned, layout, rank_));
+      tensors_.push_back(std::move(tensor));
+      SHARDMARK_RETURN_IF_ERROR(state_dict_.add(spec.fqn, tensors_.back()));
+      global_num_bytes_ += volume(spec.shape) * element_size(spec.dtype);
+    }
+  }
+  return {};
+}
+
+Status Workload::add_objects(const std::function<bool(std::string_view)>& filter) {
+  for (const ObjectSpec& spec : object_specs) {
+    if (filter && !filter(spec.fqn)) {
+      continue;
+    }
+    objects_.emplace_back(static_cast<std::size_t>(spec.num_bytes));
+    SHARDMARK_RETURN_IF_ERROR(
+        state_dict_.add_object(std::string(spec.fqn), std::span<std::byte>(objects_.back())));
+    object_num_bytes_ += spec.num_bytes;
+  }
+  global_num_bytes_ += object_num_bytes_;
+  return {};
+}
+
+Status Workload::allocate() {
+  const auto aligned = [](std::int64_t bytes) {
+    return (bytes + tensor_alignment - 1) / tensor_alignment * tensor_alignment;
+  };
+  std::int64_t total = 0;
+  for (const DTensor& tensor : tensors_) {
+    total += aligned(tensor.local_num_bytes());
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(elements_, HostBuffer::make(total));
+  std::byte* next = elements_.bytes().data();
+  for (DTensor& tensor : tensors_) {
+    // The layout moves into its own replacement: take a copy first.
+    const TensorLayout layout = tensor.layout();
+    SHARDMARK_ASSIGN_OR_RETURN(const Dims sizes, DTensor::local_sizes(layout, rank_));
+    SHARDMARK_ASSIGN_OR_RETURN(
+        tensor, DTensor::from_local(contiguous_view(next, layout.dtype, sizes), layout, rank_));
+    next += aligned(tensor.local_num_bytes());
+  }
+  return {};
+}
+
+void Workload::count_local_bytes() noexcept {
+  local_num_bytes_ = object_num_bytes_;
+  for (const DTensor& tensor : tensors_) {
+    local_num_bytes_ += tensor.local_num_bytes();
+  }
+}
+
+Status Workload::move_to_rank(std::int64_t rank) {
+  SHARDMARK_RETURN_IF_ERROR(check_rank(rank, strategy_.world_size()));
+  if (memory_ == Memory::allocate) {
+    return Error{
+        ErrorCode::invalid_argument,
+        fmt::format("rank {}'s workload has memory and cannot move to rank {}", rank_, rank)};
+  }
+  rank_ = rank;
+  local_num_bytes_ = object_num_bytes_;
+  for (DTensor& tensor : tensors_) {
+    SHARDMARK_RETURN_IF_ERROR(tensor.move_to_rank(rank));
+    local_num_bytes_ += tensor.local_num_bytes();
+  }
+  return {};
+}
+
+void Workload::fill(std::uint64_t seed) {
+  if (memory_ == Memory::none) {
+    return;
+  }
+  for (const StateDictEntry& entry : state_dict_.entries()) {
+    if (entry.tensor == nullptr) {
+      shardmark::fill(entry.mutable_object, entry.fqn, seed);
+      continue;
+    }
+    const auto boxes = entry.tensor->create_chunk_list();
+    for (const Box& box : boxes.value()) {
+      const auto view =
+          entry.tensor->get_mutable_tensor_shard({entry.fqn, box.offsets, std::nullopt});
+      shardmark::fill(view.value(), entry.fqn, seed, box, entry.tensor->layout()->global_sizes);
+    }
+  }
+}
+
+void Workload::poison() {
+  constexpr int poison_byte = 0xA5;
+  const auto bytes = elements_.bytes();
+  if (!bytes.empty()) {
+    std::memset(bytes.data(), poison_byte, bytes.size());
+  }
+  for (auto& object : objects_) {
+    std::memset(object.data(), poison_byte, object.size());
+  }
+}
+
+Status Workload::check(std::uint64_t seed) const {
+  if (memory_ == Memory::none) {
+    return Error{ErrorCode::invalid_argument, "a workload without memory has no values to check"};
+  }
+  for (const StateDictEntry& entry : state_dict_.entries()) {
+    if (entry.tensor == nullptr) {
+      if (const auto mismatch = shardmark::check(entry.object, entry.fqn, seed)) {
+        return broken_law(entry, seed, *mismatch);
+      }
+      continue;
+    }
+    SHARDMARK_ASSIGN_OR_RETURN(const auto boxes, entry.tensor->create_chunk_list());
+    for (const Box& box : boxes) {
+      SHARDMARK_ASSIGN_OR_RETURN(
+          const ConstTensorView view,
+          entry.tensor->get_tensor_shard({entry.fqn, box.offsets, std::nullopt}));
+      if (const auto mismatch =
+              shardmark::check(view, entry.fqn, seed, box, entry.tensor->layout()->global_sizes)) {
+        return broken_law(entry, seed, *mismatch);
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace shardmark

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "shardmark/core/result.hpp"
+#include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/tensor/dtensor.hpp"
+#include "shardmark/workload/catalog.hpp"
+#include "shardmark/workload/host_buffer.hpp"
+#include "shardmark/workload/strategy.hpp"
+
+namespace shardmark {
+
+struct WorkloadOptions {
+  ModelOptions model;
+  ParallelOptions parallel;
+  std::function<bool(std::string_view fqn)> filter;  // keeps what it returns true for; none: all
+};
+
+/// Whether a workload has elements. Without memory its views have null data: for planning, any rank
+/// of any world.
+enum class Memory : std::uint8_t { allocate, none };
+
+/// One rank's training state: parameters, optimizer tensors and objects of a model under a
+/// strategy, with their memory. Every rank's StateDict has every entry, in the same order; a tensor
+/// of another pipeline stage has no boxes here.
+class Workload {
+ public:
+  /// Local. Errors: those of make_model() and Strategy::resolve(); invalid_argument for a rank
+  /// outside the world or more bytes than this machine has.
+  static Result<Workload> make(const WorkloadOptions& options, std::int64_t rank,
+                               std::int64_t world_size, Memory memory);
+
+  StateDict& state_dict() noexcept { return state_dict_; }
+  const StateDict& state_dict() const noexcept { return state_dict_; }
+  const Strategy& strategy() const noexcept { return strategy_; }
+  std::int64_t rank() const noexcept { return rank_; }
+
+  /// Local. Writes the law's values (value_law.hpp) into all elements and objects.
+  void fill(std::uint64_t seed);
+
+  /// Local. 0xA5 everywhere, so that a load which reads nothing cannot pass.
+  void poison();
+
+  /// Local. Errors: data_loss naming the first element that breaks the law.
+  Status check(std::uint64_t seed) const;
+
+  /// Local. Bytes that this rank holds, objects included.
+  std::int64_t local_num_bytes() const noexcept { return local_num_bytes_; }
+
+  /// Local. Bytes of a checkpoint: every tensor and object once.
+  std::int64_t global_num_bytes() const noexcept { return global_num_bytes_; }
+
+  /// Local. Re-targets a workload without memory; StateDict, names and entries stay.
+  /// Errors: invalid_argument with memory, or for a rank outside the world.
+  Status move_to_rank(std::int64_t rank);
+
+ private:
+  explicit Workload(const Strategy& strategy) : strategy_(strategy) {}
+
+  Status add_tensors(const Model& model, const std::function<bool(std::string_view)>& filter);
+  Status allocate();
+  Status add_objects(const std::function<bool(std::string_view)>& filter);
+  void count_local_bytes() noexcept;
+
+  Strategy strategy_;
+  std::int64_t rank_ = 0;
+  Memory memory_ = Memory::none;
+  std::vector<DTensor> tensors_;  // never grows after add_tensors: the StateDict points into it
+  std::vector<std::vector<std::byte>> objects_;
+  HostBuffer elements_;
+  StateDict state_dict_;
+  std::int64_t local_num_bytes_ = 0;
+  std::int64_t object_num_bytes_ = 0;
+  std::int64_t global_num_bytes_ = 0;
+};
+
+}  // namespace shardmark
