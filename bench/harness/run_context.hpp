@@ -21,7 +21,7 @@ struct FileSystem {
 
 /// What MPI-IO is made of.
 struct MpiIo {
-  std::string component;  // "ompio", "romio", or "unknown"
+  std::string component = "none";  // "ompio", "romio", "unknown"; "none" where no file was needed
   std::map<std::string, std::string> hints;
 };
 

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/case_naming.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace shardmark::bench {
+namespace {
+
+// The rest of a name says these already.
+constexpr std::array<std::string_view, 5> named_keys = {
+    "model.name", "parallel.strategy", "storage.backend", "storage.layout", "storage.io"};
+
+/// Sections whose keys can change what a family does; the others would only repeat a case.
+bool concerns(std::string_view family, std::string_view key) {
+  const std::string_view section = key.substr(0, key.find('.'));
+  if (section == "model" || section == "parallel") {
+    return true;
+  }
+  if (section == "planner") {
+    return family != "hooks";
+  }
+  if (section == "storage") {
+    return family == "save" || family == "load";
+  }
+  return section == "load" && family == "load";
+}
+
+std::string unquoted(std::string text) {
+  std::erase(text, '"');
+  return text;
+}
+
+CaseDescription describe(std::string_view family, std::string_view variant, const SweepCase& point,
+                         const SuiteEnvironment& environment) {
+  CaseDescription description;
+  description.family = family;
+  description.model = point.config.model.name;
+  description.strategy = point.config.parallel.strategy;
+  description.variant = variant;
+  description.world_size = environment.comm.size();
+  description.name =
+      fmt::format("{}/{}/{}/{}", family, description.model, description.strategy, variant);
+  return description;
+}
+
+/// Keys of a sweep that the name does not say yet.
+void add_varied_keys(CaseDescription& description, const SweepCase& point) {
+  for (const auto& [key, value] : point.varied) {
+    const bool named = std::ranges::find(named_keys, key) != named_keys.end();
+    if (!concerns(description.family, key) || named) {
+      continue;
+    }
+    const std::string text = unquoted(value);
+    description.keys[key] = text;
+    description.extra += fmt::format("{}{}={}", description.extra.empty() ? "" : " ", key, text);
+    description.name += fmt::format("/{}:{}", key, text);
+  }
+}
+
+}  // namespace
+
+CaseDescription describe_io_case(std::string_view family, const SweepCase& point,
+                                 const SuiteEnvironment& environment) {
+  const StorageConfig& storage = point.config.storage;
+  const bool discards = storage.backend == "null";
+  const std::string variant = discards ? "null" : fmt::format("{}-{}", storage.layout, storage.io);
+  CaseDescription description = describe(family, variant, point, environment);
+  description.name +=
+      fmt::format("/nodes:{}/ranks:{}", environment.topology.num_nodes(), environment.comm.size());
+  description.keys = {{"backend", storage.backend},
+                      {"file_layout", storage.layout},
+                      {"io", storage.io},
+                      {"planner", point.config.planner.kind},
+                      {"dedup", point.config.planner.dedup},
+                      {"checksum", storage.checksum}};
+  add_varied_keys(description, point);
+  return description;
+}
+
+CaseDescription describe_planning_case(std::string_view family, std::string_view variant,
+                                       const SweepCase& point,
+                                       const SuiteEnvironment& environment) {
+  CaseDescription description = describe(family, variant, point, environment);
+  description.name += fmt::format("/world:{0}/ranks:{0}", environment.comm.size());
+  add_varied_keys(description, point);
+  return description;
+}
+
+}  // namespace shardmark::bench

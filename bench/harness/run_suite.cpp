@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/run_suite.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <set>
+
+#include "bench/harness/case_summary.hpp"
+#include "bench/harness/memory_usage.hpp"
+#include "bench/harness/result_table.hpp"
+#include "bench/harness/run_cases.hpp"
+#include "bench/harness/run_context.hpp"
+#include "bench/harness/samples_json.hpp"
+#include "bench/harness/suite_environment.hpp"
+#include "bench/harness/text_file.hpp"
+#include "bench/hooks/hooks_cases.hpp"
+#include "bench/load/load_case.hpp"
+#include "bench/plan/plan_cases.hpp"
+#include "bench/save/save_case.hpp"
+#include "shardmark/storage/hdf5_state.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+using Cases = std::vector<std::unique_ptr<BenchmarkCase>>;
+
+/// The families, in the order of the table.
+Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environment) {
+  Cases cases;
+  std::set<std::string> names;
+  const auto add = [&](std::unique_ptr<BenchmarkCase> made) {
+    // Points that differ only in what does not concern a family are one case of it.
+    if (names.insert(made->description().name).second) {
+      cases.push_back(std::move(made));
+    }
+  };
+  for (const std::string_view family : {"hooks", "plan", "save", "load"}) {
+    for (const SweepCase& point : points) {
+      const auto& wanted = point.config.run.benchmarks;
+      if (std::ranges::find(wanted, family) == wanted.end()) {
+        continue;
+      }
+      if (family == "hooks") {
+        std::ranges::for_each(make_hooks_cases(point, environment),
+                              [&](auto& made) { add(std::move(made)); });
+      } else if (family == "plan") {
+        std::ranges::for_each(make_plan_cases(point, environment),
+                              [&](auto& made) { add(std::move(made)); });
+      } else if (family == "save") {
+        add(make_save_case(point, environment));
+      } else {
+        add(make_load_case(point, environment));
+      }
+    }
+  }
+  return cases;
+}
+
+/// Rounds are rounds of all cases: what counts them cannot differ between points.
+Status check_rounds(std::span<const SweepCase> points) {
+  const RunConfig& first = points.front().config.run;
+  for (const SweepCase& point : points) {
+    const RunConfig& run = point.config.run;
+    if (run.repetitions != first.repetitions || run.warmup != first.warmup ||
+        run.keep != first.keep) {
+      return Error{ErrorCode::invalid_argument,
+                   "run.repetitions, run.warmup and run.keep hold for all cases of a run and "
+                   "cannot be swept"};
+    }
+  }
+  return {};
+}
+
+/// Local. Every point must be possible in this world.
+Status check_points(std::span<const SweepCase> points, WorkloadPool& workloads) {
+  for (const SweepCase& point : points) {
+    SHARDMARK_RETURN_IF_ERROR(workloads.get(point.config, Memory::none));
+  }
+  return {};
+}
+
+std::vector<std::string> directories_of(std::span<const SweepCase> points) {
+  std::set<std::string> directories;
+  for (const SweepCase& point : points) {
+    const RunConfig& run = point.config.run;
+    const bool saves = std::ranges::any_of(
+        run.benchmarks, [](const auto& family) { return family == "save" || family == "load"; });
+    if (saves && point.config.storage.backend != "null") {
+      directories.insert(point.config.storage.directory);
+    }
+  }
+  return {directories.begin(), directories.end()};
+}
+
+/// Collective. Files and hardware are rank 0's.
+RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& options,
+                        const Communicator& comm) {
+  RunContext context;
+  context.topology = NodeTopology::discover(comm);
+  context.shuffle_seed = common_shuffle_seed(options.shuffle_seed, comm);
+  context.command_line = options.command_line;
+  if (comm.is_root()) {
+    const std::string& directory = points.front().config.storage.directory;
+    context.build = build_info();
+    context.cpu = cpu_name();
+    context.filesystem = file_system_of(directory);
+    context.suite = options.suite;
+    context.config = config_text(points);
+    context.config_hash = config_hash(context.config);
+    context.started = utc_now();
+  }
+  return context;
+}
+
+/// Half of the memory that is free now, shared by the ranks of a node.
+std::int64_t memory_budget(const RunContext& context, const Communicator& comm) {
+  const auto per_node = context.ranks_per_node();
+  const auto node = static_cast<std::size_t>(
+      context.topology.node_of_rank[static_cast<std::size_t>(comm.rank())]);
+  return available_memory_bytes() / 2 / per_node[node];
+}
+
+Result<SuiteOutcome> list_cases(const Cases& cases) {
+  SuiteOutcome outcome;
+  for (const auto& each : cases) {
+    outcome.text += each->description().name + "\n";
+  }
+  return outcome;
+}
+
+std::optional<Error> failure_of(const RunResult& result) {
+  if (!result.first_error) {
+    return std::nullopt;
+  }
+  Error error = *result.first_error;
+  error.code = ErrorCode::internal;  // a failed case is exit code 1, whatever broke in it
+  if (result.failed_cases > 0) {
+    error.message = fmt::format("{} of {} benchmark cases failed; the first: {}",
+                                result.failed_cases, result.cases.size(), error.message);
+  }
+  if (result.must_stop) {
+    error.message += "\nHDF5 cannot be used any more in this process; the run ended there";
+  }
+  return error;
+}
+
+SuiteOutcome report(const RunResult& result, const RunContext& context, const SuiteOptions& options,
+                    const BenchmarkFlags& flags, bool is_root) {
+  SuiteOutcome outcome{{}, failure_of(result)};
+  if (!is_root) {
+    return outcome;
+  }
+  const auto summaries = summarise(result.cases, result.samples);
+  if (options.json) {
+    outcome.text = summary_json(summaries, options.directory, outcome.error);
+    return outcome;
+  }
+  const std::string table = result_table(context, summaries, options.directory, options.style);
+  if (flags.format == "json" || flags.format == "csv") {
+    std::fputs(table.c_str(), stderr);  // stdout is Google Benchmark's document
+  } else {
+    outcome.text = table;
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOptions& options,
+                               const Communicator& comm) {
+  auto flags = parse_benchmark_flags(options.benchmark_flags);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(flags)));
+  SHARDMARK_RETURN_IF_ERROR(check_rounds(points));
+  if (options.json && !flags->format.empty()) {
+    return Error{ErrorCode::invalid_argument,
+                 "--json and --benchmark_format both want standard output; give one of them"};
+  }
+  RunContext context = make_context(points, options, comm);
+  SuiteEnvironment environment{comm,
+                               context.topology,
+                               WorkloadPool(comm.rank(), comm.size(), memory_budget(context, comm)),
+                               {}};
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(check_points(points, environment.workloads)));
+  const Cases cases = make_cases(points, environment);
+  if (flags->list_tests) {
+    return list_cases(cases);
+  }
+  const RunConfig& run = points.front().config.run;
+  const auto directories = directories_of(points);
+  SHARDMARK_ASSIGN_OR_RETURN(
+      environment.checkpoints,
+      CheckpointSteps::make(directories, run.keep, context.shuffle_seed << 32, comm));
+  if (comm.is_root() && !directories.empty()) {
+    context.mpi_io = mpi_io_of(directories.front());
+  }
+  Status made;
+  if (comm.is_root() && !options.directory.empty()) {
+    made = make_directory(options.directory, "--out");
+  }
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(made));
+  RunSettings settings;
+  settings.repetitions = static_cast<int>(run.repetitions);
+  settings.warmup = static_cast<int>(run.warmup);
+  settings.directory = options.directory;
+  settings.flags = *flags;
+  settings.storage_unusable = hdf5_unusable;
+  SHARDMARK_ASSIGN_OR_RETURN(const RunResult result, run_cases(cases, settings, context, comm));
+  return report(result, context, options, *flags, comm.is_root());
+}
+
+}  // namespace shardmark::bench

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/load/load_case.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "bench/config/lib_options.hpp"
+#include "bench/harness/cache_state.hpp"
+#include "bench/harness/case_naming.hpp"
+#include "shardmark/checkpoint/load.hpp"
+#include "shardmark/checkpoint/save.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+CaseDescription describe(const SweepCase& point, const SuiteEnvironment& environment) {
+  CaseDescription description = describe_io_case("load", point, environment);
+  description.keys["load_checksum"] = point.config.load.checksum;
+  if (point.config.storage.backend == "null") {
+    description.skipped = "storage.backend \"null\" keeps nothing that could be loaded";
+  }
+  return description;
+}
+
+class LoadCase final : public BenchmarkCase {
+ public:
+  LoadCase(const SweepCase& point, SuiteEnvironment& environment)
+      : BenchmarkCase(describe(point, environment)),
+        config_(point.config),
+        environment_(environment) {}
+
+  Status set_up() override {
+    SHARDMARK_RETURN_IF_ERROR(take_workload());
+    checkpoint_ = environment_.checkpoints.next(config_.storage.directory);
+    workload_->fill(checkpoint_.seed);
+    SHARDMARK_RETURN_IF_ERROR(
+        save(workload_->state_dict(),
+             save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed),
+             environment_.comm));
+    environment_.checkpoints.committed(checkpoint_, true);
+    saved_ = true;
+    return {};
+  }
+
+  Status prepare() override {
+    SHARDMARK_RETURN_IF_ERROR(take_workload());
+    workload_->poison();
+    SHARDMARK_ASSIGN_OR_RETURN(
+        const auto ranges, plan_load_ranges(workload_->state_dict(), options(), environment_.comm));
+    cold_ = cache_state(ranges, config_.run.cold_read, environment_.comm);
+    return {};
+  }
+
+  Status operate() override {
+    SHARDMARK_ASSIGN_OR_RETURN(report_,
+                               load(workload_->state_dict(), options(), environment_.comm));
+    return {};
+  }
+
+  Status check(Measurement& measurement) override {
+    measurement.phase_list = load_phases;
+    measurement.phases = report_.phases;
+    measurement.num_bytes = environment_.comm.all_reduce(report_.num_bytes, MPI_SUM);
+    measurement.bytes_read = report_.bytes_read;
+    measurement.read_requests = report_.read_requests;
+    measurement.balanced_bytes = report_.num_bytes;
+    measurement.verify_bytes_read = report_.verify_bytes_read;
+    measurement.cold = cold_;
+    measurement.metrics["verified_chunks"] = static_cast<double>(report_.verified_chunks);
+    measurement.metrics["unverified_chunks"] = static_cast<double>(report_.unverified_chunks);
+    if (config_.run.verify != "none") {
+      SHARDMARK_RETURN_IF_ERROR(workload_->check(checkpoint_.seed));
+      measurement.verified = true;
+    }
+    return {};
+  }
+
+  Status tear_down() override {
+    if (!saved_) {
+      return {};
+    }
+    environment_.checkpoints.release(checkpoint_);
+    return environment_.checkpoints.remove_old(environment_.comm);
+  }
+
+ private:
+  /// Collective: the collectives that follow need every rank.
+  Status take_workload() {
+    auto workload = environment_.workloads.get(config_, Memory::allocate);
+    SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(Status(workload)));
+    workload_ = *workload;
+    return {};
+  }
+
+  LoadOptions options() const {
+    return load_options(config_, checkpoint_.directory, checkpoint_.step);
+  }
+
+  Config config_;
+  SuiteEnvironment& environment_;
+  Workload* workload_ = nullptr;
+  CheckpointSteps::Checkpoint checkpoint_;
+  bool saved_ = false;
+  CacheReport cold_;
+  LoadReport report_;
+};
+
+}  // namespace
+
+std::unique_ptr<BenchmarkCase> make_load_case(const SweepCase& point,
+                                              SuiteEnvironment& environment) {
+  return std::make_unique<LoadCase>(point, environment);
+}
+
+}  // namespace shardmark::bench
