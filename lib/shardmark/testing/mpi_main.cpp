@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Google Test main for tests that run on several ranks: rank 0 reports, the others speak only of failures, and a failure on
-// any rank is the job's.
+// Google Test main for tests that run on several ranks: rank 0 reports, the others speak only of
+// failures, and a failure on any rank is the job's.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -32,7 +32,9 @@ class FailuresOnly : public ::testing::EmptyTestEventListener {
 
 }  // namespace
 
-const Communicator& world() { return *world_comm; }
+const Communicator& world() {
+  return *world_comm;
+}
 
 }  // namespace shardmark::testing
 
