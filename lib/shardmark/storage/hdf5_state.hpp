@@ -7,4 +7,8 @@ namespace shardmark {
 /// they stay open for ever, further HDF5 work is refused, and the process must leave by _exit.
 bool hdf5_unusable() noexcept;
 
+/// Local. After a failed write: no file is closed any more, all later HDF5 work is refused. For all
+/// ranks alike: one that goes on into a collective call of HDF5 would wait for the others for ever.
+void mark_hdf5_unusable() noexcept;
+
 }  // namespace shardmark
