@@ -65,11 +65,12 @@ class [[nodiscard]] Result {
     SHARDMARK_ASSERT(has_value(), "value() of a failed Result");
     return *std::get_if<0>(&state_);
   }
-  T&& value() && { return std::move(value()); }
+  // By value, so that `for (auto& x : f().value())` does not outlive what it walks.
+  T value() && { return std::move(value()); }
 
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(value()); }
+  T operator*() && { return std::move(value()); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
