@@ -229,7 +229,10 @@ class Save {
     if (partial_) {
       partial_->abandon();
     }
-    comm_.barrier();
+    // Rank 0 works in HDF5 alone at both ends of a save.
+    if (comm_.all_reduce(std::int64_t{hdf5_unusable()}, MPI_MAX) != 0) {
+      mark_hdf5_unusable();
+    }
   }
 
   const StateDict& state_dict_;

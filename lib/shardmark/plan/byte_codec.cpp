@@ -34,6 +34,10 @@ std::uint64_t ByteReader::varint() {
     }
     value |= (byte & 0x7F) << shift;
     if (byte < 0x80) {
+      if (byte == 0 && used > 1) {
+        fail("number longer than it need be");
+        return 0;
+      }
       rest_ = rest_.subspan(used);
       return value;
     }

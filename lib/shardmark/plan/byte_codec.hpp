@@ -55,6 +55,7 @@ class ByteReader {
  public:
   explicit ByteReader(std::span<const std::byte> bytes) : rest_(bytes), total_(bytes.size()) {}
 
+  /// Fails for anything but the shortest form, so that one value has one encoding.
   std::uint64_t varint();
   /// Fails for values above `max`.
   std::int64_t count(std::int64_t max = INT64_MAX);

@@ -91,7 +91,7 @@ std::optional<CoverDefect> find_cover_defect(const Dims& sizes, std::span<const 
   if (auto defect = find_out_of_bounds(sizes, boxes)) {
     return defect;
   }
-  if (volume(sizes) == 0) {
+  if (whole_box(sizes).empty()) {
     return std::nullopt;
   }
   if (boxes.empty()) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "shardmark/protocol/state_dict.hpp"
+
 namespace shardmark {
 
 std::optional<std::size_t> EntryTable::find(std::string_view fqn) const noexcept {
@@ -58,8 +60,17 @@ Result<EntryTable> decode_entry_table(ByteReader& in) {
       in.fail("more chunks than elements");
       break;
     }
-    if (entry.kind == EntryKind::object && (ndim != 1 || entry.dtype != Dtype::uint8)) {
+    if (entry.num_chunks == 0 && *elements > 0) {
+      in.fail("elements in no chunk");
+      break;
+    }
+    if (entry.kind == EntryKind::object &&
+        (ndim != 1 || entry.dtype != Dtype::uint8 || entry.num_chunks > 1)) {
       in.fail("object that is no byte string");
+      break;
+    }
+    if (!check_fqn(entry.fqn)) {
+      in.fail("name that is no UTF-8 or too long");
       break;
     }
     if (i > 0 && !(table.entries.back().fqn < entry.fqn)) {

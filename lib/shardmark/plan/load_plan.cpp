@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "shardmark/plan/cover.hpp"
 #include "shardmark/plan/overlap_search.hpp"
 
 namespace shardmark {
@@ -16,6 +17,14 @@ Dims minus(const Dims& a, const Dims& b) {
     difference[d] -= b[d];
   }
   return difference;
+}
+
+Dims plus(const Dims& a, const Dims& b) {
+  Dims sum = a;
+  for (int d = 0; d < a.ndim(); ++d) {
+    sum[d] += b[d];
+  }
+  return sum;
 }
 
 Error differs(const std::string& fqn, const std::string& saved, const std::string& wanted) {
@@ -53,6 +62,7 @@ Status check_tensor(const WantedEntry& wanted, const Entry& saved) {
 Status add_reads(const WantedEntry& wanted, std::size_t entry_index, const Entry& saved,
                  const ChunkTable& chunks, LoadPlan& plan) {
   const OverlapSearch search(chunks, saved);
+  std::vector<Box> parts;  // of a wanted box, counted from its corner
   for (const Box& box : wanted.boxes) {
     if (box.ndim() != saved.sizes.ndim() || !contains(whole_box(saved.sizes), box)) {
       return Error{ErrorCode::mismatch,
@@ -62,19 +72,19 @@ Status add_reads(const WantedEntry& wanted, std::size_t entry_index, const Entry
     if (box.empty()) {
       continue;
     }
-    std::int64_t covered = 0;
+    parts.clear();
     search.for_each_overlap(box, [&](std::uint64_t chunk, const Box& stored, const Box& common) {
-      covered += common.num_elements();
+      parts.push_back({minus(common.offsets, box.offsets), common.sizes});
       plan.reads.push_back(
           {static_cast<std::uint32_t>(entry_index), chunk, box.offsets, common, common == stored});
     });
-    // Chunks are disjoint, so volumes tell whether every element is there.
-    if (covered != box.num_elements()) {
+    if (const auto defect = find_cover_defect(box.sizes, parts)) {
       return Error{ErrorCode::data_loss,
-                   fmt::format("'{}': the checkpoint holds {} of the {} elements of box {}",
-                               wanted.entry->fqn, covered, box.num_elements(), to_string(box))};
+                   fmt::format("'{}': the checkpoint holds element {} {}", wanted.entry->fqn,
+                               to_string(plus(box.offsets, defect->at)),
+                               defect->kind == CoverDefect::Kind::hole ? "nowhere" : "twice")};
     }
-    plan.num_bytes += covered * element_size(saved.dtype);
+    plan.num_bytes += box.num_elements() * element_size(saved.dtype);
   }
   return {};
 }

@@ -38,8 +38,8 @@ struct WantedEntry {
 Result<std::vector<WantedEntry>> collect_wanted(const StateDict& state_dict);
 
 /// Local. What this rank must read. Errors, all before any byte is read: not_found for a missing
-/// entry, mismatch for another shape, dtype or kind, data_loss if the saved chunks do not cover a
-/// wanted box.
+/// entry, mismatch for another shape, dtype or kind, data_loss if the saved chunks do not cover
+/// every element of a wanted box exactly once.
 Result<LoadPlan> make_load_plan(std::span<const WantedEntry> wanted, const EntryTable& entries,
                                 const ChunkTable& chunks);
 

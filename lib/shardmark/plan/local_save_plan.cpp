@@ -45,6 +45,15 @@ Status check_new_entry(const LocalSavePlan::PlanEntry& entry) {
   return {};
 }
 
+/// A string of bytes, listed whole.
+bool is_object(const LocalSavePlan::PlanEntry& entry, std::span<const Box> boxes) {
+  if (entry.dtype != Dtype::uint8 || entry.sizes.ndim() != 1) {
+    return false;
+  }
+  const Box whole = whole_box(entry.sizes);
+  return whole.empty() ? boxes.empty() : boxes.size() == 1 && boxes.front() == whole;
+}
+
 }  // namespace
 
 Status collect_write_items(const StateDict& state_dict, std::vector<WriteItem>& items) {
@@ -153,6 +162,9 @@ Result<LocalSavePlan> decode_local_save_plan(std::span<const std::byte> bytes) {
     }
     if (in.ok() && !check_new_entry(entry)) {
       in.fail("tensor above 2^63 bytes");
+    }
+    if (in.ok() && entry.kind == EntryKind::object && !is_object(entry, plan.boxes_of(entry))) {
+      in.fail("object that is no byte string");
     }
     plan.entries.push_back(entry);
   }

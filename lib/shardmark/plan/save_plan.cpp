@@ -4,6 +4,27 @@
 #include <algorithm>
 
 namespace shardmark {
+namespace {
+
+/// Nothing if `write` is one that a planner can have made for this entry.
+const char* problem_of(const PlannedWrite& write, const Entry& entry, bool part) {
+  if (write.chunk - entry.first_chunk >= entry.num_chunks) {
+    return "no such chunk";
+  }
+  for (int d = 0; d < entry.sizes.ndim(); ++d) {
+    const std::int64_t offset = write.box.offsets[d];
+    const std::int64_t size = write.box.sizes[d];
+    if (size == 0 || offset > entry.sizes[d] || size > entry.sizes[d] - offset) {
+      return "box empty or outside its tensor";
+    }
+    if (write.source[d] > offset) {
+      return "source starts behind its box";
+    }
+  }
+  return part && write.source == write.box.offsets ? "source given twice" : nullptr;
+}
+
+}  // namespace
 
 void encode(const SavePlan& plan, const EntryTable& entries, ByteWriter& out) {
   out.varint(plan.writes.size());
@@ -30,11 +51,12 @@ Result<SavePlan> decode_save_plan(std::span<const std::byte> bytes, const EntryT
   std::uint64_t entry = 0;
   for (std::size_t i = 0; i < num_writes && in.ok(); ++i) {
     PlannedWrite write;
-    entry += in.varint();
-    if (entry >= entries.entries.size()) {
+    const std::uint64_t step = in.varint();
+    if (step >= entries.entries.size() - entry) {
       in.fail("no such entry");
       break;
     }
+    entry += step;
     const Entry& known = entries.entries[entry];
     const std::uint64_t ordinal = in.varint();
     write.entry = static_cast<std::uint32_t>(entry);
@@ -42,8 +64,11 @@ Result<SavePlan> decode_save_plan(std::span<const std::byte> bytes, const EntryT
     write.box.offsets = in.dims(known.sizes.ndim());
     write.box.sizes = in.dims(known.sizes.ndim());
     write.source = (ordinal & 1U) != 0 ? in.dims(known.sizes.ndim()) : write.box.offsets;
-    if ((ordinal >> 1) >= known.num_chunks) {
-      in.fail("no such chunk");
+    if (const char* problem = problem_of(write, known, (ordinal & 1U) != 0); in.ok() && problem) {
+      in.fail(problem);
+    }
+    if (in.ok() && !plan.writes.empty() && write.chunk < plan.writes.back().chunk) {
+      in.fail("chunks out of order");
     }
     plan.writes.push_back(write);
   }

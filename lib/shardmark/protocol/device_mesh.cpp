@@ -5,6 +5,7 @@
 
 #include <array>
 #include <numeric>
+#include <vector>
 
 namespace shardmark {
 namespace {
@@ -42,10 +43,9 @@ Result<DeviceMesh> DeviceMesh::strided(const Dims& shape, const Dims& strides,
   }
   // Nested strides: each one must step over all that the smaller ones reach, else two coordinates
   // meet.
-  std::array<int, max_ndim> order{};
+  std::vector<int> order(shape.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.begin() + shape.ndim(),
-            [&](int a, int b) { return strides[a] < strides[b]; });
+  std::sort(order.begin(), order.end(), [&](int a, int b) { return strides[a] < strides[b]; });
   std::int64_t reach = 0;
   for (int i = 0; i < shape.ndim(); ++i) {
     const int d = order[static_cast<std::size_t>(i)];

@@ -60,19 +60,29 @@ std::vector<Run> apply(const std::vector<Run>& runs, const Placement& placement,
                        std::int64_t r) {
   const std::int64_t n = total_length(runs);
   std::vector<Run> picked;
+  constexpr std::int64_t usual_pieces = 64;
+  picked.reserve(static_cast<std::size_t>(std::min(placement.split_factor, usual_pieces)));
   if (placement.kind == PlacementKind::shard) {
     append_positions(runs, chunk_part(n, m, r), picked);
     return picked;
   }
   // Pieces past the last entry are empty: no need to visit more than n of them.
   const std::int64_t pieces = std::min(placement.split_factor, std::max<std::int64_t>(n, 1));
+  // All pieces but the last have one length: divisions only where it changes.
+  const std::int64_t full = chunk_part(n, placement.split_factor, 0).length;
+  std::int64_t length = 0;
+  Part cut{};
+  std::int64_t start = 0;
   for (std::int64_t k = 0; k < pieces; ++k) {
-    const Part piece = chunk_part(n, placement.split_factor, k);
-    if (piece.length == 0) {
+    if (length != std::min(full, n - start)) {
+      length = std::min(full, n - start);
+      cut = chunk_part(length, m, r);
+    }
+    append_positions(runs, {start + cut.start, cut.length}, picked);
+    if (n - start <= full) {
       break;
     }
-    const Part cut = chunk_part(piece.length, m, r);
-    append_positions(runs, {piece.start + cut.start, cut.length}, picked);
+    start += full;
   }
   return picked;
 }
@@ -202,14 +212,16 @@ void recompute_local_shard(const Dims& global_sizes, const Dims& mesh_shape, con
   const bool strided = std::any_of(placements.begin(), placements.end(), [](const Placement& p) {
     return p.kind == PlacementKind::strided_shard;
   });
-  shard.boxes.clear();
   if (strided) {
+    shard.boxes.clear();
     pick_runs(global_sizes, mesh_shape, coordinate, placements, shard);
     return;
   }
   const int ndim = global_sizes.ndim();
-  Dims offsets = Dims::filled(ndim, 0);
-  Dims sizes = global_sizes;
+  shard.boxes.resize(1);
+  auto& [offsets, sizes] = shard.boxes.front().box;
+  offsets = Dims::filled(ndim, 0);
+  sizes = global_sizes;
   for (int m = 0; m < mesh_shape.ndim(); ++m) {
     const Placement& placement = placements[static_cast<std::size_t>(m)];
     if (placement.kind == PlacementKind::shard) {
@@ -222,9 +234,9 @@ void recompute_local_shard(const Dims& global_sizes, const Dims& mesh_shape, con
   for (int d = 0; d < ndim; ++d) {
     offsets[d] = sizes[d] == 0 ? global_sizes[d] : offsets[d];
   }
+  shard.boxes.front().local_offsets = Dims::filled(ndim, 0);
   shard.local_sizes = sizes;
   shard.global_offset = offsets;
-  shard.boxes.push_back({{offsets, sizes}, Dims::filled(ndim, 0)});
 }
 
 }  // namespace shardmark

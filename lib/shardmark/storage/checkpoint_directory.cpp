@@ -27,7 +27,8 @@ constexpr const char* owner_file_name = "owner";
 
 std::optional<std::int64_t> step_of_name(std::string_view name) {
   constexpr std::string_view prefix = "step-";
-  if (!name.starts_with(prefix) || name.size() != prefix.size() + 8) {
+  if (!name.starts_with(prefix) || name.size() != prefix.size() + 8 ||
+      name.find_first_not_of("0123456789", prefix.size()) != std::string_view::npos) {
     return std::nullopt;
   }
   std::int64_t step = 0;
@@ -59,7 +60,7 @@ std::string owner_text() {
 /// between.
 Result<std::optional<FileDescriptor>> take_ownership(const std::string& path) {
   const std::string name = path + "/" + owner_file_name;
-  auto owner = open_file(name, O_RDWR | O_CREAT);
+  auto owner = open_file(name, O_RDWR | O_CREAT | O_NOFOLLOW);
   if (!owner) {
     return owner.error().code == ErrorCode::not_found
                ? Result<std::optional<FileDescriptor>>(std::optional<FileDescriptor>())
@@ -110,7 +111,7 @@ bool sweep_one(const std::string& path) {
   if (!is_real_directory(path)) {
     return false;
   }
-  auto owner = open_file(path + "/" + owner_file_name, O_RDWR);
+  auto owner = open_file(path + "/" + owner_file_name, O_RDWR | O_NOFOLLOW);
   if (!owner) {
     // Died between making the directory and the file: empty, or not ours to judge.
     return owner.error().code == ErrorCode::not_found && ::rmdir(path.c_str()) == 0;

@@ -12,4 +12,8 @@ bool hdf5_unusable() noexcept;
 /// Local. "1.10.8", of the library that is loaded.
 std::string hdf5_library_version();
 
+/// Local. After a failed write: no file is closed any more, all later HDF5 work is refused. For all
+/// ranks alike: one that goes on into a collective call of HDF5 would wait for the others for ever.
+void mark_hdf5_unusable() noexcept;
+
 }  // namespace shardmark

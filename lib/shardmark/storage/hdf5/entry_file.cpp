@@ -52,7 +52,8 @@ Status write_text_attribute(hid_t object, const char* name, std::string_view tex
   H5Type type(H5Tcopy(H5T_C_S1));
   const H5Space scalar(H5Screate(H5S_SCALAR));
   if (H5Tset_size(type.get(), std::max<std::size_t>(text.size(), 1)) < 0 ||
-      H5Tset_cset(type.get(), H5T_CSET_UTF8) < 0) {
+      H5Tset_cset(type.get(), H5T_CSET_UTF8) < 0 ||
+      H5Tset_strpad(type.get(), H5T_STR_NULLPAD) < 0) {
     return hdf5_error("H5Tset_size", name);
   }
   const H5Attribute attribute(

@@ -5,8 +5,6 @@
 
 #include <string>
 
-#include "shardmark/storage/hdf5_state.hpp"
-
 namespace shardmark {
 namespace {
 

@@ -5,6 +5,7 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/storage/hdf5/handle.hpp"
+#include "shardmark/storage/hdf5_state.hpp"
 
 namespace shardmark {
 
@@ -12,9 +13,6 @@ namespace shardmark {
 /// files that a failed write has left unsafe to close. Before the first HDF5 call; cheap when
 /// repeated. Errors: io_error once mark_hdf5_unusable() was called.
 Status prepare_hdf5();
-
-/// Local. After a failed write: no file is closed any more, all later HDF5 work is refused.
-void mark_hdf5_unusable() noexcept;
 
 /// Local. The innermost message of HDF5's error stack, in the form "FUNCTION OBJECT: why". The one
 /// place where HDF5's return codes become errors.

@@ -30,8 +30,15 @@ Status check_dataset(const H5Dataset& dataset, const Entry& entry, const EntryLo
 Status SharedFileReader::read(const std::string& directory, const Manifest& manifest,
                               std::span<const ReadTask> tasks) {
   const std::string path = directory + "/" + manifest.files.front();
+  // A rank that may not use HDF5 would leave the others waiting inside the open.
+  SHARDMARK_RETURN_IF_ERROR(comm_.agree(prepare_hdf5()));
   auto file = ParallelFile::open(path, ParallelFile::Access::read, io_, comm_);
-  SHARDMARK_RETURN_IF_ERROR(comm_.agree(Status(file)));
+  if (const Status opened = comm_.agree(Status(file)); !opened) {
+    if (file) {
+      file->abandon();
+    }
+    return opened;
+  }
   std::vector<TransferPiece> pieces;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     append_pieces(i, tasks[i].read->entry, tasks[i].read->box, tasks[i].elements.strides,

@@ -77,6 +77,9 @@ Status SharedFileWriter::create(const std::string& directory, const EntryTable& 
   SHARDMARK_RETURN_IF_ERROR(comm_.agree(size ? check_file_size_limit(path_, *size) : Status(size)));
   auto file = ParallelFile::open(path_, ParallelFile::Access::read_write, options_.io, comm_);
   if (const Status opened = comm_.agree(Status(file)); !opened) {
+    if (file) {
+      file->abandon();
+    }
     return fail_for_good(opened);
   }
   file_.emplace(std::move(*file));
