@@ -13,7 +13,7 @@ namespace shardmark::bench {
 struct BenchmarkFlags {
   std::string filter;       // POSIX extended regex; empty: every case
   bool list_tests = false;  // print the names and leave
-  std::string format;       // console, json or csv; empty: our own table only
+  std::string format;       // console or json; empty: our own table only
   // For benchmark::Initialize on rank 0. The other ranks get none of them, or each would open and
   // truncate the same output file.
   std::vector<std::string> for_root;

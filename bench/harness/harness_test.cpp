@@ -33,15 +33,15 @@ Result<BenchmarkFlags> flags_of(const std::vector<std::string>& words) {
 TEST(BenchmarkFlags, AllowedOnesAreKeptForRankZero) {
   const auto flags =
       flags_of({"--benchmark_filter=save/.*", "--benchmark_out=x.json",
-                "--benchmark_out_format=json", "--benchmark_format=csv", "--benchmark_list_tests",
+                "--benchmark_out_format=json", "--benchmark_format=json", "--benchmark_list_tests",
                 "--benchmark_v=1", "--benchmark_context=a=b"});
   ASSERT_TRUE(flags) << flags.error().message;
   EXPECT_EQ(flags->filter, "save/.*");
-  EXPECT_EQ(flags->format, "csv");
+  EXPECT_EQ(flags->format, "json");
   EXPECT_TRUE(flags->list_tests);
   EXPECT_THAT(flags->for_root,
               ElementsAre("--benchmark_out=x.json", "--benchmark_out_format=json",
-                          "--benchmark_format=csv", "--v=1", "--benchmark_context=a=b"));
+                          "--benchmark_format=json", "--v=1", "--benchmark_context=a=b"));
 }
 
 TEST(BenchmarkFlags, WhatWouldMakeRanksDivergeIsRefusedWithTheReason) {
@@ -53,6 +53,8 @@ TEST(BenchmarkFlags, WhatWouldMakeRanksDivergeIsRefusedWithTheReason) {
                                             "--benchmark_report_aggregates_only=true",
                                             "--benchmark_display_aggregates_only=true",
                                             "--benchmark_perf_counters=CYCLES",
+                                            "--benchmark_format=csv",
+                                            "--benchmark_out_format=csv",
                                             "--benchmark_no_such_flag=1",
                                             "--benchmark_filters=x",
                                             "--benchmark_",

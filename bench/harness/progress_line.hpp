@@ -13,7 +13,8 @@ std::string clock_text(double seconds);
 /// Where a long run is: one line on a terminal that is rewritten in place, nothing elsewhere.
 class ProgressLine {
  public:
-  /// Shows on `stream` if `enabled` and the stream is a terminal.
+  /// Shows on `stream` if `enabled` and the stream, or the one that a launcher copies it to, is a
+  /// terminal.
   ProgressLine(std::FILE* stream, bool enabled, int num_steps);
   ~ProgressLine();
   ProgressLine(const ProgressLine&) = delete;
@@ -28,7 +29,7 @@ class ProgressLine {
 
  private:
   std::FILE* stream_;
-  bool enabled_;
+  std::string terminal_;  // empty: shows nothing
   int num_steps_;
   int steps_done_ = 0;
   double start_s_;

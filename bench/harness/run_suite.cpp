@@ -159,7 +159,7 @@ SuiteOutcome report(const RunResult& result, const RunContext& context, const Su
     return outcome;
   }
   const std::string table = result_table(context, summaries, options.directory, options.style);
-  if (flags.format == "json" || flags.format == "csv") {
+  if (flags.format == "json") {
     std::fputs(table.c_str(), stderr);  // stdout is Google Benchmark's document
   } else {
     outcome.text = table;
