@@ -11,7 +11,7 @@
 
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/table.hpp"
-#include "bench/config/nearest_name.hpp"
+#include "shardmark/core/nearest_name.hpp"
 #include "shardmark/protocol/device_mesh.hpp"
 #include "shardmark/protocol/placement.hpp"
 #include "shardmark/protocol/shard_rule.hpp"

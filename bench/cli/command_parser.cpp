@@ -18,7 +18,7 @@
 #include "bench/cli/run_command.hpp"
 #include "bench/cli/save_command.hpp"
 #include "bench/cli/version_command.hpp"
-#include "bench/config/nearest_name.hpp"
+#include "shardmark/core/nearest_name.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/table.hpp"
-#include "bench/config/nearest_name.hpp"
+#include "shardmark/core/nearest_name.hpp"
 #include "shardmark/workload/catalog.hpp"
 
 namespace shardmark::bench {

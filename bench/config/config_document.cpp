@@ -10,8 +10,8 @@
 
 #include "bench/config/config_keys.hpp"
 #include "bench/config/config_lookup.hpp"
-#include "bench/config/nearest_name.hpp"
 #include "bench/config/toml_reader.hpp"
+#include "shardmark/core/nearest_name.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "bench/config/byte_size.hpp"
 #include "bench/config/config_key_table.hpp"
-#include "bench/config/nearest_name.hpp"
+#include "shardmark/core/nearest_name.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "bench/config/byte_size.hpp"
 #include "bench/config/config_test_fixture.hpp"
-#include "bench/config/nearest_name.hpp"
+#include "shardmark/core/nearest_name.hpp"
 
 namespace shardmark::bench {
 namespace {

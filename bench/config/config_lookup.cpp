@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "bench/config/nearest_name.hpp"
+#include "shardmark/core/nearest_name.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -5,8 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <deque>
 #include <filesystem>
 #include <fstream>
 
@@ -14,89 +12,20 @@
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
 #include "shardmark/storage/checkpoint_directory.hpp"
-#include "shardmark/tensor/dtensor.hpp"
 #include "shardmark/tensor/plain_tensor.hpp"
+#include "shardmark/testing/filled_state.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 
 namespace shardmark {
 namespace {
 
+using shardmark::testing::FilledState;
 using shardmark::testing::TemporaryDirectory;
 using shardmark::testing::world;
 using ::testing::HasSubstr;
 
-/// An int32 tensor whose element i holds i, sharded in some way, with memory of its own.
-struct TestTensor {
-  std::vector<std::int32_t> elements;
-  std::optional<DTensor> tensor;
-};
-
-/// Element values by painting: independent of the code under test but for local box offsets.
-class TestState {
- public:
-  void add(const std::string& fqn, const Dims& sizes, std::vector<Placement> placements,
-           const Dims& mesh_shape, Dtype dtype = Dtype::int32) {
-    const DeviceMesh mesh = *DeviceMesh::row_major(mesh_shape);
-    const TensorLayout layout = *make_tensor_layout(sizes, dtype, mesh, placements);
-    const Dims local = *DTensor::local_sizes(layout, world().rank());
-    TestTensor& t = tensors_.emplace_back();
-    t.elements.assign(static_cast<std::size_t>(volume(local)), -1);
-    t.tensor.emplace(*DTensor::from_local(
-        contiguous_view(reinterpret_cast<std::byte*>(t.elements.data()), dtype, local), layout,
-        world().rank()));
-    ASSERT_TRUE(state.add(fqn, *t.tensor));
-  }
-
-  /// Calls `take(element, global index)` for every local element.
-  template <typename Take>
-  void for_each_element(const Take& take) {
-    for (TestTensor& t : tensors_) {
-      const Dims strides = row_major_strides(t.tensor->layout().global_sizes);
-      for (const Box& box : *t.tensor->create_chunk_list()) {
-        if (box.empty()) {
-          continue;
-        }
-        const TensorView view = *t.tensor->get_tensor_shard(MetadataIndex{"", box.offsets, {}});
-        Dims at = Dims::filled(box.ndim(), 0);
-        while (true) {
-          std::int64_t global = 0;
-          std::int64_t local = 0;
-          for (int d = 0; d < box.ndim(); ++d) {
-            global += (box.offsets[d] + at[d]) * strides[d];
-            local += at[d] * view.strides[d];
-          }
-          take(reinterpret_cast<std::int32_t*>(view.data)[local],
-               static_cast<std::int32_t>(global));
-          int d = box.ndim() - 1;
-          while (d >= 0 && ++at[d] == box.sizes[d]) {
-            at[d--] = 0;
-          }
-          if (d < 0) {
-            break;
-          }
-        }
-      }
-    }
-  }
-
-  void fill() {
-    for_each_element([](std::int32_t& element, std::int32_t index) { element = index; });
-  }
-  int count_wrong() {
-    int wrong = 0;
-    for_each_element(
-        [&](std::int32_t element, std::int32_t index) { wrong += element == index ? 0 : 1; });
-    return wrong;
-  }
-
-  StateDict state;
-
- private:
-  std::deque<TestTensor> tensors_;
-};
-
-void add_rows(TestState& s) {
+void add_rows(FilledState& s) {
   const Dims mesh{world().size()};
   s.add("rows", {13, 6}, {Placement::shard(0)}, mesh);
   s.add("columns", {5, 11}, {Placement::shard(1)}, mesh);
@@ -108,7 +37,7 @@ void add_rows(TestState& s) {
 }
 
 /// The same names and shapes, every one laid out differently.
-void add_transposed(TestState& s) {
+void add_transposed(FilledState& s) {
   const Dims mesh{world().size()};
   s.add("rows", {13, 6}, {Placement::shard(1)}, mesh);
   s.add("columns", {5, 11}, {Placement::strided_shard(1, 3)}, mesh);
@@ -131,7 +60,7 @@ class CheckpointTest : public ::testing::TestWithParam<IoMode> {};
 
 TEST_P(CheckpointTest, SavesAndLoadsUnderTheSameAndAnotherSharding) {
   const TemporaryDirectory directory(world());
-  TestState saved;
+  FilledState saved(world());
   add_rows(saved);
   saved.fill();
   std::vector<std::byte> object(7, std::byte{static_cast<unsigned char>(3)});
@@ -145,7 +74,7 @@ TEST_P(CheckpointTest, SavesAndLoadsUnderTheSameAndAnotherSharding) {
   const std::int64_t written = world().all_reduce(report->bytes_written, MPI_SUM);
   EXPECT_EQ(written, report->num_bytes + report->inventory.checksum_bytes);
 
-  TestState loaded;
+  FilledState loaded(world());
   add_transposed(loaded);
   std::vector<std::byte> loaded_object(7);
   ASSERT_TRUE(loaded.state.add_object("step", std::span(loaded_object)));
@@ -160,7 +89,7 @@ TEST_P(CheckpointTest, SavesAndLoadsUnderTheSameAndAnotherSharding) {
 
 TEST_P(CheckpointTest, RefusesAStepThatExists) {
   const TemporaryDirectory directory(world());
-  TestState saved;
+  FilledState saved(world());
   add_rows(saved);
   saved.fill();
   const SaveOptions options = options_for(directory, 7, GetParam());
@@ -173,7 +102,7 @@ TEST_P(CheckpointTest, RefusesAStepThatExists) {
 
 TEST_P(CheckpointTest, FindsAFlippedBitAndNamesItsChunk) {
   const TemporaryDirectory directory(world());
-  TestState saved;
+  FilledState saved(world());
   add_rows(saved);
   saved.fill();
   const SaveOptions options = options_for(directory, 0, GetParam());
@@ -196,7 +125,7 @@ TEST_P(CheckpointTest, FindsAFlippedBitAndNamesItsChunk) {
   ASSERT_EQ(errors->size(), 1U);
   EXPECT_EQ(errors->front().fqn, "columns");
   for (const bool same_layout : {true, false}) {
-    TestState loaded;
+    FilledState loaded(world());
     same_layout ? add_rows(loaded) : add_transposed(loaded);
     const auto got =
         load(loaded.state, {options.directory, {}, ChecksumMode::full, GetParam()}, world());
@@ -208,14 +137,14 @@ TEST_P(CheckpointTest, FindsAFlippedBitAndNamesItsChunk) {
 
 TEST_P(CheckpointTest, LoadRefusesWhatDoesNotFit) {
   const TemporaryDirectory directory(world());
-  TestState saved;
+  FilledState saved(world());
   add_rows(saved);
   saved.fill();
   const SaveOptions options = options_for(directory, 0, GetParam());
   ASSERT_TRUE(save(saved.state, options, world()));
   const Dims mesh{world().size()};
   const auto code_of = [&](const std::string& fqn, const Dims& sizes, Dtype dtype) {
-    TestState wanted;
+    FilledState wanted(world());
     wanted.add(fqn, sizes, {Placement::shard(0)}, mesh, dtype);
     const auto got =
         load(wanted.state, {options.directory, {}, ChecksumMode::read, GetParam()}, world());
@@ -256,7 +185,7 @@ TEST(Checkpoint, RanksThatDisagreeEndWithOneMessage) {
 
 TEST(Checkpoint, NullBackEndStoresNothing) {
   const TemporaryDirectory directory(world());
-  TestState saved;
+  FilledState saved(world());
   add_rows(saved);
   saved.fill();
   SaveOptions options = options_for(directory, 1, IoMode::independent);

@@ -143,8 +143,8 @@ std::string signed_text(const std::string& lines) {
 
 TEST(CommitRecord, ARightHashMakesNoWrongContentsRight) {
   const std::string tail = "manifest 8 9\nstructure 0000000000000001\n";
-  EXPECT_TRUE(parse_commit_record(
-      signed_text("save_id x\nstep 1\nfile 5 checkpoint.h5\n" + tail), "COMMIT"));
+  EXPECT_TRUE(parse_commit_record(signed_text("save_id x\nstep 1\nfile 5 checkpoint.h5\n" + tail),
+                                  "COMMIT"));
   for (const std::string& lines :
        {"save_id x\nstep 1\n" + tail, "save_id x\nstep 1\nfile 5 other.h5\n" + tail,
         "save_id x\nstep 1\nfile -5 checkpoint.h5\n" + tail,
@@ -174,8 +174,7 @@ Manifest some_manifest() {
                               {"empty", EntryKind::tensor, Dtype::int8, {0, 5}, 2, 0},
                               {"scalar", EntryKind::tensor, Dtype::float64, {}, 2, 1},
                               {"step", EntryKind::object, Dtype::uint8, {8}, 3, 1}};
-  for (const Box& box :
-       {Box{{0, 0}, {2, 2}}, Box{{2, 0}, {2, 2}}, Box{}, whole_box({8})}) {
+  for (const Box& box : {Box{{0, 0}, {2, 2}}, Box{{2, 0}, {2, 2}}, Box{}, whole_box({8})}) {
     manifest.chunks.append(box);
   }
   manifest.locations = {{0, 512}, {0, -1}, {0, 544}, {0, 552}};
@@ -227,8 +226,7 @@ TEST(Manifest, ARightHashMakesNoWrongContentsRight) {
   for (int round = 0; round < 20'000; ++round) {
     auto bytes = good;
     for (std::int64_t n = 1 + random.number(3); n > 0; --n) {
-      const auto at =
-          bytes.begin() + random.number(static_cast<std::int64_t>(bytes.size()) - 8);
+      const auto at = bytes.begin() + random.number(static_cast<std::int64_t>(bytes.size()) - 8);
       if (random.one_in(4)) {
         bytes.erase(at);
       } else {
@@ -238,8 +236,7 @@ TEST(Manifest, ARightHashMakesNoWrongContentsRight) {
     sign(bytes);
     const auto got = decode_manifest(bytes);
     if (!got) {
-      ASSERT_THAT(got.error().code,
-                  ::testing::AnyOf(ErrorCode::data_loss, ErrorCode::unsupported));
+      ASSERT_THAT(got.error().code, ::testing::AnyOf(ErrorCode::data_loss, ErrorCode::unsupported));
       continue;
     }
     ++accepted;

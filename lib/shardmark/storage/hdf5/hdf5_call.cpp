@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <string_view>
 
 namespace shardmark {
 namespace {
@@ -16,6 +17,19 @@ herr_t keep_innermost(unsigned depth, const H5E_error2_t* entry, void* text) {
         fmt::format("{} ({})", entry->desc == nullptr ? "" : entry->desc,
                     entry->func_name == nullptr ? "" : entry->func_name);
   }
+  return 0;
+}
+
+struct Search {
+  const char* what;
+  bool found;
+};
+
+herr_t look_for(unsigned /*depth*/, const H5E_error2_t* entry, void* data) {
+  Search& search = *static_cast<Search*>(data);
+  search.found =
+      search.found || (entry->desc != nullptr &&
+                       std::string_view(entry->desc).find(search.what) != std::string_view::npos);
   return 0;
 }
 
@@ -49,6 +63,12 @@ std::string hdf5_library_version() {
   unsigned release = 0;
   H5get_libversion(&major, &minor, &release);
   return fmt::format("{}.{}.{}", major, minor, release);
+}
+
+bool hdf5_failed_in(const char* what) {
+  Search search{what, false};
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_for, &search);
+  return search.found;
 }
 
 Error hdf5_error(const char* function, const char* object) {

@@ -18,6 +18,9 @@ Status prepare_hdf5();
 /// place where HDF5's return codes become errors.
 Error hdf5_error(const char* function, const char* object);
 
+/// Local. True if HDF5's error stack, of the call that has just failed, names `what`.
+bool hdf5_failed_in(const char* what);
+
 inline Status hdf5_status(herr_t return_code, const char* function, const char* object) {
   return return_code < 0 ? Status(hdf5_error(function, object)) : Status();
 }

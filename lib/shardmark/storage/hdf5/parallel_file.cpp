@@ -63,6 +63,22 @@ void ParallelFile::note_cause() {
   }
 }
 
+/// The status of a transfer. HDF5 ends a collective transfer with MPI_File_set_view, which is
+/// collective too, and leaves it out where the transfer failed: this rank makes up for it, or the
+/// ranks whose part succeeded would wait there for ever (ROMIO).
+Status ParallelFile::finish_transfer(herr_t return_code, const char* function, const char* object) {
+  // Only collective transfers name these functions.
+  const bool left_out = return_code < 0 && (hdf5_failed_in("MPI_File_write_at_all") ||
+                                            hdf5_failed_in("MPI_File_read_at_all"));
+  const Status status = hdf5_status(return_code, function, object);
+  void* handle = nullptr;
+  if (left_out && H5Fget_vfd_handle(file_.get(), H5P_DEFAULT, &handle) >= 0) {
+    MPI_File_set_view(*static_cast<MPI_File*>(handle), 0, MPI_BYTE, MPI_BYTE, "native",
+                      MPI_INFO_NULL);
+  }
+  return status;
+}
+
 Status ParallelFile::write(const H5Dataset& dataset, const H5Type& type,
                            const std::optional<Box>& box, const ConstTensorView& elements) {
   SHARDMARK_ASSIGN_OR_RETURN(const H5Space in_file, file_selection(dataset, box));
@@ -71,10 +87,9 @@ Status ParallelFile::write(const H5Dataset& dataset, const H5Type& type,
     SHARDMARK_ASSIGN_OR_RETURN(in_memory, empty_memory_selection());
   }
   const std::byte nothing{};
-  const Status written =
-      hdf5_status(H5Dwrite(dataset.get(), type.get(), in_memory->get(), in_file.get(),
-                           transfer_.get(), box ? elements.data : &nothing),
-                  "H5Dwrite", "");
+  const herr_t done = H5Dwrite(dataset.get(), type.get(), in_memory->get(), in_file.get(),
+                               transfer_.get(), box ? elements.data : &nothing);
+  const Status written = finish_transfer(done, "H5Dwrite", "");
   note_cause();
   return written;
 }
@@ -87,9 +102,9 @@ Status ParallelFile::read(const H5Dataset& dataset, const H5Type& type,
     SHARDMARK_ASSIGN_OR_RETURN(in_memory, empty_memory_selection());
   }
   std::byte nothing{};
-  const Status got = hdf5_status(H5Dread(dataset.get(), type.get(), in_memory->get(), in_file.get(),
-                                         transfer_.get(), box ? elements.data : &nothing),
-                                 "H5Dread", "");
+  const herr_t done = H5Dread(dataset.get(), type.get(), in_memory->get(), in_file.get(),
+                              transfer_.get(), box ? elements.data : &nothing);
+  const Status got = finish_transfer(done, "H5Dread", "");
   note_cause();
   return got;
 }
@@ -107,9 +122,9 @@ Status ParallelFile::write_words(const H5Dataset& dataset, std::span<const std::
     in_memory = H5Space(H5Screate_simple(1, &count, nullptr));
   }
   const std::uint64_t nothing = 0;
-  return hdf5_status(H5Dwrite(dataset.get(), H5T_STD_U64LE, in_memory.get(), in_file.get(),
-                              collective_transfer_.get(), words.empty() ? &nothing : words.data()),
-                     "H5Dwrite", "checksums");
+  const herr_t done = H5Dwrite(dataset.get(), H5T_STD_U64LE, in_memory.get(), in_file.get(),
+                               collective_transfer_.get(), words.empty() ? &nothing : words.data());
+  return finish_transfer(done, "H5Dwrite", "checksums");
 }
 
 }  // namespace shardmark

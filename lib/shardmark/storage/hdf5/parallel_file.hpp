@@ -50,6 +50,7 @@ class ParallelFile {
  private:
   ParallelFile() = default;
   void note_cause();
+  Status finish_transfer(herr_t return_code, const char* function, const char* object);
 
   H5File file_;
   IoMode io_ = IoMode::independent;

@@ -33,8 +33,6 @@ std::vector<FileRange> element_ranges(const std::string& path, const Manifest& m
       ranges.push_back({path, manifest.locations[i].address, num_bytes});
     }
   }
-  std::sort(ranges.begin(), ranges.end(),
-            [](const FileRange& a, const FileRange& b) { return a.offset < b.offset; });
   return ranges;
 }
 
@@ -73,6 +71,9 @@ Status SharedFileWriter::create(const std::string& directory, const EntryTable& 
     SHARDMARK_RETURN_IF_ERROR(comm_.agree(created));
   }
   detects_holes_ = comm_.all_reduce(std::int64_t{detects_holes_}, MPI_MAX) != 0;
+  if (!detects_holes_) {
+    share_addresses();
+  }
   const auto size = file_size(path_);
   SHARDMARK_RETURN_IF_ERROR(comm_.agree(size ? check_file_size_limit(path_, *size) : Status(size)));
   auto file = ParallelFile::open(path_, ParallelFile::Access::read_write, options_.io, comm_);
@@ -95,7 +96,11 @@ Status SharedFileWriter::create_on_root(Manifest& manifest) {
   SHARDMARK_RETURN_IF_ERROR(reserve_space(path_, size));
   const auto ranges = element_ranges(path_, manifest);
   if (!ranges.empty()) {
-    SHARDMARK_ASSIGN_OR_RETURN(detects_holes_, can_detect_holes(path_, ranges.back().offset));
+    // The largest, so that a whole page lies in it.
+    const auto largest = std::max_element(
+        ranges.begin(), ranges.end(),
+        [](const FileRange& a, const FileRange& b) { return a.num_bytes < b.num_bytes; });
+    SHARDMARK_ASSIGN_OR_RETURN(detects_holes_, can_detect_holes(path_, largest->offset));
   }
   return {};
 }
@@ -191,27 +196,53 @@ Status SharedFileWriter::flush() {
 }
 
 Status SharedFileWriter::prove_on_root() const {
-  return check_no_holes(path_, element_ranges(path_, *manifest_));
+  auto ranges = element_ranges(path_, *manifest_);
+  if (has_checksums_) {
+    ranges.push_back({path_, manifest_->checksums_address,
+                      static_cast<std::int64_t>(8 * entries_->num_chunks())});
+  }
+  std::sort(ranges.begin(), ranges.end(),
+            [](const FileRange& a, const FileRange& b) { return a.offset < b.offset; });
+  return check_no_holes(path_, ranges);
+}
+
+void SharedFileWriter::share_addresses() {
+  addresses_.assign(entries_->entries.size() + 1, -1);
+  if (comm_.is_root()) {
+    std::transform(manifest_->locations.begin(), manifest_->locations.end(), addresses_.begin(),
+                   [](const EntryLocation& location) { return location.address; });
+    addresses_.back() = manifest_->checksums_address;
+  }
+  comm_.all_reduce(addresses_, MPI_MAX);
 }
 
 Status SharedFileWriter::prove_by_reading() const {
-  // Where the file system cannot tell written from unwritten, only the bytes themselves can.
-  // Addresses come from HDF5: the manifest's are known on rank 0 only.
+  // Where the file system cannot tell written from unwritten, only the bytes themselves can. Past
+  // HDF5, whose look-ups may be collective while ranks prove different things.
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor raw, open_file(path_, O_RDONLY));
   StoredChunkHasher hasher;
   for (std::size_t i = 0; i < tasks_.size(); ++i) {
     const PlannedWrite& write = *tasks_[i].write;
     const Entry& entry = entries_->entries[write.entry];
-    SHARDMARK_ASSIGN_OR_RETURN(const std::string path, dataset_path(entry));
-    SHARDMARK_ASSIGN_OR_RETURN(const H5Dataset dataset, file_->open_dataset(path));
-    const auto address = static_cast<std::int64_t>(H5Dget_offset(dataset.get()));
-    SHARDMARK_ASSIGN_OR_RETURN(
-        const std::uint64_t stored,
-        hasher.hash(raw, path_, address, element_size(entry.dtype), entry.sizes, write.box));
+    SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t stored,
+                               hasher.hash(raw, path_, addresses_[write.entry],
+                                           element_size(entry.dtype), entry.sizes, write.box));
     if (stored != xxh3(tasks_[i].elements)) {
       return Error{ErrorCode::io_error,
                    fmt::format("'{}': chunk {} was written without an error but did not reach {}",
                                entry.fqn, to_string(write.box), path_)};
+    }
+    std::uint64_t checksum = checksums_[i];
+    if (has_checksums_) {
+      const auto place = addresses_.back() + static_cast<std::int64_t>(8 * write.chunk);
+      SHARDMARK_RETURN_IF_ERROR(
+          read_at(raw, path_, std::as_writable_bytes(std::span(&checksum, 1)), place));
+    }
+    if (checksum != checksums_[i]) {
+      return Error{ErrorCode::io_error,
+                   fmt::format("the checksum of '{}' was written without an error but did not "
+                               "reach {}",
+                               entry.fqn, path_)};
     }
   }
   return {};
@@ -229,6 +260,16 @@ Status SharedFileWriter::fail_for_good(const Status& status) {
 Result<std::int64_t> SharedFileWriter::write_manifest(std::span<const std::byte> bytes) {
   SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, write_manifest_dataset(path_, bytes));
   SHARDMARK_RETURN_IF_ERROR(fsync_path(path_));
+  // COMMIT will vouch for the file as it lies there, so what lies there must be this.
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path_, O_RDONLY));
+  std::vector<std::byte> stored(bytes.size());
+  SHARDMARK_RETURN_IF_ERROR(read_at(file, path_, stored, address));
+  if (!std::equal(stored.begin(), stored.end(), bytes.begin())) {
+    return Error{
+        ErrorCode::io_error,
+        fmt::format("{}: the manifest was written without an error but did not reach the file",
+                    path_)};
+  }
   return address;
 }
 

@@ -36,6 +36,7 @@ class SharedFileWriter final : public StorageWriter {
   Status create_on_root(Manifest& manifest);
   Status write_elements(std::span<const WriteTask> tasks);
   Status write_checksums();
+  void share_addresses();
   Status prove_on_root() const;
   Status prove_by_reading() const;
   Status fail_for_good(const Status& status);
@@ -49,6 +50,7 @@ class SharedFileWriter final : public StorageWriter {
   std::optional<ParallelFile> file_;
   StagingBuffer staging_;
   bool detects_holes_ = false;
+  std::vector<std::int64_t> addresses_;  // by entry, then of the checksums; without hole detection
   bool has_checksums_ = false;
   std::span<const WriteTask> tasks_;
   std::vector<std::uint64_t> checksums_;  // by task

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// For LD_PRELOAD: writes of one rank to checkpoint.h5 fail, or are lost without a word.
+//   SHARDMARK_TEST_FAIL_RANK   the rank, by OMPI_COMM_WORLD_RANK
+//   SHARDMARK_TEST_FAIL_MODE   EIO, ENOSPC, or drop: success is claimed and the bytes are gone
+//   SHARDMARK_TEST_FAIL_AFTER  bytes that still reach the file (default 0)
+//   SHARDMARK_TEST_PLAIN_FILES if set, on every rank: no holes are seen and no space is reserved
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+std::string_view variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string_view() : std::string_view(value);
+}
+
+bool is_entry_file(int fd) {
+  std::array<char, 64> link{};
+  std::array<char, 4096> target{};
+  std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", fd);
+  const ssize_t length = ::readlink(link.data(), target.data(), target.size());
+  return length > 0 && std::string_view(target.data(), static_cast<std::size_t>(length))
+                           .ends_with("/checkpoint.h5");
+}
+
+/// What the write shall give: -2 for itself, -1 with errno, or the number of bytes it claims.
+ssize_t verdict(int fd, std::size_t num_bytes) {
+  static const bool chosen =
+      !variable("SHARDMARK_TEST_FAIL_RANK").empty() &&
+      variable("SHARDMARK_TEST_FAIL_RANK") == variable("OMPI_COMM_WORLD_RANK");
+  if (!chosen || !is_entry_file(fd)) {
+    return -2;
+  }
+  static const std::string_view mode = variable("SHARDMARK_TEST_FAIL_MODE");
+  static const long long after = std::atoll(variable("SHARDMARK_TEST_FAIL_AFTER").empty()
+                                                ? "0"
+                                                : variable("SHARDMARK_TEST_FAIL_AFTER").data());
+  static std::atomic<long long> written = 0;
+  if (written.fetch_add(static_cast<long long>(num_bytes)) < after) {
+    return -2;
+  }
+  if (mode == "drop") {
+    return static_cast<ssize_t>(num_bytes);
+  }
+  errno = mode == "ENOSPC" ? ENOSPC : EIO;
+  return -1;
+}
+
+std::size_t total(const iovec* pieces, int count) {
+  std::size_t bytes = 0;
+  for (int i = 0; i < count; ++i) {
+    bytes += pieces[i].iov_len;
+  }
+  return bytes;
+}
+
+template <typename Return, typename... Args>
+Return pass_on(const char* name, Return (*)(Args...), Args... args) {
+  const auto next = reinterpret_cast<Return (*)(Args...)>(::dlsym(RTLD_NEXT, name));
+  return next(args...);
+}
+
+}  // namespace
+
+#define SHARDMARK_WRITE(name, num_bytes, parameters, ...)                                          \
+  extern "C" __attribute__((visibility("default"))) ssize_t name parameters {                      \
+    const ssize_t given = verdict(fd, num_bytes);                                                  \
+    return given != -2 ? given                                                                     \
+                       : pass_on(#name, static_cast<ssize_t(*) parameters>(nullptr), __VA_ARGS__); \
+  }
+
+SHARDMARK_WRITE(write, size, (int fd, const void* data, size_t size), fd, data, size)
+SHARDMARK_WRITE(pwrite, size, (int fd, const void* data, size_t size, off_t at), fd, data, size, at)
+SHARDMARK_WRITE(pwrite64, size, (int fd, const void* data, size_t size, off64_t at), fd, data, size,
+                at)
+SHARDMARK_WRITE(writev, total(pieces, count), (int fd, const iovec* pieces, int count), fd, pieces,
+                count)
+SHARDMARK_WRITE(pwritev, total(pieces, count), (int fd, const iovec* pieces, int count, off_t at),
+                fd, pieces, count, at)
+SHARDMARK_WRITE(pwritev64, total(pieces, count),
+                (int fd, const iovec* pieces, int count, off64_t at), fd, pieces, count, at)
+
+extern "C" __attribute__((visibility("default"))) off_t lseek(int fd, off_t at, int whence) {
+  if (whence == SEEK_HOLE && !variable("SHARDMARK_TEST_PLAIN_FILES").empty()) {
+    struct stat info {};
+    return ::fstat(fd, &info) == 0 ? info.st_size : -1;
+  }
+  return pass_on("lseek", static_cast<off_t (*)(int, off_t, int)>(nullptr), fd, at, whence);
+}
+
+extern "C" __attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t at,
+                                                                off_t size) {
+  if (!variable("SHARDMARK_TEST_PLAIN_FILES").empty()) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  return pass_on("fallocate", static_cast<int (*)(int, int, off_t, off_t)>(nullptr), fd, mode, at,
+                 size);
+}

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Saves while writes fail on one rank or a rank dies: no hang, one message, exit code 1, no new
+step, nothing left behind, and the older checkpoint still good.
+
+Usage: fault_injection_test.py MPIRUN FAULTY_SAVE FAILING_WRITES_LIBRARY
+"""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+MPIRUN, PROGRAM, LIBRARY = sys.argv[1:4]
+TIME_LIMIT_S = 20
+
+
+def run_ranks(ranks, arguments, io_component=None, **variables):
+    """Result of one job; variables go to the ranks only. None if it took too long."""
+    command = [MPIRUN, "-n", str(ranks)]
+    if io_component:
+        command += ["--mca", "io", io_component]
+    for name, value in variables.items():
+        command += ["-x", f"{name}={value}"]
+    command += [PROGRAM, *map(str, arguments)]
+    job = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        stdout, stderr = job.communicate(timeout=TIME_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.communicate()
+        return None
+    return subprocess.CompletedProcess(command, job.returncode, stdout, stderr)
+
+
+def is_alive(pid):
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+class FaultInjection(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="shardmark-faults-")
+        self.addCleanup(self.folder.cleanup)
+        self.directory = pathlib.Path(self.folder.name) / "checkpoints"
+        self.save(1, 2)
+
+    def save(self, step, ranks):
+        job = run_ranks(ranks, ["save", self.directory, step, "independent"])
+        self.assertIsNotNone(job, "a good save hangs")
+        self.assertEqual(job.returncode, 0, job.stderr)
+
+    def load(self, step, ranks, io="independent"):
+        job = run_ranks(ranks, ["load", self.directory, step, io])
+        self.assertIsNotNone(job, "a load hangs")
+        self.assertEqual(job.returncode, 0, job.stderr)
+
+    def contents(self):
+        check = [PROGRAM, "check", str(self.directory)]
+        return subprocess.run(check, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    def expect_failure(self, ranks, io, word, io_component=None, **variables):
+        job = run_ranks(ranks, ["save", self.directory, 2, io], io_component, **variables)
+        self.assertIsNotNone(job, f"the save did not end in {TIME_LIMIT_S} s")
+        self.assertEqual(job.returncode, 1, job.stderr)
+        messages = [line for line in job.stderr.splitlines() if line.startswith("error: ")]
+        self.assertEqual(len(messages), 1, job.stderr)
+        self.assertIn(word, messages[0])
+        self.assertEqual(self.contents(), ["step 1 good"])
+
+    def test_failing_writes(self):
+        # Ranks, failing rank, I/O mode, what its writes do, after how many bytes.
+        cases = [
+            (2, 1, "independent", "EIO", 0),
+            (3, 2, "independent", "ENOSPC", 300_000),
+            (4, 1, "independent", "drop", 0),
+            (2, 1, "collective", "EIO", 0),
+            (3, 0, "collective", "ENOSPC", 1_000_000),
+            (4, 0, "collective", "EIO", 1_000_000),
+            (4, 0, "collective", "drop", 1_000_000),
+            (2, 0, "independent", "EIO", 0),  # rank 0 cannot even lay the file out
+            (2, 0, "independent", "drop", 0),
+        ]
+        for ranks, failing, io, mode, after in cases:
+            with self.subTest(ranks=ranks, failing=failing, io=io, mode=mode, after=after):
+                self.expect_failure(
+                    ranks, io, "",
+                    LD_PRELOAD=LIBRARY,
+                    SHARDMARK_TEST_FAIL_RANK=failing,
+                    SHARDMARK_TEST_FAIL_MODE=mode,
+                    SHARDMARK_TEST_FAIL_AFTER=after,
+                )  # fmt: skip
+        self.load(1, 3, "collective")
+
+    def test_failing_writes_under_romio(self):
+        for failing, io, mode in [(0, "collective", "EIO"), (1, "independent", "drop")]:
+            with self.subTest(failing=failing, io=io, mode=mode):
+                self.expect_failure(
+                    2, io, "", "romio321",
+                    LD_PRELOAD=LIBRARY,
+                    SHARDMARK_TEST_FAIL_RANK=failing,
+                    SHARDMARK_TEST_FAIL_MODE=mode,
+                    SHARDMARK_TEST_FAIL_AFTER=100_000 * (1 - failing),
+                )  # fmt: skip
+
+    def test_lost_writes_where_the_file_system_shows_no_holes(self):
+        for failing, io, after in [(0, "collective", 1_000_000), (2, "independent", 300_000)]:
+            with self.subTest(failing=failing, io=io):
+                self.expect_failure(
+                    3, io, "did not reach",
+                    LD_PRELOAD=LIBRARY,
+                    SHARDMARK_TEST_PLAIN_FILES=1,
+                    SHARDMARK_TEST_FAIL_RANK=failing,
+                    SHARDMARK_TEST_FAIL_MODE="drop",
+                    SHARDMARK_TEST_FAIL_AFTER=after,
+                )  # fmt: skip
+        job = run_ranks(
+            3, ["save", self.directory, 2, "collective"],
+            LD_PRELOAD=LIBRARY, SHARDMARK_TEST_PLAIN_FILES=1,
+        )  # fmt: skip
+        self.assertIsNotNone(job, "a good save hangs")
+        self.assertEqual(job.returncode, 0, job.stderr)
+        self.assertEqual(self.contents(), ["step 1 good", "step 2 good"])
+
+    def test_file_size_limit_of_one_rank(self):
+        self.expect_failure(3, "collective", "RLIMIT_FSIZE", SHARDMARK_TEST_FSIZE_RANK=2)
+
+    def test_killed_rank(self):
+        seed = int(os.environ.get("SHARDMARK_TEST_SEED", time.time_ns() % 10**9))
+        print(f"SHARDMARK_TEST_SEED={seed}")
+        chance = random.Random(seed)
+        step = 2
+        for _ in range(4):
+            ranks = chance.randint(2, 4)
+            io = chance.choice(["collective", "independent"])
+            pids = self.kill_one_rank(ranks, step, io, chance)
+            self.assertFalse([pid for pid in pids if is_alive(pid)], "a rank is left")
+            found = self.contents()
+            self.assertNotIn("BAD", " ".join(found))
+            self.assertIn("step 1 good", found)
+            step = max(int(line.split()[1]) for line in found if line.startswith("step")) + 1
+            self.save(step, 2)
+            self.assertFalse([line for line in self.contents() if line.startswith("partial")])
+            step += 1
+        self.load(1, 3)
+        self.load(step - 1, 2)
+
+    def kill_one_rank(self, ranks, step, io, chance):
+        """Kills a rank while saves run; pids of all ranks."""
+        files = [self.directory.parent / f"pid-{rank}" for rank in range(ranks)]
+        for file in files:
+            file.unlink(missing_ok=True)
+        command = [MPIRUN, "-n", str(ranks), PROGRAM, "repeat", str(self.directory), str(step), io]
+        job = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            deadline = time.monotonic() + TIME_LIMIT_S
+            while not all(file.exists() and file.read_text() for file in files):
+                self.assertLess(time.monotonic(), deadline, "the job does not start")
+                time.sleep(0.01)
+            pids = [int(file.read_text()) for file in files]
+            time.sleep(chance.uniform(0.0, 0.4))
+            os.kill(chance.choice(pids), signal.SIGKILL)
+            self.assertNotEqual(job.wait(timeout=TIME_LIMIT_S), 0)
+        finally:
+            if job.poll() is None:
+                os.killpg(job.pid, signal.SIGKILL)
+                job.wait()
+        return pids
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

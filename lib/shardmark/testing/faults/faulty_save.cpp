@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small program that saves, loads and leaves the way the command does; fault_injection_test.py
+// runs it while writes fail and ranks die.
+//   faulty_save save DIR STEP IO     one checkpoint
+//   faulty_save repeat DIR STEP IO   from STEP on, until killed; pids go to DIR/../pid-RANK
+//   faulty_save load DIR STEP IO     every value is compared
+//   faulty_save check DIR            without MPI: "step N good|BAD" and "partial NAME", a line each
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "shardmark/checkpoint/inspect.hpp"
+#include "shardmark/checkpoint/load.hpp"
+#include "shardmark/checkpoint/save.hpp"
+#include "shardmark/mpi/environment.hpp"
+#include "shardmark/storage/checkpoint_directory.hpp"
+#include "shardmark/testing/filled_state.hpp"
+
+namespace shardmark::testing {
+namespace {
+
+void add_tensors(FilledState& state, int world_size, bool transposed) {
+  const Dims mesh{world_size};
+  const Placement rows = Placement::shard(transposed ? 1 : 0);
+  const Placement columns = Placement::shard(transposed ? 0 : 1);
+  state.add("rows", {512, 1024}, {rows}, mesh);
+  state.add("columns", {512, 512}, {columns}, mesh);
+  state.add("replica", {65'536}, {transposed ? Placement::shard(0) : Placement::replicate()}, mesh);
+  state.add("small", {3}, {Placement::shard(0)}, mesh);
+  state.add("scalar", {}, {Placement::replicate()}, mesh);
+}
+
+/// SHARDMARK_TEST_FSIZE_RANK may write files of 1 MiB only, as by ulimit -f.
+void limit_file_size(int rank) {
+  const char* chosen = std::getenv("SHARDMARK_TEST_FSIZE_RANK");
+  if (chosen != nullptr && fmt::to_string(rank) == chosen) {
+    const struct rlimit limit { 1 << 20, 1 << 20 };
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+}
+
+Status save_one(const std::string& directory, std::int64_t step, IoMode io,
+                const Communicator& comm) {
+  FilledState state(comm);
+  add_tensors(state, comm.size(), false);
+  state.fill(static_cast<std::int32_t>(step));
+  std::array<std::byte, 8> object{};
+  SHARDMARK_RETURN_IF_ERROR(state.state.add_object("step", std::span<const std::byte>(object)));
+  SaveOptions options;
+  options.directory = directory;
+  options.step = step;
+  options.storage.io = io;
+  return Status(save(state.state, options, comm));
+}
+
+Status load_one(const std::string& directory, std::int64_t step, IoMode io,
+                const Communicator& comm) {
+  FilledState state(comm);
+  add_tensors(state, comm.size(), true);
+  SHARDMARK_RETURN_IF_ERROR(load(state.state, {directory, step, ChecksumMode::full, io}, comm));
+  const int wrong = state.count_wrong(static_cast<std::int32_t>(step));
+  return comm.agree(
+      wrong == 0 ? Status()
+                 : Status(Error{ErrorCode::data_loss, fmt::format("{} wrong elements", wrong)}));
+}
+
+Status repeat(const std::string& directory, std::int64_t step, IoMode io,
+              const Communicator& comm) {
+  std::ofstream(fmt::format("{}/../pid-{}", directory, comm.rank())) << ::getpid();
+  comm.barrier();
+  while (true) {
+    SHARDMARK_RETURN_IF_ERROR(save_one(directory, step++, io, comm));
+  }
+}
+
+int check(const std::string& directory) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with('.')) {
+      fmt::print("partial {}\n", name);
+    }
+  }
+  const auto steps = committed_steps(directory);
+  for (const std::int64_t step : *steps) {
+    const auto summary = inspect_checkpoint(directory, step);
+    const auto errors = summary ? verify_checkpoint(*summary) : summary.error();
+    fmt::print("step {} {}\n", step, errors && errors->empty() ? "good" : "BAD");
+  }
+  return 0;
+}
+
+/// All ranks leave together and without a word to MPI or HDF5: either could hang after a failure.
+[[noreturn]] void leave(const Error& error, int rank) {
+  if (rank == 0) {
+    fmt::print(stderr, "error: {}\n", error.message);
+    std::fflush(stderr);
+  } else {
+    ::usleep(300'000);  // rank 0 speaks before anything ends the job
+  }
+  ::_exit(1);
+}
+
+int run(std::string_view action, const std::string& directory, std::int64_t step, IoMode io) {
+  std::signal(SIGXFSZ, SIG_IGN);
+  auto environment = MpiEnvironment::make();
+  auto comm = Communicator::duplicate(MPI_COMM_WORLD);
+  if (!environment || !comm) {
+    return 3;
+  }
+  limit_file_size(comm->rank());
+  const Status done = action == "save"     ? save_one(directory, step, io, *comm)
+                      : action == "repeat" ? repeat(directory, step, io, *comm)
+                                           : load_one(directory, step, io, *comm);
+  if (!done) {
+    leave(done.error(), comm->rank());
+  }
+  comm->close();
+  environment->finalize();
+  return 0;
+}
+
+}  // namespace
+}  // namespace shardmark::testing
+
+int main(int argc, char** argv) {
+  const std::string action = argc > 2 ? argv[1] : "";
+  if (action == "check") {
+    return shardmark::testing::check(argv[2]);
+  }
+  const auto io = argc == 5 ? shardmark::io_mode_from_name(argv[4]) : std::nullopt;
+  if (!io) {
+    fmt::print(stderr, "usage: faulty_save save|repeat|load DIR STEP IO, or check DIR\n");
+    return 2;
+  }
+  return shardmark::testing::run(action, argv[2], std::atoll(argv[3]), *io);
+}
