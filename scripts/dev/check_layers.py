@@ -21,7 +21,7 @@ TABLE = {
     "checkpoint": ("core profile protocol plan mpi storage", ""),
     "workload": ("core protocol tensor", "nlohmann"),
 }
-TABLE["testing"] = (" ".join(TABLE), "gtest nlohmann")
+TABLE["testing"] = (" ".join(TABLE), "gtest nlohmann libdl")
 ALL_LAYERS = set(TABLE)
 BENCH_LAYERS = ALL_LAYERS - {"testing"}
 BENCH_OUTSIDE = {"fmt", "mpi", "nlohmann", "benchmark", "cli11", "tomlplusplus"}
@@ -32,6 +32,7 @@ FOLDER_OUTSIDE = {"lib/shardmark/storage/hdf5": {"hdf5"}, "bench/ceiling": {"hdf
 OUTSIDE = {
     "fmt": r"fmt/",
     "xxhash": r"xxh",
+    "libdl": r"dlfcn\.h$",
     "mpi": r"mpi(o)?\.h$",
     "hdf5": r"(hdf5(_hl)?|H5\w*)\.h$",
     "nlohmann": r"nlohmann/",

@@ -220,11 +220,16 @@ std::int64_t choose_alignment(const EntryTable& entries) {
     total += entry.num_bytes();
   }
   for (std::int64_t alignment = std::int64_t{1} << 20; alignment >= 4096; alignment /= 2) {
+    // Datasets lie in this order, behind a little metadata: gaps come before aligned ones.
     std::int64_t padding = 0;
+    std::int64_t end = 1;
     for (const Entry& entry : entries.entries) {
       if (entry.num_bytes() >= alignment) {
-        padding += (alignment - entry.num_bytes() % alignment) % alignment;
+        const std::int64_t gap = (alignment - end % alignment) % alignment;
+        padding += gap;
+        end += gap;
       }
+      end += entry.num_bytes();
     }
     if (padding * 20 <= total) {
       return alignment;

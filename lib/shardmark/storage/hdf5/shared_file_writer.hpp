@@ -37,8 +37,9 @@ class SharedFileWriter final : public StorageWriter {
   Status write_elements(std::span<const WriteTask> tasks);
   Status write_checksums();
   void share_addresses();
-  Status prove_on_root() const;
-  Status prove_by_reading() const;
+  Status prove_no_holes() const;
+  Status rehearse_close() const;
+  Status prove_by_reading(std::int64_t max_chunk_bytes) const;
   Status fail_for_good(const Status& status);
 
   StorageOptions options_;
@@ -50,7 +51,7 @@ class SharedFileWriter final : public StorageWriter {
   std::optional<ParallelFile> file_;
   StagingBuffer staging_;
   bool detects_holes_ = false;
-  std::vector<std::int64_t> addresses_;  // by entry, then of the checksums; without hole detection
+  std::vector<std::int64_t> addresses_;  // by entry, then of the checksums
   bool has_checksums_ = false;
   std::span<const WriteTask> tasks_;
   std::vector<std::uint64_t> checksums_;  // by task

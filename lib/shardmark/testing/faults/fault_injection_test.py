@@ -86,8 +86,8 @@ class FaultInjection(unittest.TestCase):
             (4, 1, "independent", "drop", 0),
             (2, 1, "collective", "EIO", 0),
             (3, 0, "collective", "ENOSPC", 1_000_000),
-            (4, 0, "collective", "EIO", 1_000_000),
             (4, 0, "collective", "drop", 1_000_000),
+            (3, 0, "collective", "EIO", 2_500_000),  # only small tensors, which OMPIO does not tell
             (2, 0, "independent", "EIO", 0),  # rank 0 cannot even lay the file out
             (2, 0, "independent", "drop", 0),
         ]
@@ -140,7 +140,7 @@ class FaultInjection(unittest.TestCase):
         print(f"SHARDMARK_TEST_SEED={seed}")
         chance = random.Random(seed)
         step = 2
-        for _ in range(4):
+        for _ in range(3):
             ranks = chance.randint(2, 4)
             io = chance.choice(["collective", "independent"])
             pids = self.kill_one_rank(ranks, step, io, chance)

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entry file as HDF5 itself sees it, without MPI.
+#include "shardmark/storage/hdf5/entry_file.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+
+#include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/hdf5/hdf5_call.hpp"
+#include "shardmark/storage/posix/file.hpp"
+#include "shardmark/testing/temporary_directory.hpp"
+
+namespace shardmark {
+namespace {
+
+using shardmark::testing::TemporaryDirectory;
+
+void add(Manifest& manifest, const std::string& fqn, Dtype dtype, const Dims& sizes,
+         EntryKind kind = EntryKind::tensor) {
+  const Box whole = whole_box(sizes);
+  manifest.entries.entries.push_back(
+      {fqn, kind, dtype, sizes, manifest.entries.num_chunks(), whole.empty() ? 0U : 1U});
+  if (!whole.empty()) {
+    manifest.chunks.append(whole);
+  }
+}
+
+/// Entries of every dtype, with names that HDF5 does not take as they are, in order.
+Manifest awkward_manifest() {
+  Manifest manifest;
+  manifest.save_id = std::string(32, 'a');
+  add(manifest, "", Dtype::float32, {3});
+  add(manifest, std::string("\0", 1), Dtype::float32, {1});
+  add(manifest, "%", Dtype::uint8, {0}, EntryKind::object);
+  add(manifest, ".", Dtype::uint8, {8}, EntryKind::object);
+  add(manifest, "..", Dtype::float32, {2, 0, 4});
+  add(manifest, "a/b", Dtype::float32, {});
+  for (std::uint64_t number = 0; number < num_dtypes; ++number) {
+    add(manifest, fmt::format("dtype.{:02}", number), *dtype_from_number(number), {5, 1000});
+  }
+  add(manifest, std::string(max_fqn_bytes, 'x'), Dtype::bfloat16, {1, 1, 1, 1, 1, 1, 1, 2});
+  add(manifest, "größe", Dtype::int64, {70'000});
+  return manifest;
+}
+
+TEST(EntryFile, EveryDatasetLiesWhereTheManifestSays) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/checkpoint.h5";
+  Manifest manifest = awkward_manifest();
+  const auto counters = create_entry_file(path, {1 << 20}, manifest);
+  ASSERT_TRUE(counters) << counters.error().message;
+  const std::int64_t size = *file_size(path);
+  EXPECT_TRUE(check_locations(manifest, std::vector<std::int64_t>{size}));
+  const std::vector<std::byte> bytes = encode(manifest);
+  const auto address = write_manifest_dataset(path, bytes);
+  ASSERT_TRUE(address) << address.error().message;
+  EXPECT_EQ(*file_size(path), size) << "the file has its final length when it is made";
+  std::vector<std::byte> stored(bytes.size());
+  ASSERT_TRUE(read_at(*open_file(path, 0), path, stored, *address));
+  EXPECT_EQ(stored, bytes);
+
+  const H5File file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT));
+  ASSERT_TRUE(file);
+  std::int64_t elements = 0;
+  for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
+    const Entry& entry = manifest.entries.entries[i];
+    const auto name = dataset_path(entry);
+    ASSERT_TRUE(name);
+    const H5Dataset dataset(H5Dopen2(file.get(), name->c_str(), H5P_DEFAULT));
+    ASSERT_TRUE(dataset) << name->substr(0, 60);
+    const H5Space space(H5Dget_space(dataset.get()));
+    std::array<hsize_t, max_ndim> extents{};
+    ASSERT_EQ(H5Sget_simple_extent_dims(space.get(), extents.data(), nullptr), entry.sizes.ndim());
+    EXPECT_TRUE(std::equal(entry.sizes.begin(), entry.sizes.end(), extents.begin(),
+                           [](std::int64_t a, hsize_t b) { return a == static_cast<int64_t>(b); }));
+    const H5Type type(H5Dget_type(dataset.get()));
+    EXPECT_EQ(H5Tget_size(type.get()), static_cast<std::size_t>(element_size(entry.dtype)));
+    if (entry.num_bytes() > 0) {
+      EXPECT_EQ(H5Dget_offset(dataset.get()), static_cast<haddr_t>(manifest.locations[i].address));
+    } else {
+      EXPECT_EQ(manifest.locations[i].address, -1);
+    }
+    elements += entry.num_bytes();
+    const H5Attribute attribute(H5Aopen(dataset.get(), "dtype", H5P_DEFAULT));
+    const H5Type text_type(H5Aget_type(attribute.get()));
+    std::string text(H5Tget_size(text_type.get()), '\0');
+    ASSERT_GE(H5Aread(attribute.get(), text_type.get(), text.data()), 0);
+    EXPECT_EQ(text, dtype_name(entry.dtype));
+  }
+  const std::int64_t padding = size - elements - static_cast<std::int64_t>(bytes.size()) -
+                               static_cast<std::int64_t>(8 * manifest.entries.num_chunks()) -
+                               counters->library_metadata_bytes;
+  EXPECT_GE(padding, 0);
+  EXPECT_LE(padding * 20, size);
+}
+
+TEST(EntryFile, NeverReplacesAFile) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/checkpoint.h5";
+  Manifest manifest = awkward_manifest();
+  ASSERT_TRUE(create_entry_file(path, {0}, manifest));
+  const auto again = create_entry_file(path, {0}, manifest);
+  ASSERT_FALSE(again);
+  EXPECT_THAT(again.error().message, ::testing::HasSubstr(path));
+  EXPECT_FALSE(hdf5_unusable());
+}
+
+TEST(EntryFile, AlignmentIsTheLargestThatPadsAtMostFivePercent) {
+  const auto alignment_of = [](std::initializer_list<std::int64_t> sizes) {
+    EntryTable entries;
+    for (const std::int64_t size : sizes) {
+      entries.entries.push_back({"", EntryKind::tensor, Dtype::int8, {size}, 0, 1});
+    }
+    return choose_alignment(entries);
+  };
+  constexpr std::int64_t mib = 1 << 20;
+  EXPECT_EQ(alignment_of({64 * mib, 3 * mib}), mib);
+  EXPECT_EQ(alignment_of({mib + 1}), 32 << 10);        // 64 KiB would pad by 6 %
+  EXPECT_EQ(alignment_of({100 * mib, mib + 1}), mib);  // 1 MiB of 101
+  EXPECT_EQ(alignment_of({4097}), mib);                // nothing is large enough to be aligned
+  EXPECT_EQ(alignment_of({}), mib);
+  EXPECT_EQ(alignment_of({mib, mib / 4, 2 * mib}), 128 << 10);  // the gap before the first counts
+}
+
+TEST(EntryFile, PadsAtMostFivePercent) {
+  for (const std::int64_t scale : {1, 3, 64}) {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() + "/checkpoint.h5";
+    Manifest manifest;
+    add(manifest, "a", Dtype::int32, {scale * 4096 + 1});
+    add(manifest, "b", Dtype::int32, {scale * 262'144});
+    add(manifest, "c", Dtype::int8, {17});
+    add(manifest, "d", Dtype::int32, {scale * 65'536});
+    add(manifest, "e", Dtype::int32, {scale * 524'288});
+    const auto counters = create_entry_file(path, {1 << 20}, manifest);
+    ASSERT_TRUE(counters) << counters.error().message;
+    std::int64_t known = counters->library_metadata_bytes;
+    for (const Entry& entry : manifest.entries.entries) {
+      known += entry.num_bytes();
+    }
+    EXPECT_LE((*file_size(path) - known) * 20, *file_size(path)) << "scale " << scale;
+  }
+}
+
+}  // namespace
+}  // namespace shardmark
