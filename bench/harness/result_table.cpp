@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -146,7 +147,7 @@ std::vector<std::string> row(const CaseSummary& summary, const Labels& labels) {
   const CaseDescription& description = *summary.description;
   std::vector<std::string> cells = {description.family, description.strategy,
                                     labels.variant(summary)};
-  const bool good = summary.time_s && summary.failed == 0;
+  const bool good = summary.time_s && summary.failed == 0 && !summary.skipped;
   cells.push_back(good && summary.num_bytes ? format_bytes(*summary.num_bytes) : "");
   cells.push_back(good && summary.returned_s ? format_seconds(summary.returned_s->median) : "");
   cells.push_back(time_text(summary));
@@ -165,14 +166,19 @@ std::vector<std::string> row(const CaseSummary& summary, const Labels& labels) {
 
 std::string remarks(std::span<const CaseSummary> summaries) {
   std::string text;
+  std::map<std::string, std::vector<std::string>> skipped;  // names by reason
   for (const CaseSummary& summary : summaries) {
     if (summary.error) {
       text += fmt::format("failed: {}: rank {}: {}\n", summary.description->name,
                           summary.error->rank, summary.error->message);
     }
     if (summary.skipped) {
-      text += fmt::format("skipped: {}: {}\n", summary.description->name, *summary.skipped);
+      skipped[*summary.skipped].push_back(summary.description->name);
     }
+  }
+  for (const auto& [reason, names] : skipped) {
+    text += names.size() == 1 ? fmt::format("skipped: {}: {}\n", names.front(), reason)
+                              : fmt::format("skipped: {} cases: {}\n", names.size(), reason);
   }
   return text;
 }
