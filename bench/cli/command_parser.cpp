@@ -133,7 +133,7 @@ void add_run(CLI::App& app, Arguments& to) {
                                   "  mpirun -n 8 shardmark run quick --set storage.io=collective\n"
                                   "  mpirun -n 4 shardmark run quick --benchmark_filter=save\n");
   add_config(command, to.run.config);
-  command.add_option("--out", to.run.out, "Folder for benchmark.json, samples.json, trace.json")
+  command.add_option("--out", to.run.out, "Folder for benchmark.json and samples.json")
       ->type_name("DIR");
   command.allow_extras();
   command.footer("\n--benchmark_... options go to Google Benchmark.\n" + command.get_footer());

@@ -189,9 +189,12 @@ std::string legend(std::span<const CaseSummary> summaries) {
     repetitions = std::max(repetitions, summary.repetitions);
   }
   return fmt::format(
-      "Medians [min..max] of {} repetition{}. time: barrier to the end of the slowest rank, of a "
-      "save until durable.\nGiB/s: bytes / median time. imbal: busiest rank / mean. slowest phase: "
-      "share of the time, rank.\ncold, warm: page caches of these nodes; servers are not seen.\n",
+      "Medians [min..max] of {} repetition{}. Times run from a barrier to the end of the slowest "
+      "rank: "
+      "of saves until\nthe caller goes on (returned) and until all fsyncs and the rename are done "
+      "(durable). GiB/s: bytes / median time.\nimbal: busiest rank / mean. slowest phase: its "
+      "share "
+      "of the time, its rank. cold, warm: page caches of these\nnodes; servers are not seen.\n",
       repetitions, repetitions == 1 ? "" : "s");
 }
 
@@ -207,12 +210,12 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
                          const std::string& directory, const TextStyle& style) {
   using Align = Table::Align;
   const Labels labels(summaries);
-  Table table({{"", Align::left},
+  Table table({{"family", Align::left},
                {"strategy", Align::left},
-               {"", Align::left},
+               {"case", Align::left},
                {"bytes", Align::right},
                {"returned", Align::right},
-               {"time [min..max]", Align::right},
+               {"durable/time [min..max]", Align::right},
                {"GiB/s", Align::right},
                {"imbal", Align::right},
                {"slowest phase", Align::left}});
@@ -225,8 +228,8 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
                      remarks(summaries) + legend(summaries);
   if (!directory.empty()) {
     text += fmt::format(
-        "Results: {0}/benchmark.json (Google Benchmark), {0}/samples.json (every "
-        "sample)\n",
+        "results: {0}/samples.json (every sample; keys: results/README.md)\n"
+        "         {0}/benchmark.json (Google Benchmark's form)\n",
         directory);
   }
   return text;
