@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <exception>
 
+#include "bench/cli/launch.hpp"
+#include "bench/harness/interruption.hpp"
 #include "bench/harness/leave_at_once.hpp"
 #include "shardmark/mpi/environment.hpp"
 #include "shardmark/storage/hdf5_state.hpp"
@@ -30,6 +32,7 @@ Result<CommandOutput> run_or_abort(const CollectiveCommand& command, const Commu
 int run_collective_command(const CollectiveCommand& command, const ReportResult& report) {
   // A write past the file size limit is an error to report, not a signal to die of.
   std::signal(SIGXFSZ, SIG_IGN);
+  watch_for_interruption(detect_launch().rank == 0);
   auto environment = MpiEnvironment::make();
   if (!environment) {
     return report(environment.error());

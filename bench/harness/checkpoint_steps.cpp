@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "shardmark/storage/checkpoint_directory.hpp"
+#include "shardmark/storage/unfinished.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -41,6 +42,9 @@ Result<CheckpointSteps> CheckpointSteps::make(std::span<const std::string> direc
 
 CheckpointSteps::Checkpoint CheckpointSteps::next(const std::string& directory) {
   const std::int64_t step = next_step_++;
+  // No step of an interrupted run stays, committed or not.
+  const auto held = hold_unfinished();
+  add_unfinished(directory + "/" + step_name(step));
   return {directory, step, first_seed_ + static_cast<std::uint64_t>(step)};
 }
 
@@ -65,6 +69,10 @@ Status CheckpointSteps::remove_old(const Communicator& comm) {
     if (comm.is_root()) {
       const Status removed = remove_checkpoint(held->checkpoint.directory, held->checkpoint.step);
       status = status ? removed : status;
+    }
+    {
+      const auto hold = hold_unfinished();
+      forget_unfinished(held->checkpoint.directory + "/" + step_name(held->checkpoint.step));
     }
     held = held_.erase(held);
     --loose;

@@ -9,11 +9,13 @@
 #include <set>
 
 #include "bench/harness/case_summary.hpp"
+#include "bench/harness/interruption.hpp"
 #include "bench/harness/memory_usage.hpp"
 #include "bench/harness/result_table.hpp"
 #include "bench/harness/run_cases.hpp"
 #include "bench/harness/run_context.hpp"
 #include "bench/harness/samples_json.hpp"
+#include "bench/harness/space_check.hpp"
 #include "bench/harness/suite_environment.hpp"
 #include "bench/harness/text_file.hpp"
 #include "bench/hooks/hooks_cases.hpp"
@@ -202,6 +204,14 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
     made = make_directory(options.directory, "--out");
   }
   SHARDMARK_RETURN_IF_ERROR(comm.agree(made));
+  SHARDMARK_RETURN_IF_ERROR(
+      comm.agree(comm.is_root() ? check_space(points, environment.workloads) : Status()));
+  if (comm.is_root()) {
+    warn_of_file_system(context.filesystem);
+  }
+  if (!options.directory.empty()) {
+    on_interruption_say("complete rounds so far: " + options.directory + "/samples.json");
+  }
   RunSettings settings;
   settings.repetitions = static_cast<int>(run.repetitions);
   settings.warmup = static_cast<int>(run.warmup);

@@ -18,6 +18,8 @@
 #include <ctime>
 #include <filesystem>
 
+#include "shardmark/storage/unfinished.hpp"
+
 namespace shardmark {
 namespace {
 
@@ -233,13 +235,37 @@ Status remove_checkpoint(const std::string& directory, std::int64_t step) {
   }
   const std::string hidden =
       fmt::format("{}/.{}.partial-{}", directory, step_name(step), make_save_id());
-  SHARDMARK_RETURN_IF_ERROR(rename_without_replacing(directory, path, hidden));
+  {
+    const auto held = hold_unfinished();
+    SHARDMARK_RETURN_IF_ERROR(rename_without_replacing(directory, path, hidden));
+    add_unfinished(hidden);
+  }
   std::error_code error;
   fs::remove_all(hidden, error);
   if (error) {
     return Error{ErrorCode::io_error, fmt::format("cannot remove {}: {}", hidden, error.message())};
   }
+  const auto held = hold_unfinished();
+  forget_unfinished(hidden);
   return {};
+}
+
+std::optional<std::string> hide_checkpoint(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string name = path.substr(slash + 1);
+  if (slash == std::string::npos || !step_of_name(name) || !is_real_directory(path)) {
+    return std::nullopt;
+  }
+  auto owner = take_ownership(path);
+  const std::string directory = path.substr(0, slash);
+  const std::string hidden = fmt::format("{}/.{}.partial-{}", directory, name, make_save_id());
+  if (!owner || !*owner || !rename_without_replacing(directory, path, hidden)) {
+    return std::nullopt;
+  }
+  // The lock goes with the process.
+  static std::vector<FileDescriptor> held;
+  held.push_back(std::move(**owner));
+  return hidden;
 }
 
 PartialCheckpoint::PartialCheckpoint(std::string directory, std::int64_t step, std::string path,
@@ -256,8 +282,13 @@ Result<PartialCheckpoint> PartialCheckpoint::begin(const std::string& directory,
   // A sweeper may take the new directory before its lock is held; then it is made again.
   constexpr int max_tries = 100;
   for (int tries = 0; tries < max_tries; ++tries) {
-    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
-      return errno_error("cannot make", path, errno);
+    {
+      const auto held = hold_unfinished();
+      add_unfinished(path);
+      if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+        forget_unfinished(path);
+        return errno_error("cannot make", path, errno);
+      }
     }
     SHARDMARK_ASSIGN_OR_RETURN(auto owner, take_ownership(path));
     if (owner && is_real_directory(path)) {
@@ -281,7 +312,11 @@ Result<std::string> PartialCheckpoint::commit(const CommitRecord& record) {
   }
   SHARDMARK_RETURN_IF_ERROR(fsync_path(path_));
   std::string committed = directory_ + "/" + step_name(step_);
-  SHARDMARK_RETURN_IF_ERROR(rename_without_replacing(directory_, path_, committed));
+  {
+    const auto held = hold_unfinished();
+    SHARDMARK_RETURN_IF_ERROR(rename_without_replacing(directory_, path_, committed));
+    forget_unfinished(path_);
+  }
   // After the rename, so that a crash before it leaves a directory that can still be swept.
   ::unlink((committed + "/" + owner_file_name).c_str());
   SHARDMARK_RETURN_IF_ERROR(fsync_path(directory_));
@@ -291,6 +326,8 @@ Result<std::string> PartialCheckpoint::commit(const CommitRecord& record) {
 void PartialCheckpoint::abandon() {
   std::error_code error;
   fs::remove_all(path_, error);
+  const auto held = hold_unfinished();
+  forget_unfinished(path_);
 }
 
 }  // namespace shardmark

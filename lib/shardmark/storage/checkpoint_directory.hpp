@@ -44,6 +44,11 @@ Result<int> sweep_partial_checkpoints(const std::string& directory);
 /// that the next save sweeps. Errors: not_found, io_error.
 Status remove_checkpoint(const std::string& directory, std::int64_t step);
 
+/// Local. Renames a committed step's directory to the name of a partial one, owned by this process,
+/// so that it is no checkpoint any more and a save sweeps it once this process is gone. Returns the
+/// new path; nothing if `path` is no step that is there.
+std::optional<std::string> hide_checkpoint(const std::string& path);
+
 /// A checkpoint being written, under DIR/.step-NNNNNNNN.partial-ID, held by the lock on its file
 /// `owner`. Rank 0 only. If it is neither committed nor abandoned, the directory stays for the next
 /// save to sweep.

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/interruption.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include "shardmark/storage/unfinished.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+std::mutex& text_mutex() {
+  static std::mutex instance;
+  return instance;
+}
+
+std::string& last_words() {
+  static std::string instance;
+  return instance;
+}
+
+const char* name_of(int signal_number) {
+  return signal_number == SIGINT ? "SIGINT" : signal_number == SIGTERM ? "SIGTERM" : "SIGHUP";
+}
+
+[[noreturn]] void leave(int signal_number, bool is_root) {
+  if (!is_root) {
+    // A launcher kills all ranks once one has left: rank 0 goes first.
+    std::this_thread::sleep_for(std::chrono::milliseconds(800));
+    _exit(1);
+  }
+  hide_unfinished();
+  // Large files take their time to go, and a launcher kills after a second: a child of its own
+  // session outlives that.
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setsid();
+  }
+  if (child <= 0) {
+    remove_unfinished();
+  }
+  if (child == 0) {
+    _exit(0);
+  }
+  std::string message =
+      fmt::format("\nshardmark: error: interrupted by {}; nothing unfinished is left behind\n",
+                  name_of(signal_number));
+  {
+    const std::scoped_lock lock(text_mutex());
+    if (!last_words().empty()) {
+      message += last_words() + "\n";
+    }
+  }
+  if (::write(STDERR_FILENO, message.data(), message.size()) >= 0 && child > 0) {
+    ::waitpid(child, nullptr, 0);
+  }
+  _exit(1);
+}
+
+}  // namespace
+
+void watch_for_interruption(bool is_root) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP}) {
+    sigaddset(&signals, signal_number);
+  }
+  if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) {
+    return;
+  }
+  std::thread([signals, is_root] {
+    int signal_number = 0;
+    while (sigwait(&signals, &signal_number) != 0) {
+    }
+    leave(signal_number, is_root);
+  }).detach();
+}
+
+void on_interruption_say(const std::string& text) {
+  const std::scoped_lock lock(text_mutex());
+  last_words() = text;
+}
+
+}  // namespace shardmark::bench

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace shardmark::bench {
+
+/// Local; once, before MPI starts, so that its threads inherit the blocked signals. From then on
+/// SIGINT, SIGTERM and SIGHUP end this process cleanly from a thread of its own, wherever the
+/// others stand: rank 0 removes what is unfinished (storage/unfinished.hpp), says so in one message
+/// and leaves with exit code 1; the other ranks leave after it.
+void watch_for_interruption(bool is_root);
+
+/// Local. What the message ends with: where results so far lie.
+void on_interruption_say(const std::string& text);
+
+}  // namespace shardmark::bench
