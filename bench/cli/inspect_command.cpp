@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bench/cli/error_report.hpp"
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/table.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
@@ -60,9 +61,7 @@ std::string json_text(const Inspection& inspection) {
     }
   }
   if (inspection.failure) {
-    document["error"] = {{"code", exit_code(inspection.failure->code)},
-                         {"message", inspection.failure->message},
-                         {"rank", 0}};
+    document.update(ordered_json::parse(error_document(*inspection.failure)));
   }
   return document.dump(2) + "\n";
 }
@@ -104,12 +103,30 @@ std::string human_text(const Inspection& inspection) {
   return text + "\n" + table.text(text_style(stdout));
 }
 
+/// What --verify prints of a checkpoint that cannot be believed outside its tensors either.
+std::string failed_json_text(const Error& error) {
+  ordered_json document;
+  for (const char* key : {"step", "format_version", "world_size", "seed", "file_layout", "files",
+                          "tensors", "objects"}) {
+    document[key] = nullptr;
+  }
+  document["verified"] = false;
+  document["errors"] = ordered_json::array();
+  document.update(ordered_json::parse(error_document(error)));
+  return document.dump(2) + "\n";
+}
+
 }  // namespace
 
 Result<CommandOutput> inspect_command(const InspectArguments& arguments) {
   Inspection inspection;
-  SHARDMARK_ASSIGN_OR_RETURN(inspection.checkpoint,
-                             inspect_checkpoint(arguments.directory, arguments.step));
+  auto checkpoint = inspect_checkpoint(arguments.directory, arguments.step);
+  if (!checkpoint && checkpoint.error().code == ErrorCode::data_loss && arguments.verify) {
+    return CommandOutput{arguments.json ? failed_json_text(checkpoint.error()) : "",
+                         checkpoint.error()};
+  }
+  SHARDMARK_RETURN_IF_ERROR(checkpoint);
+  inspection.checkpoint = std::move(*checkpoint);
   if (arguments.verify) {
     SHARDMARK_ASSIGN_OR_RETURN(inspection.errors, verify_checkpoint(inspection.checkpoint));
     if (!inspection.errors->empty()) {

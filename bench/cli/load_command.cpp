@@ -7,6 +7,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "bench/cli/error_report.hpp"
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/phase_report.hpp"
 #include "bench/config/lib_options.hpp"
@@ -46,11 +47,24 @@ std::string json_text(const LoadSummary& summary) {
   document["total_s"] = report.total_s;
   document["phases_s"] = phases_document(summary.phases, load_phases);
   if (summary.error) {
-    document["error"] = {{"code", exit_code(summary.error->code)},
-                         {"message", summary.error->message},
-                         {"rank", summary.error->rank}};
+    document.update(nlohmann::ordered_json::parse(error_document(*summary.error)));
   }
   return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+/// What --verify prints where the load itself found the damage: its own document, with nothing
+/// measured.
+std::string failed_json_text(const Error& error) {
+  nlohmann::ordered_json document;
+  for (const char* key : {"step", "num_bytes", "bytes_read", "read_requests"}) {
+    document[key] = nullptr;
+  }
+  document["verified"] = false;
+  for (const char* key : {"checksum", "cold", "phases_s"}) {
+    document[key] = nullptr;
+  }
+  document.update(nlohmann::ordered_json::parse(error_document(error)));
+  return document.dump(2) + "\n";
 }
 
 std::string human_text(const LoadSummary& summary, const Config& config, int ranks) {
@@ -119,12 +133,20 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   }
   // A read that does nothing must not find the right values in memory.
   workload->poison();
-  SHARDMARK_ASSIGN_OR_RETURN(const auto ranges,
-                             plan_load_ranges(workload->state_dict(), options, comm));
+  const auto ranges = plan_load_ranges(workload->state_dict(), options, comm);
+  if (!ranges && ranges.error().code == ErrorCode::data_loss && arguments.verify) {
+    return CommandOutput{arguments.json ? failed_json_text(ranges.error()) : "", ranges.error()};
+  }
+  SHARDMARK_RETURN_IF_ERROR(ranges);
   LoadSummary summary;
-  summary.cold = cache_state(ranges, false, comm);
+  summary.cold = cache_state(*ranges, false, comm);
   comm.barrier();
-  SHARDMARK_ASSIGN_OR_RETURN(summary.report, load(workload->state_dict(), options, comm));
+  auto report = load(workload->state_dict(), options, comm);
+  if (!report && report.error().code == ErrorCode::data_loss && arguments.verify) {
+    return CommandOutput{arguments.json ? failed_json_text(report.error()) : "", report.error()};
+  }
+  SHARDMARK_RETURN_IF_ERROR(report);
+  summary.report = std::move(*report);
   summary.phases = gather_phases(summary.report.phases, comm);
   sum_over_ranks(summary.report, comm);
   if (arguments.verify) {

@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "bench/cli/human_units.hpp"
 #include "bench/harness/case_filter.hpp"
 #include "bench/harness/case_order.hpp"
 #include "bench/harness/case_runner.hpp"
@@ -104,8 +105,8 @@ class Session {
       round_ = round;
       static_cast<void>(write_samples());  // trouble is rank 0's alone; the last write is agreed
     }
-    progress_.show(
-        fmt::format("round {}/{} {}", round + 1, settings_.repetitions, result_.cases[index].name));
+    progress_.show(fmt::format("round {}/{}{} {}", round + 1, settings_.repetitions, last_rate_,
+                               result_.cases[index].name));
     Sample sample;
     if (broken_[index]) {
       sample.error = broken_[index];
@@ -122,7 +123,19 @@ class Session {
     }
     result_.samples.push_back(sample);
     progress_.step_done();
+    note_rate(sample);
     return sample;
+  }
+
+  /// For the live line: what storage gave last.
+  void note_rate(const Sample& sample) {
+    const std::string& family = result_.cases[sample.case_index].family;
+    if (sample.num_bytes && sample.time_s && *sample.time_s > 0 &&
+        (family == "save" || family == "load")) {
+      last_rate_ =
+          fmt::format(", last {} {}", family,
+                      format_rate(static_cast<double>(*sample.num_bytes) / *sample.time_s));
+    }
   }
 
   void add_skipped(std::size_t index, std::size_t round) {
@@ -182,6 +195,7 @@ class Session {
   std::vector<std::optional<Error>> broken_;  // by case: failed in set-up or warm-up
   std::set<std::size_t> failed_;
   ProgressLine progress_;
+  std::string last_rate_;
   RunResult result_;
   int round_ = 0;
   int order_ = 0;

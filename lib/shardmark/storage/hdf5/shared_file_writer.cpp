@@ -166,8 +166,10 @@ Status SharedFileWriter::write_checksums() {
   for (const WriteTask& task : tasks_) {
     positions.push_back(task.write->chunk);
   }
-  SHARDMARK_ASSIGN_OR_RETURN(const H5Dataset dataset, file_->open_dataset(checksums_dataset));
-  SHARDMARK_RETURN_IF_ERROR(file_->write_words(dataset, positions, checksums_));
+  // Agreed before the collective write: a rank that cannot open would leave the others in it.
+  const auto dataset = file_->open_dataset(checksums_dataset);
+  SHARDMARK_RETURN_IF_ERROR(comm_.agree(Status(dataset)));
+  SHARDMARK_RETURN_IF_ERROR(file_->write_words(*dataset, positions, checksums_));
   counters_.bytes_written += static_cast<std::int64_t>(checksums_.size() * sizeof(std::uint64_t));
   counters_.write_requests += checksums_.empty() ? 0 : 1;
   return {};
