@@ -44,6 +44,7 @@ int run_collective_command(const CollectiveCommand& command, const ReportResult&
   }
   const Result<CommandOutput> result = run_or_abort(command, *comm);
   const int code = report(result);
+  after_interruption_leave_with(code);
   if (hdf5_unusable()) {
     leave_at_once(comm->is_root());
   }

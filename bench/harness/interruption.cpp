@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <thread>
@@ -29,7 +30,13 @@ const char* name_of(int signal_number) {
   return signal_number == SIGINT ? "SIGINT" : signal_number == SIGTERM ? "SIGTERM" : "SIGHUP";
 }
 
+constexpr int still_at_work = -1;
+std::atomic<int> final_exit_code = still_at_work;
+
 [[noreturn]] void leave(int signal_number, bool is_root) {
+  if (const int code = final_exit_code; code != still_at_work) {
+    _exit(code);
+  }
   if (!is_root) {
     // A launcher kills all ranks once one has left: rank 0 goes first.
     std::this_thread::sleep_for(std::chrono::milliseconds(800));
@@ -80,6 +87,10 @@ void watch_for_interruption(bool is_root) {
     }
     leave(signal_number, is_root);
   }).detach();
+}
+
+void after_interruption_leave_with(int exit_code) noexcept {
+  final_exit_code = exit_code;
 }
 
 void on_interruption_say(const std::string& text) {

@@ -11,6 +11,10 @@ namespace shardmark::bench {
 /// and leaves with exit code 1; the other ranks leave after it.
 void watch_for_interruption(bool is_root);
 
+/// Local. From here on a signal ends this process with `exit_code` and says nothing: all is said
+/// and done, and a launcher that ends the job over another rank's exit code is no interruption.
+void after_interruption_leave_with(int exit_code) noexcept;
+
 /// Local. What the message ends with: where results so far lie.
 void on_interruption_say(const std::string& text);
 

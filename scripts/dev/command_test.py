@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Drives the built command under mpirun as a user does: checkpoints saved and loaded at other world sizes and
+strategies, damage found, bad input refused with one message and no files.
+
+Usage: command_test.py SHARDMARK. Exit code 1 if anything is not as documented.
+"""
+
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from shardmark_tools.interpreter import ensure_modules  # noqa: E402
+
+ensure_modules("h5py", "numpy")
+import h5py  # noqa: E402
+
+SHARDMARK = sys.argv[1]
+CHECKER = pathlib.Path(__file__).resolve().parent / "check_checkpoint.py"
+TINY = ["--set", "model.name=tiny", "--set", "model.scale=1.0"]
+PHASES = {
+    "save": "hooks local_plan gather global_plan scatter create stage write flush commit wait".split(),
+    "load": "open metadata hooks load_plan read verify wait".split(),
+}
+failures = []
+
+
+def expect(condition, what):
+    if not condition:
+        failures.append(what)
+        print(f"FAILED: {what}", flush=True)
+
+
+def run(ranks, *arguments, **options):
+    """(exit code, stdout, messages of ours on stderr)"""
+    launch = ["mpirun", "-n", str(ranks)] if ranks else []
+    done = subprocess.run([*launch, SHARDMARK, *arguments], capture_output=True, text=True,
+                          timeout=120, check=False, stdin=subprocess.DEVNULL, **options)
+    messages = [line for line in done.stderr.splitlines() if line.startswith("shardmark: error:")]
+    return done.returncode, done.stdout, messages
+
+
+def save(directory, ranks, strategy, step, *more):
+    code, out, messages = run(ranks, "save", "smoke", *TINY, "--set", f"parallel.strategy={strategy}",
+                              "--dir", directory, "--step", str(step), "--json", *more)
+    expect(code == 0, f"save {strategy} on {ranks} ranks: exit code {code}: {messages}")
+    return json.loads(out)
+
+
+def load(directory, ranks, strategy, *more):
+    return run(ranks, "load", "smoke", *TINY, "--set", f"parallel.strategy={strategy}", "--dir",
+               directory, "--verify", "--json", *more)
+
+
+def check_round_trips(root):
+    for mode, (saved, loaded) in zip(("independent", "collective"), (("ddp", "fsdp"), ("fsdp", "ddp"))):
+        directory = f"{root}/{saved}"
+        document = save(directory, 4, saved, 7, "--seed", "11", "--set", f"storage.io={mode}")
+        for key in "step path num_bytes returned_s durable_s visible_s phases_s".split():
+            expect(key in document, f"save --json: no key {key}")
+        expect(list(document["phases_s"]) == PHASES["save"], "save --json: phases")
+        expect(document["durable_s"] <= document["returned_s"] + 1e-9, "durable after returned")
+        checked = subprocess.run([sys.executable, CHECKER, directory, "--seed", "11"], check=False,
+                                 capture_output=True, text=True)
+        expect(checked.returncode == 0, f"h5py disagrees: {checked.stdout}{checked.stderr}")
+        inspected = json.loads(run(0, "inspect", directory, "--verify", "--json")[1])
+        expect(inspected["verified"] is True and inspected["errors"] == [], "inspect --verify")
+        stored = sum(e["num_bytes"] for e in inspected["tensors"] + inspected["objects"])
+        expect(stored == document["num_bytes"], "inspect: bytes of entries and num_bytes of save")
+        for ranks in (1, 2, 3, 5, 8):
+            code, out, messages = load(directory, ranks, loaded, "--set", f"storage.io={mode}")
+            expect(code == 0, f"{saved} on 4 as {loaded} on {ranks}: {code} {messages}")
+            result = json.loads(out)
+            expect(result["verified"] is True, f"{saved} on 4 as {loaded} on {ranks}: not verified")
+            expect(result["checksum"]["unverified_chunks"] == 0, "full: every touched chunk is hashed")
+            expect(list(result["phases_s"]) == PHASES["load"], "load --json: phases")
+
+
+def element_ranges(path):
+    ranges = []
+    with h5py.File(path) as file:
+        def visit(name, item):
+            if isinstance(item, h5py.Dataset) and not name.startswith("shardmark") and item.size:
+                ranges.append((item.id.get_offset(), item.id.get_storage_size(), name))
+        file.visititems(visit)
+    return sorted(ranges)
+
+
+def flip(path, position, bit):
+    with open(path, "r+b") as file:
+        file.seek(position)
+        byte = file.read(1)[0]
+        file.seek(position)
+        file.write(bytes([byte ^ bit]))
+
+
+def check_damage(root, draw):
+    directory = f"{root}/fsdp"
+    path = f"{directory}/step-00000007/checkpoint.h5"
+    ranges = element_ranges(path)
+    for _ in range(3):
+        start, length, name = draw.choice(ranges)
+        fqn = name.split("/", 1)[1].replace("%2E", ".")
+        position, bit = start + draw.randrange(length), 1 << draw.randrange(8)
+        flip(path, position, bit)
+        for who, code, messages in (("inspect", *run(0, "inspect", directory, "--verify")[::2]),
+                                    ("load", *load(directory, 3, "ddp")[::2])):
+            expect(code == 1 and len(messages) == 1 and f"'{fqn}'" in messages[0],
+                   f"{who}: bit {bit} at {position} in {fqn}: {code} {messages}")
+        flip(path, position, bit)
+    inside = [range(start, start + length) for start, length, _ in ranges]
+    outside = [p for p in range(os.path.getsize(path)) if not any(p in r for r in inside)]
+    for position in draw.sample(outside, 20):
+        bit = 1 << draw.randrange(8)
+        flip(path, position, bit)
+        code, _, messages = run(0, "inspect", directory)
+        expect(code == 1 and len(messages) == 1, f"bit {bit} at {position} outside: {code} {messages}")
+        flip(path, position, bit)
+    flip(path, outside[0], 1)
+    expect(load(directory, 2, "ddp")[0] == 1, "load: damage outside element data")
+    flip(path, outside[0], 1)
+    expect(load(directory, 2, "ddp")[0] == 0, "load after the damage was mended")
+
+
+def check_refusals(root):
+    directory, fresh = f"{root}/fsdp", f"{root}/fresh"
+    bad = pathlib.Path(root, "bad.toml")
+    empty = pathlib.Path(root, "empty")
+    empty.mkdir()
+    other = pathlib.Path(root, "other")
+    subprocess.run(["cp", "-r", directory, other], check=True)
+    commit = other / "step-00000007" / "COMMIT"
+    commit.write_text(commit.read_text().replace("format_version 1", "format_version 9"))
+
+    def refused(what, word, ranks, *arguments):
+        code, _, messages = run(ranks, *arguments)
+        expect(code == 2 and len(messages) == 1 and word in messages[0],
+               f"{what}: exit code {code}, messages {messages}, expected '{word}'")
+        expect(not os.path.exists(fresh), f"{what}: left files")
+
+    to_fresh = ("--dir", fresh, "--step", "1")
+    for what, text, word in (("unknown key", "[model]\nnam = 'tiny'\n", "model.nam"),
+                             ("wrong type", "[model]\nname = 3\n", "model.name"),
+                             ("broken TOML", "[model\n", "bad.toml:1")):
+        bad.write_text(text)
+        refused(what, word, 2, "save", str(bad), *to_fresh)
+    refused("degrees", "dp_shard", 3, "save", "smoke", "--set", "parallel.dp_shard=2", *to_fresh)
+    refused("unknown model", "tiny", 2, "save", "smoke", "--set", "model.name=tinny", *to_fresh)
+    refused("no parent", "parent", 2, "save", "smoke", "--dir", f"{fresh}/a/b", "--step", "1")
+    refused("no checkpoint", "no committed checkpoint", 2, "load", "smoke", "--dir", str(empty))
+    refused("no directory", "empty/none", 2, "load", "smoke", "--dir", f"{empty}/none")
+    refused("no such step", "step 8", 2, "load", "smoke", *TINY, "--dir", directory, "--step", "8")
+    refused("format version", "format version 9", 2, "load", "smoke", *TINY, "--dir", str(other))
+    refused("tensor missing", "model.", 2, "load", "smoke", "--dir", directory)
+    refused("dtype", "float64", 2, "load", "smoke", *TINY, "--set", "model.dtype=float64", "--dir",
+            directory)
+    refused("shape", "wants", 2, "load", "smoke", "--set", "model.name=tiny", "--set",
+            "model.scale=0.5", "--dir", directory)
+    refused("step committed", "step 7 exists", 2, "save", "smoke", *TINY, "--dir", directory,
+            "--step", "7")
+    for flag in ("min_time=1", "repetitions=2", "enable_random_interleaving=true"):
+        refused(flag, flag.split("=", maxsplit=1)[0], 3, "run", "smoke", f"--benchmark_{flag}")
+    refused("filter", "nothing", 3, "run", "smoke", "--benchmark_filter=nothing")
+
+
+def main():
+    seed = int(os.environ.get("SHARDMARK_TEST_SEED", random.randrange(1 << 31)))
+    print(f"SHARDMARK_TEST_SEED={seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="shardmark-command-") as root:
+        check_round_trips(root)
+        check_damage(root, random.Random(seed))
+        check_refusals(root)
+    print(f"{len(failures)} failures")
+    return 1 if failures else 0
+
+
+sys.exit(main())
