@@ -190,11 +190,12 @@ std::string legend(std::span<const CaseSummary> summaries) {
   }
   return fmt::format(
       "Medians [min..max] of {} repetition{}. Times run from a barrier to the end of the slowest "
-      "rank: "
-      "of saves until\nthe caller goes on (returned) and until all fsyncs and the rename are done "
-      "(durable). GiB/s: bytes / median time.\nimbal: busiest rank / mean. slowest phase: its "
-      "share "
-      "of the time, its rank. cold, warm: page caches of these\nnodes; servers are not seen.\n",
+      "rank: of "
+      "saves\nuntil the caller goes on (returned) and until all fsyncs and the rename are done "
+      "(durable). "
+      "GiB/s: bytes /\nmedian time. imbal: busiest rank / mean. slowest phase: its share of the "
+      "time, its "
+      "rank. cold, warm: page\ncaches of these nodes; servers are not seen.\n",
       repetitions, repetitions == 1 ? "" : "s");
 }
 
@@ -215,7 +216,7 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
                {"case", Align::left},
                {"bytes", Align::right},
                {"returned", Align::right},
-               {"durable/time [min..max]", Align::right},
+               {"durable/time", Align::right},
                {"GiB/s", Align::right},
                {"imbal", Align::right},
                {"slowest phase", Align::left}});

@@ -13,6 +13,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from shardmark_tools.interpreter import ensure_modules  # noqa: E402
@@ -105,7 +106,7 @@ def check_damage(root, draw):
     ranges = element_ranges(path)
     for _ in range(3):
         start, length, name = draw.choice(ranges)
-        fqn = name.split("/", 1)[1].replace("%2E", ".")
+        fqn = urllib.parse.unquote(name.split("/", 1)[1])
         position, bit = start + draw.randrange(length), 1 << draw.randrange(8)
         flip(path, position, bit)
         for who, code, messages in (("inspect", *run(0, "inspect", directory, "--verify")[::2]),
