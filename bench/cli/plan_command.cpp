@@ -12,6 +12,7 @@
 #include "bench/cli/phase_report.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
+#include "shardmark/checkpoint/plan_phase.hpp"
 #include "shardmark/plan/save_planner.hpp"
 #include "shardmark/storage/manifest.hpp"
 
@@ -67,12 +68,6 @@ struct PlanSummary {
     return mean_bytes > 0 ? static_cast<double>(max_bytes) / mean_bytes : 1;
   }
 };
-
-Phase phase_of(PlanStep step) {
-  constexpr std::array<Phase, 6> phases = {Phase::hooks,       Phase::local_plan, Phase::gather,
-                                           Phase::global_plan, Phase::scatter,    Phase::wait};
-  return phases[static_cast<std::size_t>(step)];
-}
 
 /// Times the planner's steps, for each virtual rank what that rank itself would do; what the
 /// coordinator does counts for rank 0.

@@ -11,6 +11,7 @@
 #include "bench/config/lib_options.hpp"
 #include "bench/harness/case_naming.hpp"
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"
+#include "shardmark/checkpoint/plan_phase.hpp"
 #include "shardmark/plan/load_plan.hpp"
 #include "shardmark/plan/save_planner.hpp"
 
@@ -21,24 +22,6 @@ constexpr std::array<Phase, 6> save_plan_phases = {Phase::hooks,   Phase::local_
                                                    Phase::gather,  Phase::global_plan,
                                                    Phase::scatter, Phase::wait};
 constexpr std::array<Phase, 2> load_plan_phases = {Phase::hooks, Phase::load_plan};
-
-Phase phase_of(PlanStep step) {
-  switch (step) {
-    case PlanStep::hooks:
-      return Phase::hooks;
-    case PlanStep::local_plan:
-      return Phase::local_plan;
-    case PlanStep::gather:
-      return Phase::gather;
-    case PlanStep::global_plan:
-      return Phase::global_plan;
-    case PlanStep::scatter:
-      return Phase::scatter;
-    case PlanStep::wait:
-      break;
-  }
-  return Phase::wait;
-}
 
 /// One planning of a save: what this rank got.
 struct Planned {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"
+#include "shardmark/checkpoint/plan_phase.hpp"
 #include "shardmark/plan/save_planner.hpp"
 #include "shardmark/storage/checkpoint_directory.hpp"
 #include "shardmark/storage/storage_writer.hpp"
@@ -11,24 +12,6 @@
 
 namespace shardmark {
 namespace {
-
-Phase phase_of(PlanStep step) {
-  switch (step) {
-    case PlanStep::hooks:
-      return Phase::hooks;
-    case PlanStep::local_plan:
-      return Phase::local_plan;
-    case PlanStep::gather:
-      return Phase::gather;
-    case PlanStep::global_plan:
-      return Phase::global_plan;
-    case PlanStep::scatter:
-      return Phase::scatter;
-    case PlanStep::wait:
-      return Phase::wait;
-  }
-  return Phase::wait;
-}
 
 /// One save on one rank, from the first check to the report.
 class Save {
