@@ -7,6 +7,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <span>
 
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/phase_report.hpp"
@@ -46,6 +47,20 @@ Result<RankRange> parse_ranks(const std::string& text, std::int64_t world_size) 
   return range;
 }
 
+/// Of bytes per rank.
+struct Spread {
+  std::int64_t min = 0;
+  double mean = 0;
+  std::int64_t max = 0;
+};
+
+/// `bytes` holds the counted ranks' and is not empty.
+Spread spread_of(std::span<const std::int64_t> bytes) {
+  const auto [min, max] = std::minmax_element(bytes.begin(), bytes.end());
+  const auto sum = std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0});
+  return {*min, static_cast<double>(sum) / static_cast<double>(bytes.size()), *max};
+}
+
 /// The figures of one plan.
 struct PlanSummary {
   std::int64_t world_size = 0;
@@ -53,9 +68,8 @@ struct PlanSummary {
   std::int64_t tensors = 0;
   std::int64_t items = 0;
   std::int64_t num_bytes = 0;
-  std::int64_t min_bytes = 0;
-  std::int64_t max_bytes = 0;
-  double mean_bytes = 0;
+  Spread written;  // by a rank
+  Spread held;     // by a rank, replicas included
   std::int64_t deduplicated_bytes = 0;
   std::int64_t metadata_bytes = 0;
   std::int64_t checksum_bytes = 0;
@@ -65,7 +79,7 @@ struct PlanSummary {
   std::vector<PhaseTimes> times;  // by played rank; what the coordinator does counts for rank 0
 
   double imbalance() const {
-    return mean_bytes > 0 ? static_cast<double>(max_bytes) / mean_bytes : 1;
+    return written.mean > 0 ? static_cast<double>(written.max) / written.mean : 1;
   }
 };
 
@@ -128,12 +142,15 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
                              Workload::make(workload_options(config), 0, world_size, Memory::none));
   LocalPlanExchange exchange(static_cast<int>(world_size));
   StepTimes times(world_size);
+  std::vector<std::int64_t> held(static_cast<std::size_t>(world_size));
   const auto planner = make_coordinator_save_planner(dedup_policy(config));
   SHARDMARK_ASSIGN_OR_RETURN(const SavePlanning planning,
                              planner->plan(
                                  [&](int rank) -> Result<const StateDict*> {
                                    times.pause();
                                    SHARDMARK_RETURN_IF_ERROR(workload.move_to_rank(rank));
+                                   held[static_cast<std::size_t>(rank)] =
+                                       workload.local_num_bytes();
                                    times.resume_as(rank);
                                    return &std::as_const(workload).state_dict();
                                  },
@@ -149,15 +166,18 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.deduplicated_bytes = statistics.deduplicated_bytes;
   summary.tensors = std::count_if(planning.entries.entries.begin(), planning.entries.entries.end(),
                                   [](const Entry& e) { return e.kind == EntryKind::tensor; });
-  const auto begin = statistics.rank_bytes.begin() + ranks.first;
-  const auto end = statistics.rank_bytes.begin() + ranks.last;
-  summary.num_bytes = std::accumulate(begin, end, std::int64_t{0});
-  summary.min_bytes = *std::min_element(begin, end);
-  summary.max_bytes = *std::max_element(begin, end);
-  summary.mean_bytes =
-      static_cast<double>(summary.num_bytes) / static_cast<double>(ranks.last - ranks.first);
-  summary.items = std::accumulate(statistics.rank_items.begin() + ranks.first,
-                                  statistics.rank_items.begin() + ranks.last, std::int64_t{0});
+  const auto counted = [&](const auto& by_rank) {
+    return std::span(by_rank).subspan(static_cast<std::size_t>(ranks.first),
+                                      static_cast<std::size_t>(ranks.last - ranks.first));
+  };
+  const auto sum = [&](const auto& by_rank) {
+    const auto part = counted(by_rank);
+    return std::accumulate(part.begin(), part.end(), std::int64_t{0});
+  };
+  summary.num_bytes = sum(statistics.rank_bytes);
+  summary.items = sum(statistics.rank_items);
+  summary.written = spread_of(counted(statistics.rank_bytes));
+  summary.held = spread_of(counted(held));
   summary.metadata_bytes = manifest_bytes(*planning.global, planning.entries, world_size);
   summary.checksum_bytes = config.storage.checksum == "none"
                                ? 0
@@ -167,6 +187,16 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   return summary;
 }
 
+nlohmann::ordered_json spread_document(const Spread& spread) {
+  return {{"min", spread.min}, {"mean", spread.mean}, {"max", spread.max}};
+}
+
+std::string spread_text(const Spread& spread) {
+  return fmt::format("min {}, mean {}, max {}", format_bytes(spread.min),
+                     format_bytes(static_cast<std::int64_t>(spread.mean)),
+                     format_bytes(spread.max));
+}
+
 std::string json_text(const PlanSummary& s) {
   nlohmann::ordered_json document;
   document["world_size"] = s.world_size;
@@ -174,7 +204,8 @@ std::string json_text(const PlanSummary& s) {
   document["tensors"] = s.tensors;
   document["items"] = s.items;
   document["num_bytes"] = s.num_bytes;
-  document["bytes_per_rank"] = {{"min", s.min_bytes}, {"mean", s.mean_bytes}, {"max", s.max_bytes}};
+  document["bytes_per_rank"] = spread_document(s.written);
+  document["memory_per_rank"] = spread_document(s.held);
   document["imbalance"] = s.imbalance();
   document["deduplicated_bytes"] = s.deduplicated_bytes;
   document["files"] = 1;
@@ -199,14 +230,14 @@ std::string human_text(const PlanSummary& s, const Config& config) {
   text += fmt::format(
       "  stored            {} ({} bytes), {} tensors\n"
       "  write items       {} before de-duplication, which saves {}\n"
-      "  bytes per rank    min {}, mean {}, max {}; imbalance {:.3f}\n"
+      "  bytes per rank    {}; imbalance {:.3f}\n"
+      "  memory per rank   {}, replicas included\n"
       "  files             1; manifest {}, checksums {}\n"
       "  on the wire       {} gathered, {} scattered\n\n",
       format_bytes(s.num_bytes), format_count(s.num_bytes), format_count(s.tensors),
-      format_count(s.items), format_bytes(s.deduplicated_bytes), format_bytes(s.min_bytes),
-      format_bytes(static_cast<std::int64_t>(s.mean_bytes)), format_bytes(s.max_bytes),
-      s.imbalance(), format_bytes(s.metadata_bytes), format_bytes(s.checksum_bytes),
-      format_bytes(static_cast<std::int64_t>(s.bytes_gathered)),
+      format_count(s.items), format_bytes(s.deduplicated_bytes), spread_text(s.written),
+      s.imbalance(), spread_text(s.held), format_bytes(s.metadata_bytes),
+      format_bytes(s.checksum_bytes), format_bytes(static_cast<std::int64_t>(s.bytes_gathered)),
       format_bytes(static_cast<std::int64_t>(s.bytes_scattered)));
   return text + phases_table(s.times, save_phases);
 }

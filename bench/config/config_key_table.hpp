@@ -40,6 +40,7 @@ enum class KeyForm {
 /// What the design says of a key, and how much of it is built.
 struct ConfigKey {
   std::string_view name;
+  std::string_view about;  // for people, one line
   KeyForm form;
   KeyTarget (*target)(Config&);
   std::vector<std::string_view> built = {};

@@ -85,6 +85,15 @@ std::vector<std::string> config_roots() {
   return roots;
 }
 
+std::vector<std::string> suite_names(std::span<const std::string> roots) {
+  std::vector<std::string> names;
+  for (const std::string& root : roots) {
+    append_names(fs::path(root) / "suites", "", names);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 Result<std::string> find_config(const std::string& config, std::span<const std::string> roots) {
   if (config.empty()) {
     return Error{ErrorCode::not_found,
@@ -101,16 +110,15 @@ Result<std::string> find_config(const std::string& config, std::span<const std::
                     config)};
   }
   std::vector<std::string> tried;
-  std::vector<std::string> names;
   for (const std::string& root : roots) {
     tried.push_back(fmt::format("{}/suites/{}.toml", root, config));
     if (is_file(tried.back())) {
       return tried.back();
     }
-    append_names(fs::path(root) / "suites", "", names);
   }
-  return Error{ErrorCode::not_found, fmt::format("configuration '{}' not found; tried {}{}", config,
-                                                 fmt::join(tried, ", "), hint(config, names))};
+  return Error{ErrorCode::not_found,
+               fmt::format("configuration '{}' not found; tried {}{}", config,
+                           fmt::join(tried, ", "), hint(config, suite_names(roots)))};
 }
 
 Result<std::string> find_piece(const std::string& piece, const std::string& including_file,

@@ -14,6 +14,9 @@ namespace shardmark::bench {
 /// executable.
 std::vector<std::string> config_roots();
 
+/// Local. What CONFIG may be without a path: the names under suites/ of `roots`, sorted.
+std::vector<std::string> suite_names(std::span<const std::string> roots);
+
 /// Local. The file that CONFIG means: a path if it has a '/' or ends in .toml, else a name under
 /// suites/ in one of `roots`. Errors: not_found naming all places tried and the nearest name.
 Result<std::string> find_config(const std::string& config, std::span<const std::string> roots);

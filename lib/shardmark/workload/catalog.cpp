@@ -21,8 +21,10 @@ constexpr MixtralShape mixtral_8x7b{{4096, 14336, 1024, 32000, 32}, 8};
 constexpr GptShape gpt3_175b{12288, 50257, 2048, 96};
 constexpr DeepseekShape deepseek_v3{7168, 129280, 128,  1536, 512, 128, 64,
                                     128,  18432,  2048, 256,  3,   61};
-constexpr LlamaShape mlperf_70b{8192, 28672, 512, 128256, 80};
-constexpr LlamaShape mlperf_1t{25872, 98304, 4312, 128256, 128};
+constexpr MlperfShape mlperf_8b{llama3_8b};
+constexpr MlperfShape mlperf_70b{{8192, 28672, 512, 128256, 80}};
+constexpr MlperfShape mlperf_405b{llama3_405b, 8};
+constexpr MlperfShape mlperf_1t{{25872, 98304, 4312, 128256, 128}, 8};
 
 struct CatalogEntry {
   std::string_view name;
@@ -37,9 +39,9 @@ constexpr std::array<CatalogEntry, 11> catalog = {{
     {"mixtral-8x7b", [] { return make_mixtral(mixtral_8x7b); }},
     {"gpt3-175b", [] { return make_gpt(gpt3_175b); }},
     {"deepseek-v3", [] { return make_deepseek(deepseek_v3); }},
-    {"mlperf-8b", [] { return make_mlperf(llama3_8b); }},
+    {"mlperf-8b", [] { return make_mlperf(mlperf_8b); }},
     {"mlperf-70b", [] { return make_mlperf(mlperf_70b); }},
-    {"mlperf-405b", [] { return make_mlperf(llama3_405b); }},
+    {"mlperf-405b", [] { return make_mlperf(mlperf_405b); }},
     {"mlperf-1t", [] { return make_mlperf(mlperf_1t); }},
 }};
 

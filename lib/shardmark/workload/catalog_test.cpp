@@ -84,6 +84,15 @@ TEST(Catalog, NamesShapesAndRoles) {
   EXPECT_EQ(tensor_of(deepseek, "model.layers.2.mlp.gate_proj.weight").shape, (Dims{18432, 7168}));
 }
 
+TEST(Catalog, MlperfHasOneFinalNormATensorParallelRankThatWritesOne) {
+  EXPECT_EQ(tensor_of(model_of("mlperf-70b"), "model.norm.weight").shape, (Dims{8192}));
+  const Model model = model_of("mlperf-405b");
+  const TensorSpec& norm = tensor_of(model, "model.norm.weight");
+  EXPECT_EQ(norm.shape, (Dims{8, 16384}));
+  EXPECT_EQ(norm.tp_cut, TpCut::dim_0);
+  EXPECT_EQ(num_elements(model.tensors), 405'853'388'800 + 7 * 16384);
+}
+
 TEST(Catalog, TinyHasEveryAwkwardThing) {
   const Model tiny = model_of("tiny");
   std::set<Dtype> dtypes;

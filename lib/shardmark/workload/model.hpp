@@ -16,6 +16,12 @@ namespace shardmark {
 /// of a Linear weight [out, in], 1 and 0 of GPT-2's Conv1D weight [in, out].
 enum class TpCut : std::uint8_t { none, dim_0, dim_1 };
 
+/// How layers are dealt to pipeline stages, in runs of neighbours.
+enum class LayerSplit : std::uint8_t {
+  ceil,  // ceil(layers / stages) each; the last stages get what is left, or nothing
+  even,  // runs differ by at most one layer, the longer ones first
+};
+
 /// One tensor of a model or of its optimizer, before any rank is known.
 struct TensorSpec {
   std::string fqn;
@@ -41,6 +47,7 @@ struct Model {
   std::string name;
   std::int32_t num_layers = 0;
   Optimizer optimizer = Optimizer::adamw;
+  LayerSplit layer_split = LayerSplit::ceil;
   bool pooled_optimizer = false;             // one pool a state instead of a tensor a parameter
   std::vector<TensorSpec> tensors;           // parameters, in published order
   std::vector<std::int64_t> kept_extents{};  // numbers of things (experts), which scaling keeps

@@ -56,7 +56,13 @@ Model make_deepseek(const DeepseekShape& shape);
 /// A few MB with every awkward shape and name and all dtypes.
 Model make_tiny();
 
-/// A Llama whose optimizer keeps flat pools, as MLPerf Storage's checkpoint workloads write it.
-Model make_mlperf(const LlamaShape& shape);
+/// A Llama as MLPerf Storage's checkpoint workloads write it: the optimizer keeps flat pools,
+/// layers are dealt evenly to pipeline stages. With ZeRO-1 each of `norm_copies` tensor-parallel
+/// ranks writes a final norm of its own, so here that tensor has as many rows.
+struct MlperfShape {
+  LlamaShape base;
+  std::int64_t norm_copies = 1;
+};
+Model make_mlperf(const MlperfShape& shape);
 
 }  // namespace shardmark

@@ -59,22 +59,29 @@ Result<Strategy> Strategy::resolve(const ParallelOptions& options, std::int64_t 
   return strategy;
 }
 
-std::int64_t Strategy::stage(const TensorSpec& tensor, std::int32_t num_layers) const noexcept {
+std::int64_t Strategy::stage(const TensorSpec& tensor, std::int32_t num_layers,
+                             LayerSplit split) const noexcept {
   if (tensor.layer < 0) {
     return 0;
   }
   if (tensor.layer >= num_layers) {
     return degrees_.pp - 1;
   }
-  const std::int64_t layers_per_stage = (num_layers + degrees_.pp - 1) / degrees_.pp;
-  return tensor.layer / layers_per_stage;
+  if (split == LayerSplit::ceil) {
+    return tensor.layer / ((num_layers + degrees_.pp - 1) / degrees_.pp);
+  }
+  const std::int64_t shorter = num_layers / degrees_.pp;
+  const std::int64_t longer_stages = num_layers % degrees_.pp;
+  const std::int64_t in_longer = longer_stages * (shorter + 1);
+  return tensor.layer < in_longer ? tensor.layer / (shorter + 1)
+                                  : longer_stages + (tensor.layer - in_longer) / shorter;
 }
 
 bool Strategy::pools_over_world(const TensorSpec& tensor) const noexcept {
   return tensor.world_pool && (kind_ == StrategyKind::fsdp_tp || kind_ == StrategyKind::megatron);
 }
 
-Result<DeviceMesh> Strategy::mesh_of(const TensorSpec& tensor, std::int32_t num_layers) const {
+Result<DeviceMesh> Strategy::mesh_of(const TensorSpec& tensor, std::int64_t stage) const {
   if (pools_over_world(tensor)) {
     return DeviceMesh::row_major({world_size_});
   }
@@ -91,14 +98,15 @@ Result<DeviceMesh> Strategy::mesh_of(const TensorSpec& tensor, std::int32_t num_
                                  0);
     case StrategyKind::megatron:
       return DeviceMesh::strided({degrees_.dp_replicate, degrees_.tp},
-                                 {strides_.dp_replicate, strides_.tp},
-                                 stage(tensor, num_layers) * strides_.pp);
+                                 {strides_.dp_replicate, strides_.tp}, stage * strides_.pp);
   }
   return Error{ErrorCode::internal, "strategy without a mesh"};
 }
 
-Result<TensorLayout> Strategy::layout(const TensorSpec& tensor, std::int32_t num_layers) const {
-  SHARDMARK_ASSIGN_OR_RETURN(const DeviceMesh mesh, mesh_of(tensor, num_layers));
+Result<TensorLayout> Strategy::layout(const TensorSpec& tensor, std::int32_t num_layers,
+                                      LayerSplit split) const {
+  SHARDMARK_ASSIGN_OR_RETURN(const DeviceMesh mesh,
+                             mesh_of(tensor, stage(tensor, num_layers, split)));
   const Placement whole = Placement::replicate();
   const Placement rows = Placement::shard(0);
   const int ndim = tensor.shape.ndim();

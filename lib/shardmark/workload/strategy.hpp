@@ -59,12 +59,14 @@ class Strategy {
   const ParallelDegrees& degrees() const noexcept { return degrees_; }
   std::int64_t world_size() const noexcept { return world_size_; }
 
-  /// Local. Pipeline stage of a tensor: layers go to stages in runs of ceil(layers / pp), the
-  /// embedding to the first stage, final norm and head to the last.
-  std::int64_t stage(const TensorSpec& tensor, std::int32_t num_layers) const noexcept;
+  /// Local. Pipeline stage of a tensor: layers go to stages by `split`, the embedding to the first
+  /// stage, final norm and head to the last.
+  std::int64_t stage(const TensorSpec& tensor, std::int32_t num_layers,
+                     LayerSplit split = LayerSplit::ceil) const noexcept;
 
   /// Local. Errors: as make_tensor_layout().
-  Result<TensorLayout> layout(const TensorSpec& tensor, std::int32_t num_layers) const;
+  Result<TensorLayout> layout(const TensorSpec& tensor, std::int32_t num_layers,
+                              LayerSplit split = LayerSplit::ceil) const;
 
  private:
   struct Strides {
@@ -74,7 +76,7 @@ class Strategy {
     std::int64_t pp = 1;
   };
 
-  Result<DeviceMesh> mesh_of(const TensorSpec& tensor, std::int32_t num_layers) const;
+  Result<DeviceMesh> mesh_of(const TensorSpec& tensor, std::int64_t stage) const;
   bool pools_over_world(const TensorSpec& tensor) const noexcept;
 
   StrategyKind kind_ = StrategyKind::ddp;

@@ -213,5 +213,27 @@ TEST(Strategy, StagesAreContiguousByTheCeilRule) {
   EXPECT_EQ(stage(2, 2), 3);
 }
 
+TEST(Strategy, EvenSplitGivesTheFirstStagesOneMore) {
+  for (const std::int64_t pp : {1, 2, 5, 32, 64}) {
+    ParallelOptions options = options_of("megatron");
+    options.pp = pp;
+    options.tp = 1;
+    const auto strategy = Strategy::resolve(options, pp).value();
+    for (const std::int32_t layers : {1, 7, 32, 126, 128}) {
+      D expected;  // stages in order, each as often as it has layers
+      for (std::int64_t stage = 0; stage < pp; ++stage) {
+        const auto count = static_cast<std::size_t>(layers / pp + (stage < layers % pp ? 1 : 0));
+        expected.insert(expected.end(), count, stage);
+      }
+      D found;
+      for (std::int32_t layer = 0; layer < layers; ++layer) {
+        found.push_back(strategy.stage(tensor({4}, TpCut::none, layer), layers, LayerSplit::even));
+      }
+      EXPECT_EQ(found, expected) << layers << " layers, " << pp << " stages";
+    }
+    EXPECT_EQ(strategy.stage(tensor({4}, TpCut::none, 7), 7, LayerSplit::even), pp - 1) << "head";
+  }
+}
+
 }  // namespace
 }  // namespace shardmark

@@ -56,7 +56,7 @@ Status Workload::add_tensors(const Model& model,
         continue;
       }
       SHARDMARK_ASSIGN_OR_RETURN(const TensorLayout layout,
-                                 strategy_.layout(spec, model.num_layers));
+                                 strategy_.layout(spec, model.num_layers, model.layer_split));
       SHARDMARK_ASSIGN_OR_RETURN(const Dims sizes, DTensor::local_sizes(layout, rank_));
       const TensorView planned = contiguous_view<std::byte>(nullptr, spec.dtype, sizes);
       SHARDMARK_ASSIGN_OR_RETURN(DTensor tensor, DTensor::from_local(planned, layout, rank_));
