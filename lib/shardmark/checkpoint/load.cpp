@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <cstring>
-
 #include "shardmark/checkpoint/checkpoint_files.hpp"
 #include "shardmark/checkpoint/chunk_verification.hpp"
 #include "shardmark/plan/load_plan.hpp"
@@ -114,11 +112,7 @@ class Load {
       }
     }
     if (options_.checksum != ChecksumMode::none) {
-      std::vector<std::byte> words(checksums_.size() * sizeof(std::uint64_t));
-      std::memcpy(words.data(), checksums_.data(), words.size());
-      comm_.broadcast(words);
-      checksums_.resize(words.size() / sizeof(std::uint64_t));
-      std::memcpy(checksums_.data(), words.data(), words.size());
+      comm_.broadcast(checksums_);
     }
     return agree(decoded);
   }

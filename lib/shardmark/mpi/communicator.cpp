@@ -110,22 +110,31 @@ std::int64_t Communicator::all_reduce(std::int64_t value, MPI_Op op) const {
   return value;
 }
 
-void Communicator::broadcast(std::vector<std::byte>& bytes, int root) const {
-  std::uint64_t size = bytes.size();
-  check(MPI_Bcast(&size, 1, MPI_UINT64_T, root, comm_), "MPI_Bcast");
-  bytes.resize(size);
-  for_each_piece(size, [&](std::size_t done, int count) {
-    check(MPI_Bcast(bytes.data() + done, count, MPI_BYTE, root, comm_), "MPI_Bcast");
+void Communicator::broadcast_bytes(std::byte* data, std::size_t num_bytes, int root) const {
+  for_each_piece(num_bytes, [&](std::size_t done, int count) {
+    check(MPI_Bcast(data + done, count, MPI_BYTE, root, comm_), "MPI_Bcast");
   });
 }
 
-void Communicator::broadcast(std::string& text, int root) const {
-  std::uint64_t size = text.size();
+template <typename Container>
+void Communicator::broadcast_sized(Container& values, int root) const {
+  std::uint64_t size = values.size();
   check(MPI_Bcast(&size, 1, MPI_UINT64_T, root, comm_), "MPI_Bcast");
-  text.resize(size);
-  for_each_piece(size, [&](std::size_t done, int count) {
-    check(MPI_Bcast(text.data() + done, count, MPI_BYTE, root, comm_), "MPI_Bcast");
-  });
+  values.resize(size);
+  broadcast_bytes(reinterpret_cast<std::byte*>(values.data()),
+                  size * sizeof(typename Container::value_type), root);
+}
+
+void Communicator::broadcast(std::vector<std::byte>& bytes, int root) const {
+  broadcast_sized(bytes, root);
+}
+
+void Communicator::broadcast(std::string& text, int root) const {
+  broadcast_sized(text, root);
+}
+
+void Communicator::broadcast(std::vector<std::uint64_t>& words, int root) const {
+  broadcast_sized(words, root);
 }
 
 std::vector<double> Communicator::gather(std::span<const double> values) const {

@@ -51,6 +51,7 @@ class Communicator {
   /// Collective. Root's bytes on every rank; the vector is resized.
   void broadcast(std::vector<std::byte>& bytes, int root = 0) const;
   void broadcast(std::string& text, int root = 0) const;
+  void broadcast(std::vector<std::uint64_t>& words, int root = 0) const;
 
   /// Collective. Every rank's values (the same number each) in rank order, on rank 0 only.
   std::vector<double> gather(std::span<const double> values) const;
@@ -63,6 +64,9 @@ class Communicator {
  private:
   explicit Communicator(MPI_Comm comm);
   void check(int return_code, const char* function) const;
+  void broadcast_bytes(std::byte* data, std::size_t num_bytes, int root) const;
+  template <typename Container>
+  void broadcast_sized(Container& values, int root) const;
 
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_ = 0;
