@@ -40,12 +40,23 @@ elseif(SHARDMARK_SANITIZE)
     LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/scripts/dev/lsan.supp:print_suppressions=0)
 endif()
 
+# The place of the sources, for those test files alone that name it: all others compile alike in every checkout,
+# so that a compiler cache serves them.
+function(shardmark_define_source_dir)
+  foreach(source IN LISTS ARGN)
+    file(STRINGS ${source} named REGEX SHARDMARK_SOURCE_DIR LIMIT_COUNT 1)
+    if(named)
+      set_property(SOURCE ${source} APPEND PROPERTY COMPILE_DEFINITIONS SHARDMARK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    endif()
+  endforeach()
+endfunction()
+
 # shardmark_add_test(NAME SOURCES a_test.cpp... LINK target...): serial, in one process, no MPI started.
 function(shardmark_add_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK;ENVIRONMENT" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} shardmark_warnings GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE SHARDMARK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  shardmark_define_source_dir(${arg_SOURCES})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS serial
     ENVIRONMENT "${SHARDMARK_MPI_TEST_ENVIRONMENT};${arg_ENVIRONMENT}")
@@ -59,7 +70,7 @@ function(shardmark_add_mpi_test name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} shardmark_warnings shardmark_testing_mpi_main)
-  target_compile_definitions(${name} PRIVATE SHARDMARK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  shardmark_define_source_dir(${arg_SOURCES})
   foreach(ranks IN LISTS arg_RANKS)
     add_test(NAME ${name}.np${ranks}
       COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}>)
