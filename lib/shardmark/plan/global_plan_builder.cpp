@@ -9,8 +9,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "shardmark/core/cover.hpp"
 #include "shardmark/plan/chunk_index.hpp"
-#include "shardmark/plan/cover.hpp"
 #include "shardmark/plan/holder_sets.hpp"
 #include "shardmark/plan/local_save_plan.hpp"
 

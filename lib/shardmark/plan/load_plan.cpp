@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "shardmark/plan/cover.hpp"
+#include "shardmark/core/cover.hpp"
 #include "shardmark/plan/overlap_search.hpp"
 
 namespace shardmark {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "shardmark/plan/cover.hpp"
+#include "shardmark/core/cover.hpp"
 
 #include <algorithm>
 #include <vector>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cover check against a painter that counts every element.
-#include "shardmark/plan/cover.hpp"
+#include "shardmark/core/cover.hpp"
 
 #include <gtest/gtest.h>
 
