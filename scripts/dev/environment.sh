@@ -11,7 +11,7 @@ build_packages=(build-essential cmake ninja-build ccache pkg-config openmpi-bin 
   nlohmann-json3-dev libxxhash-dev)
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev libgmock-dev hdf5-tools python3 python3-numpy python3-h5py
-  python3-jsonschema python3-xxhash)
+  python3-jsonschema python3-scipy python3-xxhash)
 missing_packages=()
 install_refusal=
 

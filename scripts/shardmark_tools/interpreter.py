@@ -42,6 +42,7 @@ def ensure_modules(*modules, status=2):
     them, else says what is missing and exits with `status`."""
     missing = missing_here(modules)
     if not missing:
+        os.environ.pop(RESTARTED, None)  # programs started from here look for themselves
         return
     if RESTARTED not in os.environ:
         for python in candidates():
