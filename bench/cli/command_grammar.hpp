@@ -5,13 +5,13 @@
 #include <string>
 
 #include "bench/cli/chunks_command.hpp"
-#include "bench/cli/command_reference.hpp"
 #include "bench/cli/inspect_command.hpp"
 #include "bench/cli/load_command.hpp"
 #include "bench/cli/models_command.hpp"
 #include "bench/cli/plan_command.hpp"
 #include "bench/cli/run_command.hpp"
 #include "bench/cli/save_command.hpp"
+#include "bench/cli/texts/command_reference.hpp"
 
 namespace CLI {
 class App;

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "bench/cli/command_grammar.hpp"
-#include "bench/cli/generate_command.hpp"
+#include "bench/cli/texts/generate_command.hpp"
 #include "bench/cli/version_command.hpp"
 #include "shardmark/core/nearest_name.hpp"
 

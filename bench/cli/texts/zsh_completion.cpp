@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "bench/cli/shell_completion.hpp"
+#include "bench/cli/texts/shell_completion.hpp"
 
 namespace shardmark::bench {
 namespace {

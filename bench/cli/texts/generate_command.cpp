@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/cli/generate_command.hpp"
+#include "bench/cli/texts/generate_command.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,8 +8,8 @@
 
 #include "bench/cli/build_info.hpp"
 #include "bench/cli/command_grammar.hpp"
-#include "bench/cli/man_page.hpp"
-#include "bench/cli/shell_completion.hpp"
+#include "bench/cli/texts/man_page.hpp"
+#include "bench/cli/texts/shell_completion.hpp"
 #include "bench/config/config_lookup.hpp"
 #include "shardmark/core/nearest_name.hpp"
 #include "shardmark/workload/catalog.hpp"

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "bench/cli/shell_completion.hpp"
+#include "bench/cli/texts/shell_completion.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/cli/shell_completion.hpp"
+#include "bench/cli/texts/shell_completion.hpp"
 
 namespace shardmark::bench {
 

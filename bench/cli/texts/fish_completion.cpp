@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include "bench/cli/shell_completion.hpp"
+#include "bench/cli/texts/shell_completion.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/cli/man_page.hpp"
+#include "bench/cli/texts/man_page.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/cli/config_reference.hpp"
+#include "bench/cli/texts/config_reference.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

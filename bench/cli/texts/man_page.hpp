@@ -4,8 +4,8 @@
 #include <span>
 #include <string>
 
-#include "bench/cli/command_reference.hpp"
-#include "bench/cli/config_reference.hpp"
+#include "bench/cli/texts/command_reference.hpp"
+#include "bench/cli/texts/config_reference.hpp"
 
 namespace shardmark::bench {
 
