@@ -14,6 +14,7 @@
 #include "bench/harness/case_order.hpp"
 #include "bench/harness/case_runner.hpp"
 #include "bench/harness/google_benchmark.hpp"
+#include "bench/harness/interruption.hpp"
 #include "bench/harness/progress_line.hpp"
 #include "bench/harness/samples_json.hpp"
 #include "bench/harness/text_file.hpp"
@@ -183,8 +184,11 @@ class Session {
     if (!comm_.is_root() || result_.samples.empty() || settings_.directory.empty()) {
       return {};
     }
-    return replace_text_file(settings_.directory + "/samples.json",
-                             samples_json(context_, result_.cases, result_.samples));
+    const std::string path = settings_.directory + "/samples.json";
+    SHARDMARK_RETURN_IF_ERROR(
+        replace_text_file(path, samples_json(context_, result_.cases, result_.samples)));
+    on_interruption_say("complete rounds so far: " + path);
+    return {};
   }
 
   std::vector<BenchmarkCase*> cases_;

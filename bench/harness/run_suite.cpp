@@ -9,7 +9,6 @@
 #include <set>
 
 #include "bench/harness/case_summary.hpp"
-#include "bench/harness/interruption.hpp"
 #include "bench/harness/memory_usage.hpp"
 #include "bench/harness/result_table.hpp"
 #include "bench/harness/run_cases.hpp"
@@ -208,9 +207,6 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
       comm.agree(comm.is_root() ? check_space(points, environment.workloads) : Status()));
   if (comm.is_root()) {
     warn_of_file_system(context.filesystem);
-  }
-  if (!options.directory.empty()) {
-    on_interruption_say("complete rounds so far: " + options.directory + "/samples.json");
   }
   RunSettings settings;
   settings.repetitions = static_cast<int>(run.repetitions);

@@ -39,6 +39,10 @@ elseif(SHARDMARK_SANITIZE)
   list(APPEND SHARDMARK_MPI_TEST_ENVIRONMENT ASAN_OPTIONS=fast_unwind_on_malloc=0
     LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/scripts/dev/lsan.supp:print_suppressions=0)
 endif()
+# Where a library is preloaded, it comes before the sanitizer's own.
+set(SHARDMARK_PRELOAD_TEST_ENVIRONMENT ${SHARDMARK_MPI_TEST_ENVIRONMENT})
+list(TRANSFORM SHARDMARK_PRELOAD_TEST_ENVIRONMENT
+  REPLACE "^(ASAN_OPTIONS=.*)" "\\1:verify_asan_link_order=0")
 
 # The place of the sources, for those test files alone that name it: all others compile alike in every checkout,
 # so that a compiler cache serves them.
