@@ -59,7 +59,7 @@ int report(const Result<CommandOutput>& result, bool json, bool prints) {
       status = written;
     }
     if (!status) {
-      std::fputs(error_message(status.error(), text_style(stderr).colour).c_str(), stderr);
+      std::fputs(error_message(status.error(), text_style(stderr)).c_str(), stderr);
     }
   }
   return status ? 0 : exit_code(status.error().code);

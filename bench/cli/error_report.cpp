@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "bench/cli/text_wrap.hpp"
 
 namespace shardmark::bench {
 
@@ -16,11 +19,11 @@ std::string error_document(const Error& error) {
   return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-std::string error_message(const Error& error, bool colour) {
+std::string error_message(const Error& error, const TextStyle& style) {
   constexpr int max_lines = 6;
-  std::string text =
-      fmt::format("shardmark: {}error:{} {}{}", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",
-                  error.rank < 0 ? "" : fmt::format("rank {}: ", error.rank), error.message);
+  std::string text = fmt::format(
+      "shardmark: {}error:{} {}{}", style.colour ? "\033[1;31m" : "", style.colour ? "\033[0m" : "",
+      error.rank < 0 ? "" : fmt::format("rank {}: ", error.rank), error.message);
   while (text.ends_with('\n')) {
     text.pop_back();
   }
@@ -31,7 +34,9 @@ std::string error_message(const Error& error, bool colour) {
   if (end != std::string::npos) {
     text.resize(end);
   }
-  return text + "\n";
+  const std::string broken = wrapped(text, style.width, 2);
+  const bool fits = std::count(broken.begin(), broken.end(), '\n') < max_lines;
+  return (fits ? broken : text) + "\n";
 }
 
 }  // namespace shardmark::bench

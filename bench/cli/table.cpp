@@ -2,7 +2,6 @@
 #include "bench/cli/table.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace shardmark::bench {
 namespace {
@@ -41,6 +40,14 @@ std::string fitted(const std::string& cell, std::size_t width) {
   return characters(cell, 0, width - 3 - tail) + "..." + characters(cell, length - tail, tail);
 }
 
+std::size_t line_width(const std::vector<std::size_t>& widths) {
+  std::size_t total = 0;
+  for (const std::size_t width : widths) {
+    total += width == 0 ? 0 : width + (total == 0 ? 0 : gap);
+  }
+  return total;
+}
+
 }  // namespace
 
 void Table::add_row(std::vector<std::string> cells) {
@@ -57,10 +64,10 @@ std::vector<std::size_t> Table::widths(const TextStyle& style) const {
     }
     widths.push_back(width);
   }
-  const auto total = [&] {
-    return std::accumulate(widths.begin(), widths.end(), gap * (widths.size() - 1));
-  };
-  while (style.width && !widths.empty() && total() > static_cast<std::size_t>(*style.width)) {
+  const std::size_t most =
+      style.width ? static_cast<std::size_t>(*style.width) : line_width(widths);
+  omit(widths, most);
+  while (line_width(widths) > most) {
     std::size_t* widest = nullptr;
     for (std::size_t i = 0; i < widths.size(); ++i) {
       if (columns_[i].align == Align::left && widths[i] > narrowest &&
@@ -76,15 +83,31 @@ std::vector<std::size_t> Table::widths(const TextStyle& style) const {
   return widths;
 }
 
+void Table::omit(std::vector<std::size_t>& widths, std::size_t most) const {
+  for (const std::string& heading : omissible_) {
+    if (line_width(widths) <= most) {
+      return;
+    }
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      if (columns_[i].heading == heading) {
+        widths[i] = 0;
+      }
+    }
+  }
+}
+
 std::string Table::text(const TextStyle& style) const {
   const std::vector<std::size_t> width = widths(style);
   std::string out;
   const auto line_of = [&](const auto& cell_of) {
     std::string line;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
+      if (width[i] == 0) {
+        continue;
+      }
       const std::string cell = fitted(cell_of(i), width[i]);
       const std::string padding(width[i] - display_width(cell), ' ');
-      line += std::string(i == 0 ? 0 : gap, ' ');
+      line += std::string(line.empty() ? 0 : gap, ' ');
       line += columns_[i].align == Align::right ? padding + cell : cell + padding;
     }
     line.erase(line.find_last_not_of(' ') + 1);

@@ -22,15 +22,23 @@ class Table {
   /// Missing cells are empty, surplus ones are dropped.
   void add_row(std::vector<std::string> cells);
 
+  /// Columns by heading that go, in this order, where the table is wider than the terminal. What
+  /// there is no column of is passed over.
+  void may_omit(std::vector<std::string> headings) { omissible_ = std::move(headings); }
+
   /// Local. Headings, a rule, the rows; ends in a line break. Where it is wider than the terminal,
-  /// the widest left-aligned columns are cut in the middle of their cells, down to 8 columns each.
+  /// first columns go that may, then the widest left-aligned ones are cut in the middle of their
+  /// cells, down to 8 columns each.
   std::string text(const TextStyle& style) const;
 
  private:
+  /// Width of each column; 0 of one that is left out.
   std::vector<std::size_t> widths(const TextStyle& style) const;
+  void omit(std::vector<std::size_t>& widths, std::size_t most) const;
 
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
+  std::vector<std::string> omissible_;
 };
 
 }  // namespace shardmark::bench

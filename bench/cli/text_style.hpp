@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <optional>
+#include <string>
 
 namespace shardmark::bench {
 
@@ -12,8 +13,11 @@ struct TextStyle {
   bool colour = false;
 };
 
-/// Local. Width and colours on terminals only, not under mpirun and the like; no colours with
-/// NO_COLOR set or TERM=dumb.
+/// Local. The terminal that a standard stream ends in, under mpirun too; empty if it ends in none.
+std::string terminal_of(std::FILE* stream);
+
+/// Local. Width and colours on terminals only; no colours with NO_COLOR set or TERM=dumb. Asked
+/// for anew each time: people change the size of windows.
 TextStyle text_style(std::FILE* stream);
 
 }  // namespace shardmark::bench

@@ -6,6 +6,7 @@
 #include "bench/cli/error_report.hpp"
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/table.hpp"
+#include "bench/cli/text_wrap.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -36,6 +37,34 @@ TEST(Table, CutsTheWidestTextInItsMiddleToFitATerminal) {
   EXPECT_EQ(table.text({{}, true}).substr(0, 8), "\033[1mfqn ");
 }
 
+TEST(Table, LeavesOutColumnsThatMayGoBeforeItCutsNames) {
+  Table table({{"fqn"}, {"a", Table::Align::right}, {"b", Table::Align::right}, {"c"}});
+  table.may_omit({"b", "none", "a"});
+  table.add_row({"model.norm.weight", "1", "22", "x"});
+  EXPECT_EQ(table.text({27, false}),
+            "fqn                a   b  c\n"
+            "-----------------  -  --  -\n"
+            "model.norm.weight  1  22  x\n");
+  EXPECT_EQ(table.text({26, false}),
+            "fqn                a  c\n"
+            "-----------------  -  -\n"
+            "model.norm.weight  1  x\n");
+  EXPECT_EQ(table.text({12, false}),
+            "fqn        c\n"
+            "---------  -\n"
+            "mo...ight  x\n");
+}
+
+TEST(TextWrap, BreaksBetweenWordsOnly) {
+  EXPECT_EQ(wrapped("one two  three", std::nullopt), "one two  three");
+  EXPECT_EQ(wrapped("one two  three", 7), "one two\nthree");
+  EXPECT_EQ(wrapped("one two\nthree four", 9, 2), "one two\nthree\n  four");
+  EXPECT_EQ(wrapped("incomprehensibilities a", 5, 2), "incomprehensibilities\n  a");
+  EXPECT_EQ(wrapped("\033[1mone\033[0m two", 7), "\033[1mone\033[0m two");
+  EXPECT_EQ(wrapped("", 10), "");
+  EXPECT_EQ(wrapped("a b\n", 1), "a\nb\n");
+}
+
 TEST(HumanUnits, KeepThreeDigits) {
   EXPECT_EQ(format_bytes(0), "0 B");
   EXPECT_EQ(format_bytes(1023), "1023 B");
@@ -60,9 +89,12 @@ TEST(HumanUnits, KeepThreeDigits) {
 
 TEST(ErrorReport, HasSixLinesAtMost) {
   const Error error = {ErrorCode::data_loss, "1\n2\n3\n4\n5\n6\n7\n", 3};
-  EXPECT_EQ(error_message(error, false), "shardmark: error: rank 3: 1\n2\n3\n4\n5\n6\n");
-  EXPECT_EQ(error_message({ErrorCode::not_found, "a\nb", -1}, false), "shardmark: error: a\nb\n");
-  EXPECT_EQ(error_message({ErrorCode::not_found, "", -1}, false), "shardmark: error: \n");
+  EXPECT_EQ(error_message(error, {}), "shardmark: error: rank 3: 1\n2\n3\n4\n5\n6\n");
+  EXPECT_EQ(error_message({ErrorCode::not_found, "a\nb", -1}, {}), "shardmark: error: a\nb\n");
+  EXPECT_EQ(error_message({ErrorCode::not_found, "", -1}, {}), "shardmark: error: \n");
+  EXPECT_EQ(error_message({ErrorCode::not_found, "one two three", -1}, {22, false}),
+            "shardmark: error: one\n  two three\n");
+  EXPECT_EQ(error_message(error, {22, false}), error_message(error, {}));
   EXPECT_EQ(
       error_document({ErrorCode::data_loss, "m", 3}),
       "{\n  \"error\": {\n    \"code\": 1,\n    \"message\": \"m\",\n    \"rank\": 3\n  }\n}\n");

@@ -84,9 +84,9 @@ class Composer {
       known.insert(known.end(), {"sweep", "include"});
       return refused(
           value.origin,
-          fmt::format("unknown {} '{}'{}; expected {}",
+          fmt::format("unknown {} '{}', expected {}{}",
                       std::holds_alternative<ConfigValue::Table>(value.data) ? "section" : "key",
-                      name, did_you_mean(name, known), fmt::join(known, ", ")));
+                      name, fmt::join(known, ", "), did_you_mean(name, known)));
     }
     const auto* table = std::get_if<ConfigValue::Table>(&value.data);
     if (table == nullptr) {

@@ -201,7 +201,8 @@ TEST_F(ConfigTest, UnknownNamesComeWithTheNearest) {
               AllOf(HasSubstr(":5: unknown section 'storge'"), HasSubstr("'storage'?")));
   EXPECT_THAT(refusal("[storage]\nkind = \"coordinator\"\n"), HasSubstr("'planner.kind'?"));
   EXPECT_THAT(message(base("inclde = []\n"), ErrorCode::invalid_argument),
-              HasSubstr(":1: unknown key 'inclde'; did you mean 'include'?"));
+              AllOf(HasSubstr(":1: unknown key 'inclde', expected model, "),
+                    HasSubstr("; did you mean 'include'?")));
   EXPECT_THAT(set_refusal("planner.kind=cordinator"),
               HasSubstr("expected one of coordinator, tree, layout; did you mean 'coordinator'?"));
   EXPECT_THAT(set_refusal("planner.kind=zzz"), Not(HasSubstr("did you mean")));

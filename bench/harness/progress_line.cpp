@@ -1,46 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/harness/progress_line.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
+#include "bench/cli/text_style.hpp"
 #include "bench/harness/collective_timer.hpp"
 
 namespace shardmark::bench {
-namespace {
-
-/// A launcher gives its ranks pipes and copies them to its own stream: what counts is where that
-/// goes. Empty if to no terminal.
-std::string terminal_of(std::FILE* stream) {
-  for (const std::string& process : {std::string("self"), std::to_string(getppid())}) {
-    const std::string link = fmt::format("/proc/{}/fd/{}", process, fileno(stream));
-    std::array<char, 256> target{};
-    if (readlink(link.c_str(), target.data(), target.size() - 1) > 0 &&
-        (std::string_view(target.data()).starts_with("/dev/pts/") ||
-         std::string_view(target.data()).starts_with("/dev/tty"))) {
-      return target.data();
-    }
-  }
-  return "";
-}
-
-std::size_t width_of(const std::string& terminal) {
-  winsize size{};
-  const int file = open(terminal.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC);
-  const bool known = file >= 0 && ioctl(file, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  if (file >= 0) {
-    close(file);
-  }
-  return known ? size.ws_col : 80;
-}
-
-}  // namespace
 
 std::string clock_text(double seconds) {
   const auto total = static_cast<long>(std::lround(std::max(seconds, 0.0)));
@@ -52,7 +21,7 @@ std::string clock_text(double seconds) {
 
 ProgressLine::ProgressLine(std::FILE* stream, bool enabled, int num_steps)
     : stream_(stream),
-      terminal_(enabled ? terminal_of(stream) : ""),
+      enabled_(enabled && !terminal_of(stream).empty()),
       num_steps_(num_steps),
       start_s_(steady_seconds()) {}
 
@@ -61,7 +30,7 @@ ProgressLine::~ProgressLine() {
 }
 
 void ProgressLine::show(std::string_view text) {
-  if (terminal_.empty()) {
+  if (!enabled_) {
     return;
   }
   std::string eta;
@@ -69,13 +38,14 @@ void ProgressLine::show(std::string_view text) {
     const double elapsed_s = steady_seconds() - start_s_;
     eta = " eta " + clock_text(elapsed_s / steps_done_ * (num_steps_ - steps_done_));
   }
-  const std::size_t width = std::max(width_of(terminal_), eta.size() + 2) - 1;
+  const auto columns = static_cast<std::size_t>(text_style(stream_).width.value_or(80));
+  const std::size_t width = std::max(columns, eta.size() + 2) - 1;
   fmt::print(stream_, "\r\033[K{}{}", text.substr(0, width - eta.size()), eta);
   std::fflush(stream_);
 }
 
 void ProgressLine::clear() {
-  if (!terminal_.empty()) {
+  if (enabled_) {
     fmt::print(stream_, "\r\033[K");
     std::fflush(stream_);
   }

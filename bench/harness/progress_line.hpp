@@ -29,7 +29,7 @@ class ProgressLine {
 
  private:
   std::FILE* stream_;
-  std::string terminal_;  // empty: shows nothing
+  bool enabled_;
   int num_steps_;
   int steps_done_ = 0;
   double start_s_;

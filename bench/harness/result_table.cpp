@@ -12,6 +12,7 @@
 
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/table.hpp"
+#include "bench/cli/text_wrap.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -190,12 +191,10 @@ std::string legend(std::span<const CaseSummary> summaries) {
   }
   return fmt::format(
       "Medians [min..max] of {} repetition{}. Times run from a barrier to the end of the slowest "
-      "rank: of "
-      "saves\nuntil the caller goes on (returned) and until all fsyncs and the rename are done "
-      "(durable). "
-      "GiB/s: bytes /\nmedian time. imbal: busiest rank / mean. slowest phase: its share of the "
-      "time, its "
-      "rank. cold, warm: page\ncaches of these nodes; servers are not seen.\n",
+      "rank: of saves until the caller goes on (returned) and until all fsyncs and the rename are "
+      "done (durable). GiB/s: bytes / median time. imbal: busiest rank / mean. slowest phase: its "
+      "share of the time, its rank. cold, warm: page caches of these nodes; servers are not "
+      "seen.\n",
       repetitions, repetitions == 1 ? "" : "s");
 }
 
@@ -223,10 +222,11 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
   for (const CaseSummary& summary : summaries) {
     table.add_row(row(summary, labels));
   }
+  table.may_omit({"imbal", "of raw", "returned", "bytes", "slowest phase"});
   TextStyle fitted = style;
   fitted.width = std::min(style.width.value_or(max_table_width), max_table_width);
   std::string text = labels.heading(context) + "\n\n" + table.text(fitted) + "\n" +
-                     remarks(summaries) + legend(summaries);
+                     remarks(summaries) + wrapped(legend(summaries), fitted.width);
   if (!directory.empty()) {
     text += fmt::format(
         "results: {0}/samples.json (every sample; keys: results/README.md)\n"
