@@ -16,6 +16,7 @@
 #include "bench/cli/error_report.hpp"
 #include "bench/cli/launch.hpp"
 #include "bench/cli/text_style.hpp"
+#include "bench/harness/observer_child.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -84,6 +85,9 @@ int run_command_line(int argc, const char* const* argv) {
   const auto report_result = [&](const Result<CommandOutput>& result) {
     return report(result, command->json, first);
   };
+  if (command->observes && launch.size == 1) {
+    fork_observer_child();
+  }
   return command->run_local ? report_result(guarded(command->run_local))
                             : run_collective_command(command->run_collective, report_result);
 }

@@ -79,11 +79,14 @@ ParsedCommand make_command(const CLI::App& command, std::shared_ptr<CommandArgum
     arguments.json = json;
     return ParsedCommand{json, [from, &arguments, function] { return function(arguments); }, {}};
   };
-  const auto collective = [&](auto& arguments, auto* function) {
+  const auto collective = [&](auto& arguments, auto* function, bool observes) {
     arguments.json = json;
-    return ParsedCommand{json, {}, [from, &arguments, function](const Communicator& comm) {
+    return ParsedCommand{json,
+                         {},
+                         [from, &arguments, function](const Communicator& comm) {
                            return function(arguments, comm);
-                         }};
+                         },
+                         observes};
   };
   const std::string& name = command.get_name();
   if (name == "models") {
@@ -99,13 +102,13 @@ ParsedCommand make_command(const CLI::App& command, std::shared_ptr<CommandArgum
     return local(from->inspect, inspect_command);
   }
   if (name == "save") {
-    return collective(from->save, save_command);
+    return collective(from->save, save_command, true);
   }
   if (name == "load") {
-    return collective(from->load, load_command);
+    return collective(from->load, load_command, false);
   }
   from->run.benchmark_flags = command.remaining();
-  return collective(from->run, run_command);
+  return collective(from->run, run_command, true);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ struct ParsedCommand {
   // runs it.
   std::function<Result<CommandOutput>()> run_local;
   CollectiveCommand run_collective;
+  bool observes = false;  // makes checkpoints whose visibility it measures
 };
 
 /// Local. `arguments` without the program's name. Errors: invalid_argument naming the argument and

@@ -16,6 +16,16 @@ Launch detect_launch() {
       break;
     }
   }
+  if (!launch.launched) {
+    return launch;
+  }
+  launch.size = 0;
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}) {
+    if (const char* text = std::getenv(variable); text != nullptr) {
+      launch.size = static_cast<int>(std::strtol(text, nullptr, 10));
+      break;
+    }
+  }
   return launch;
 }
 

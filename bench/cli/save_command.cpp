@@ -9,6 +9,8 @@
 #include "bench/cli/phase_report.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
+#include "bench/harness/collective_timer.hpp"
+#include "bench/harness/visibility.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -17,7 +19,7 @@ namespace {
 struct SaveSummary {
   SaveReport report;  // of rank 0, times replaced by those of the slowest rank
   std::vector<PhaseTimes> phases;
-  std::optional<double> visible_s;  // not measured by this command yet
+  Visibility visibility;
 };
 
 nlohmann::ordered_json optional_number(const std::optional<double>& value) {
@@ -32,7 +34,10 @@ std::string json_text(const SaveSummary& summary) {
   document["num_bytes"] = report.num_bytes;
   document["returned_s"] = report.returned_s;
   document["durable_s"] = report.durable_s;
-  document["visible_s"] = optional_number(summary.visible_s);
+  document["visible_s"] = optional_number(summary.visibility.visible_s);
+  document["visible_from"] = summary.visibility.from.empty()
+                                 ? nlohmann::ordered_json(nullptr)
+                                 : nlohmann::ordered_json(summary.visibility.from);
   document["phases_s"] = phases_document(summary.phases, save_phases);
   document["files"] = report.inventory.files;
   document["disk_bytes"] = report.inventory.num_bytes;
@@ -40,6 +45,12 @@ std::string json_text(const SaveSummary& summary) {
   document["metadata_bytes"] = report.inventory.metadata_bytes;
   document["checksum_bytes"] = report.inventory.checksum_bytes;
   return document.dump(2) + "\n";
+}
+
+std::string visible_text(const Visibility& visibility) {
+  return visibility.visible_s ? fmt::format("; seen by {} after {}", visibility.from,
+                                            format_seconds(*visibility.visible_s))
+                              : "";
 }
 
 std::string human_text(const SaveSummary& summary, const Config& config, int ranks) {
@@ -52,11 +63,12 @@ std::string human_text(const SaveSummary& summary, const Config& config, int ran
         format_seconds(report.returned_s), phases_table(summary.phases, save_phases));
   }
   return fmt::format(
-      "saved {}\n  {} from {} ranks ({}, {}): durable after {}, {}\n  {} files, {} on disk, "
+      "saved {}\n  {} from {} ranks ({}, {}): durable after {}, {}{}\n  {} files, {} on disk, "
       "padding {}\n\n{}",
       report.path, format_bytes(report.num_bytes), ranks, config.model.name,
       config.parallel.strategy, format_seconds(report.durable_s),
-      format_rate(static_cast<double>(report.num_bytes) / report.durable_s), report.inventory.files,
+      format_rate(static_cast<double>(report.num_bytes) / report.durable_s),
+      visible_text(summary.visibility), report.inventory.files,
       format_bytes(report.inventory.num_bytes), format_bytes(report.inventory.padding_bytes),
       phases_table(summary.phases, save_phases));
 }
@@ -77,14 +89,21 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
       Workload::make(workload_options(config), comm.rank(), comm.size(), Memory::allocate);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
   workload->fill(arguments.seed);
+  const NodeTopology topology = NodeTopology::discover(comm);
   comm.barrier();
+  const double start_s = steady_seconds();
   SHARDMARK_ASSIGN_OR_RETURN(
       SaveReport report,
       save(workload->state_dict(),
            save_options(config, arguments.directory, arguments.step, arguments.seed), comm));
   report.returned_s = comm.all_reduce(report.returned_s, MPI_MAX);
   report.durable_s = comm.all_reduce(report.durable_s, MPI_MAX);
-  SaveSummary summary{report, gather_phases(report.phases, comm), std::nullopt};
+  Visibility visibility;
+  if (!report.path.empty()) {
+    SHARDMARK_ASSIGN_OR_RETURN(
+        visibility, observe(arguments.directory, arguments.step, start_s, topology, comm));
+  }
+  SaveSummary summary{report, gather_phases(report.phases, comm), visibility};
   if (!comm.is_root()) {
     return CommandOutput{};
   }

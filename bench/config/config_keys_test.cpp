@@ -233,7 +233,7 @@ TEST_F(ConfigTest, DesignedButNotBuiltIsUnsupported) {
       {"storage.alignment=4096", "\"auto\""},
       {"load.replicas=broadcast", "read"},
       {"run.benchmarks=[\"save\", \"reshard\"]", "save, load"},
-      {"run.benchmarks=[\"ceiling\"]", "save, load"},
+      {"run.benchmarks=[\"reshard\"]", "save, load"},
       {"model.safetensors=a.safetensors", "model.name"}};
   for (const auto& [set, available] : planned) {
     EXPECT_THAT(set_refusal(set, ErrorCode::unsupported),

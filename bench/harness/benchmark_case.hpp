@@ -22,6 +22,7 @@ struct CaseDescription {
   std::string variant;                      // "shared-independent", "coordinator", a hook
   std::string extra;                        // what else a sweep varies: "storage.checksum=none"
   std::map<std::string, std::string> keys;  // the sample's "case": backend, file_layout, io, ...
+  std::string ceiling_group;                // equal where a ceiling moves the bytes of an I/O case
   std::int64_t world_size = 1;
   bool is_virtual = false;
   std::optional<std::string> skipped;  // why it cannot run here; then nothing below is called

@@ -23,7 +23,8 @@ bool concerns(std::string_view family, std::string_view key) {
     return family != "hooks";
   }
   if (section == "storage") {
-    return family == "save" || family == "load";
+    return family == "save" || family == "load" ||
+           (family == "ceiling" && key == "storage.directory");
   }
   return section == "load" && family == "load";
 }
@@ -60,6 +61,22 @@ void add_varied_keys(CaseDescription& description, const SweepCase& point) {
   }
 }
 
+/// Model, sharding and place decide what a ceiling moves, and where.
+std::string ceiling_group(const SweepCase& point) {
+  std::string group = point.config.model.name + "/" + point.config.parallel.strategy;
+  for (const auto& [key, value] : point.varied) {
+    if (concerns("ceiling", key) && std::ranges::find(named_keys, key) == named_keys.end()) {
+      group += fmt::format("/{}:{}", key, unquoted(value));
+    }
+  }
+  return group;
+}
+
+void add_real_world(CaseDescription& description, const SuiteEnvironment& environment) {
+  description.name +=
+      fmt::format("/nodes:{}/ranks:{}", environment.topology.num_nodes(), environment.comm.size());
+}
+
 }  // namespace
 
 CaseDescription describe_io_case(std::string_view family, const SweepCase& point,
@@ -68,14 +85,23 @@ CaseDescription describe_io_case(std::string_view family, const SweepCase& point
   const bool discards = storage.backend == "null";
   const std::string variant = discards ? "null" : fmt::format("{}-{}", storage.layout, storage.io);
   CaseDescription description = describe(family, variant, point, environment);
-  description.name +=
-      fmt::format("/nodes:{}/ranks:{}", environment.topology.num_nodes(), environment.comm.size());
+  add_real_world(description, environment);
+  description.ceiling_group = ceiling_group(point);
   description.keys = {{"backend", storage.backend},
                       {"file_layout", storage.layout},
                       {"io", storage.io},
                       {"planner", point.config.planner.kind},
                       {"dedup", point.config.planner.dedup},
                       {"checksum", storage.checksum}};
+  add_varied_keys(description, point);
+  return description;
+}
+
+CaseDescription describe_ceiling_case(std::string_view variant, const SweepCase& point,
+                                      const SuiteEnvironment& environment) {
+  CaseDescription description = describe("ceiling", variant, point, environment);
+  add_real_world(description, environment);
+  description.ceiling_group = ceiling_group(point);
   add_varied_keys(description, point);
   return description;
 }

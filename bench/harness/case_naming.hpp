@@ -15,6 +15,10 @@ namespace shardmark::bench {
 CaseDescription describe_io_case(std::string_view family, const SweepCase& point,
                                  const SuiteEnvironment& environment);
 
+/// Local. Of a ceiling: family/model/strategy/variant/nodes:N/ranks:R.
+CaseDescription describe_ceiling_case(std::string_view variant, const SweepCase& point,
+                                      const SuiteEnvironment& environment);
+
 /// Local. Of a case without I/O: family/model/strategy/variant/world:W/ranks:R.
 CaseDescription describe_planning_case(std::string_view family, std::string_view variant,
                                        const SweepCase& point, const SuiteEnvironment& environment);

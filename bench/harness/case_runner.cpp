@@ -2,6 +2,7 @@
 #include "bench/harness/case_runner.hpp"
 
 #include "bench/harness/memory_usage.hpp"
+#include "bench/harness/process_io.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -33,12 +34,13 @@ Sample CaseRunner::run(BenchmarkCase& benchmark_case, const TimedLoop& loop) {
   }
   const auto passes = static_cast<double>(benchmark_case.passes());
   const PeakMemoryWatch memory;
+  const auto io_before = process_io();
   TimedOperation timed;
   loop([&] {
     timed = timer_.time([&] { return benchmark_case.operate(); });
     return timed.time.max_s / passes;
   });
-  const auto peak_bytes = memory.peak_bytes();
+  const OperationUsage usage{memory.peak_bytes(), difference(process_io(), io_before)};
   if (const Status operated = agree(timed.status); !operated) {
     return failed(operated);
   }
@@ -46,7 +48,7 @@ Sample CaseRunner::run(BenchmarkCase& benchmark_case, const TimedLoop& loop) {
   if (const Status checked = agree(benchmark_case.check(measurement)); !checked) {
     return failed(checked);
   }
-  return gather_sample(measurement, timed.time, passes, peak_bytes, comm_);
+  return gather_sample(measurement, timed.time, passes, usage, comm_);
 }
 
 Status CaseRunner::warm_up(BenchmarkCase& benchmark_case) {

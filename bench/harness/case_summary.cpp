@@ -40,13 +40,15 @@ std::optional<SlowestPhase> slowest_phase_of(const SamplePointers& samples, doub
 }
 
 bool moves_bytes(const CaseDescription& description) {
-  return description.family == "save" || description.family == "load";
+  return description.family == "save" || description.family == "load" ||
+         description.family == "ceiling";
 }
 
 void add_times(CaseSummary& summary, const SamplePointers& good) {
   summary.time_s = spread_of_samples(good, [](const Sample& s) { return s.time_s; });
   summary.returned_s = spread_of_samples(good, [](const Sample& s) { return s.returned_s; });
   summary.durable_s = spread_of_samples(good, [](const Sample& s) { return s.durable_s; });
+  summary.visible_s = spread_of_samples(good, [](const Sample& s) { return s.visible_s; });
   if (!summary.time_s) {
     return;
   }
@@ -69,11 +71,30 @@ void add_cache_and_memory(CaseSummary& summary, const SamplePointers& good) {
     if (sample->cold) {
       summary.cold =
           summary.cold ? std::max(*summary.cold, sample->cold->state) : sample->cold->state;
+      if (sample->cold->resident_fraction) {
+        summary.resident_fraction =
+            std::max(summary.resident_fraction.value_or(0), *sample->cold->resident_fraction);
+      }
     }
     if (sample->peak_memory && !sample->peak_memory->empty()) {
       summary.peak_memory_bytes = std::max(summary.peak_memory_bytes.value_or(0),
                                            *std::ranges::max_element(*sample->peak_memory));
     }
+  }
+}
+
+void add_counts(CaseSummary& summary, const SamplePointers& good) {
+  const std::string& family = summary.description->family;
+  if (good.empty() || (family != "save" && family != "load")) {
+    return;
+  }
+  const Sample& first = *good.front();
+  const bool saves = family == "save";
+  summary.requests = saves ? first.write_requests : first.read_requests;
+  summary.bytes_moved = saves ? first.bytes_written : first.bytes_read;
+  summary.inventory = first.inventory;
+  if (first.below) {
+    summary.bytes_below = saves ? first.below->write_bytes : first.below->read_bytes;
   }
 }
 
@@ -114,6 +135,7 @@ std::vector<CaseSummary> summarise(std::span<const CaseDescription> cases,
   for (std::size_t i = 0; i < cases.size(); ++i) {
     add_times(summaries[i], good[i]);
     add_cache_and_memory(summaries[i], good[i]);
+    add_counts(summaries[i], good[i]);
   }
   return summaries;
 }

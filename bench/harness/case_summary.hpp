@@ -37,11 +37,18 @@ struct CaseSummary {
   std::optional<TimeSpread> time_s;
   std::optional<TimeSpread> returned_s;
   std::optional<TimeSpread> durable_s;
+  std::optional<TimeSpread> visible_s;
   std::optional<double> imbalance;         // median
   std::optional<double> rate_bytes_per_s;  // bytes over median time, I/O only
   std::optional<SlowestPhase> slowest_phase;
   std::optional<CacheState> cold;                 // the worst of all: any warm repetition shows
+  std::optional<double> resident_fraction;        // likewise the largest
   std::optional<std::int64_t> peak_memory_bytes;  // largest of all ranks and repetitions
+  // I/O only, of all ranks, in the first repetition that was good.
+  std::optional<std::int64_t> requests;
+  std::optional<std::int64_t> bytes_moved;
+  std::optional<std::int64_t> bytes_below;  // by the kernel's count
+  std::optional<DiskInventory> inventory;
 };
 
 /// Local. Median (mean of the two middle ones), minimum and maximum; nullopt of nothing.

@@ -13,6 +13,8 @@
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/table.hpp"
 #include "bench/cli/text_wrap.hpp"
+#include "bench/harness/operation_table.hpp"
+#include "bench/harness/waterfall.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -144,7 +146,14 @@ std::string time_text(const CaseSummary& summary) {
   return summary.time_s ? spread_text(*summary.time_s) : "";
 }
 
-std::vector<std::string> row(const CaseSummary& summary, const Labels& labels) {
+/// Of the fastest raw files, a file a rank, of the same bytes.
+std::string share_text(const CeilingShare& shares) {
+  const auto found = shares.find("posix-per-rank");
+  return found == shares.end() ? "" : fmt::format("{:.0f}%", 100 * found->second);
+}
+
+std::vector<std::string> row(const CaseSummary& summary, const Labels& labels,
+                             const std::optional<std::string>& share) {
   const CaseDescription& description = *summary.description;
   std::vector<std::string> cells = {description.family, description.strategy,
                                     labels.variant(summary)};
@@ -157,6 +166,9 @@ std::vector<std::string> row(const CaseSummary& summary, const Labels& labels) {
   }
   constexpr double gib = 1024.0 * 1024.0 * 1024.0;
   cells.push_back(summary.rate_bytes_per_s ? digits(*summary.rate_bytes_per_s / gib) : "");
+  if (share) {
+    cells.push_back(*share);
+  }
   cells.push_back(summary.imbalance ? fmt::format("{:.2f}", *summary.imbalance) : "");
   const auto& slowest = summary.slowest_phase;
   cells.push_back(slowest ? fmt::format("{} {:.0f}% r{}", phase_name(slowest->phase),
@@ -210,27 +222,42 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
                          const std::string& directory, const TextStyle& style) {
   using Align = Table::Align;
   const Labels labels(summaries);
-  Table table({{"family", Align::left},
-               {"strategy", Align::left},
-               {"case", Align::left},
-               {"bytes", Align::right},
-               {"returned", Align::right},
-               {"durable/time", Align::right},
-               {"GiB/s", Align::right},
-               {"imbal", Align::right},
-               {"slowest phase", Align::left}});
+  const std::vector<Waterfall> falls = waterfalls(summaries);
+  std::vector<Table::Column> columns = {
+      {"family", Align::left}, {"strategy", Align::left},  {"case", Align::left},
+      {"bytes", Align::right}, {"returned", Align::right}, {"durable/time", Align::right},
+      {"GiB/s", Align::right}, {"imbal", Align::right},    {"slowest phase", Align::left}};
+  if (!falls.empty()) {
+    columns.insert(columns.begin() + 7, {"of raw", Align::right});
+  }
+  Table table(columns);
   for (const CaseSummary& summary : summaries) {
-    table.add_row(row(summary, labels));
+    if (summary.description->family == "ceiling" && summary.time_s && summary.failed == 0) {
+      continue;  // stands in the waterfall
+    }
+    table.add_row(row(summary, labels,
+                      falls.empty()
+                          ? std::nullopt
+                          : std::optional(share_text(ceiling_shares(summary, summaries)))));
   }
   table.may_omit({"imbal", "of raw", "returned", "bytes", "slowest phase"});
   TextStyle fitted = style;
   fitted.width = std::min(style.width.value_or(max_table_width), max_table_width);
   std::string text = labels.heading(context) + "\n\n" + table.text(fitted) + "\n" +
                      remarks(summaries) + wrapped(legend(summaries), fitted.width);
+  if (!falls.empty()) {
+    text += wrapped(
+        "of raw: the rate over that of raw files, one a rank (the faster of buffered and "
+        "O_DIRECT).\n",
+        fitted.width);
+    text += waterfall_text(falls, summaries);
+  }
+  text += operation_table(summaries, fitted);
   if (!directory.empty()) {
     text += fmt::format(
-        "results: {0}/samples.json (every sample; keys: results/README.md)\n"
-        "         {0}/benchmark.json (Google Benchmark's form)\n",
+        "\nresults: {0}/samples.json (every sample; keys: results/README.md)\n"
+        "         {0}/benchmark.json (Google Benchmark's form)\n"
+        "         {0}/trace.json (every rank's phases, for a trace viewer)\n",
         directory);
   }
   return text;

@@ -18,6 +18,7 @@
 #include "bench/harness/progress_line.hpp"
 #include "bench/harness/samples_json.hpp"
 #include "bench/harness/text_file.hpp"
+#include "bench/harness/trace_json.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -50,6 +51,7 @@ class Session {
     }
     tear_down();
     note(comm_.agree(write_samples()));
+    note(comm_.agree(write_trace()));
     progress_.clear();
     result_.must_stop = runner_.must_stop();
     return std::move(result_);
@@ -189,6 +191,14 @@ class Session {
         replace_text_file(path, samples_json(context_, result_.cases, result_.samples)));
     on_interruption_say("complete rounds so far: " + path);
     return {};
+  }
+
+  Status write_trace() const {
+    if (!comm_.is_root() || result_.samples.empty() || settings_.directory.empty()) {
+      return {};
+    }
+    return replace_text_file(settings_.directory + "/trace.json",
+                             trace_json(context_, result_.cases, result_.samples));
   }
 
   std::vector<BenchmarkCase*> cases_;

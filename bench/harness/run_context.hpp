@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/cli/build_info.hpp"
+#include "bench/harness/clock_offsets.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/mpi/node_topology.hpp"
@@ -38,6 +39,7 @@ struct RunContext {
   std::string started;  // ISO 8601, UTC
   std::uint64_t shuffle_seed = 0;
   std::vector<std::string> command_line;
+  std::vector<ClockOffset> clock_offsets;  // by node
 
   int num_ranks() const noexcept { return static_cast<int>(topology.node_of_rank.size()); }
   std::vector<std::int64_t> ranks_per_node() const;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 
+#include "bench/ceiling/ceiling_cases.hpp"
 #include "bench/harness/case_summary.hpp"
 #include "bench/harness/memory_usage.hpp"
 #include "bench/harness/result_table.hpp"
@@ -32,13 +33,14 @@ using Cases = std::vector<std::unique_ptr<BenchmarkCase>>;
 Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environment) {
   Cases cases;
   std::set<std::string> names;
+  const auto ceiling_memory = std::make_shared<SharedCeilingMemory>();
   const auto add = [&](std::unique_ptr<BenchmarkCase> made) {
     // Points that differ only in what does not concern a family are one case of it.
     if (names.insert(made->description().name).second) {
       cases.push_back(std::move(made));
     }
   };
-  for (const std::string_view family : {"hooks", "plan", "save", "load"}) {
+  for (const std::string_view family : {"hooks", "plan", "save", "load", "ceiling"}) {
     for (const SweepCase& point : points) {
       const auto& wanted = point.config.run.benchmarks;
       if (std::ranges::find(wanted, family) == wanted.end()) {
@@ -52,6 +54,9 @@ Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environmen
                               [&](auto& made) { add(std::move(made)); });
       } else if (family == "save") {
         add(make_save_case(point, environment));
+      } else if (family == "ceiling") {
+        std::ranges::for_each(make_ceiling_cases(point, environment, ceiling_memory),
+                              [&](auto& made) { add(std::move(made)); });
       } else {
         add(make_load_case(point, environment));
       }
@@ -89,7 +94,8 @@ std::vector<std::string> directories_of(std::span<const SweepCase> points) {
     const RunConfig& run = point.config.run;
     const bool saves = std::ranges::any_of(
         run.benchmarks, [](const auto& family) { return family == "save" || family == "load"; });
-    if (saves && point.config.storage.backend != "null") {
+    const bool has_ceilings = std::ranges::find(run.benchmarks, "ceiling") != run.benchmarks.end();
+    if (has_ceilings || (saves && point.config.storage.backend != "null")) {
       directories.insert(point.config.storage.directory);
     }
   }
@@ -101,6 +107,7 @@ RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& o
                         const Communicator& comm) {
   RunContext context;
   context.topology = NodeTopology::discover(comm);
+  context.clock_offsets = measure_clock_offsets(context.topology, comm);
   context.shuffle_seed = common_shuffle_seed(options.shuffle_seed, comm);
   context.command_line = options.command_line;
   if (comm.is_root()) {

@@ -116,6 +116,51 @@ TEST_F(Suite, MeasuresVerifiesAndKeepsWhatItWasTold) {
   EXPECT_EQ(repetitions["hooks/tiny/fsdp/get_tensor_shard/world:" + ranks + "/ranks:" + ranks], 2);
 }
 
+TEST_F(Suite, CeilingsMoveTheBytesOfTheirCheckpointAndLeaveNothing) {
+  const auto outcome =
+      run_suite(points({"run.repetitions=1", "run.benchmarks=[\"save\", \"load\", \"ceiling\"]"}),
+                options_, world());
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_FALSE(outcome->error) << outcome->error->message;
+  if (!world().is_root()) {
+    return;
+  }
+  EXPECT_TRUE(steps().empty());
+  EXPECT_THAT(outcome->text, HasSubstr("waterfall, save of tiny/fsdp"));
+  const auto document = read("samples.json");
+  std::map<std::string, std::int64_t> bytes;
+  for (const auto& sample : document["samples"]) {
+    EXPECT_EQ(sample["verified"], true) << sample["name"];
+    bytes[sample["family"] == "ceiling" ? sample["case"]["operation"].get<std::string>()
+                                        : sample["family"].get<std::string>() + "d"] =
+        sample["num_bytes"];
+    if (sample["family"] == "save") {
+      EXPECT_EQ(sample["visible_s"].is_null(), world().size() == 1);  // no child in a test
+      EXPECT_EQ(sample["visible_from"].is_null(), world().size() == 1);
+    }
+  }
+  const std::int64_t rounding = 4096 * world().size();
+  EXPECT_GE(bytes["save"], bytes["saved"]);
+  EXPECT_LT(bytes["save"], bytes["saved"] + rounding);
+  EXPECT_GE(bytes["load"], bytes["loadd"]);
+  EXPECT_LT(bytes["load"], bytes["loadd"] + rounding);
+  ASSERT_EQ(document["waterfalls"].size(), 2U);
+  for (const auto& waterfall : document["waterfalls"]) {
+    ASSERT_EQ(waterfall["layers"].size(), 6U);
+    EXPECT_EQ(waterfall["layers"][5]["layer"], "shardmark");
+    EXPECT_EQ(waterfall["layers"][5]["of_ceilings"].size(), 9U);
+  }
+  const auto trace = read("trace.json");
+  std::set<int> ranks;
+  for (const auto& event : trace["traceEvents"]) {
+    if (event["ph"] == "X") {
+      ranks.insert(event["tid"].get<int>());
+      EXPECT_GE(event["ts"].get<double>(), 0);
+    }
+  }
+  EXPECT_EQ(ranks.size(), static_cast<std::size_t>(world().size()));
+}
+
 TEST_F(Suite, TheNullBackEndHasNothingToLoadOrVerify) {
   const auto outcome =
       run_suite(points({"storage.backend=null", "run.repetitions=1"}), options_, world());

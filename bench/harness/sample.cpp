@@ -67,6 +67,34 @@ void gather_memory_and_balance(Sample& sample, const Measurement& measurement,
   }
 }
 
+void sum_io(Sample& sample, const std::optional<ProcessIo>& own, const Communicator& comm) {
+  std::array<std::int64_t, 3> sums = {own ? own->read_bytes : 0, own ? own->write_bytes : 0,
+                                      own ? 0 : 1};
+  comm.all_reduce(std::span<std::int64_t>(sums), MPI_SUM);
+  if (sums[2] == 0) {
+    sample.below = ProcessIo{sums[0], sums[1]};
+  }
+}
+
+void gather_events(Sample& sample, std::span<const PhaseEvent> events, const Communicator& comm) {
+  constexpr std::size_t width = 3;
+  const auto most =
+      static_cast<std::size_t>(comm.all_reduce(static_cast<std::int64_t>(events.size()), MPI_MAX));
+  std::vector<std::int64_t> own(most * width, -1);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    own[i * width] = static_cast<std::int64_t>(events[i].phase);
+    own[i * width + 1] = events[i].begin_ns;
+    own[i * width + 2] = events[i].end_ns;
+  }
+  const auto all = comm.gather(std::span<const std::int64_t>(own));
+  for (std::size_t at = 0; at < all.size(); at += most * width) {
+    std::vector<PhaseEvent>& of_rank = sample.events.emplace_back();
+    for (std::size_t i = at; i < at + most * width && all[i] >= 0; i += width) {
+      of_rank.push_back({static_cast<Phase>(all[i]), all[i + 1], all[i + 2]});
+    }
+  }
+}
+
 }  // namespace
 
 RankSpread spread_of(std::span<const double> values) {
@@ -90,8 +118,10 @@ std::vector<double> phase_seconds(const Sample& sample, Phase phase) {
 }
 
 Sample gather_sample(const Measurement& measurement, const CollectiveTime& time, double passes,
-                     std::optional<std::int64_t> peak_memory_bytes, const Communicator& comm) {
+                     const OperationUsage& usage, const Communicator& comm) {
   Sample sample;
+  sample.visible_s = measurement.visible_s;
+  sample.visible_from = measurement.visible_from;
   sample.phase_list.assign(measurement.phase_list.begin(), measurement.phase_list.end());
   sample.num_bytes = measurement.num_bytes;
   sample.verify_bytes_read = measurement.verify_bytes_read;
@@ -102,7 +132,9 @@ Sample gather_sample(const Measurement& measurement, const CollectiveTime& time,
   sample.verified = measurement.verified;
   gather_times(sample, measurement, time, passes, comm);
   sum_counts(sample, measurement, comm);
-  gather_memory_and_balance(sample, measurement, peak_memory_bytes, comm);
+  gather_memory_and_balance(sample, measurement, usage.peak_memory_bytes, comm);
+  sum_io(sample, usage.io, comm);
+  gather_events(sample, measurement.events, comm);
   return sample;
 }
 

@@ -53,6 +53,21 @@ struct Measurement {
   std::vector<IoModeRecord> io_modes;
   std::map<std::string, double> metrics;
   std::optional<bool> verified;
+  std::optional<double> visible_s;  // rank 0's
+  std::string visible_from;
+  std::vector<PhaseEvent> events;  // when the phases were, on this rank's clock
+};
+
+/// What the kernel counts for this process.
+struct ProcessIo {
+  std::int64_t read_bytes = 0;   // fetched from storage
+  std::int64_t write_bytes = 0;  // sent, or dirtied to be sent, to storage
+};
+
+/// What an operation took beside its time, on this rank.
+struct OperationUsage {
+  std::optional<std::int64_t> peak_memory_bytes;
+  std::optional<ProcessIo> io;
 };
 
 /// One repetition of one case over all ranks: an element of samples.json.
@@ -64,10 +79,14 @@ struct Sample {
   std::optional<double> time_s;  // absent after a failure, like everything measured
   std::optional<double> returned_s;
   std::optional<double> durable_s;
+  std::optional<double> visible_s;
+  std::string visible_from;
   std::vector<Phase> phase_list;
   std::vector<double> total_s;                           // by rank
   std::vector<PhaseTimes> phases;                        // by rank
   std::optional<std::vector<std::int64_t>> peak_memory;  // bytes, by rank
+  std::optional<ProcessIo> below;                        // of all ranks
+  std::vector<std::vector<PhaseEvent>> events;           // by rank
 
   std::optional<std::int64_t> num_bytes;
   std::optional<std::int64_t> bytes_read;
@@ -104,6 +123,6 @@ std::vector<double> phase_seconds(const Sample& sample, Phase phase);
 /// Collective. Joins the ranks' parts; complete on rank 0 only, but for time_s, which every rank
 /// gets. All times are divided by `passes`.
 Sample gather_sample(const Measurement& measurement, const CollectiveTime& time, double passes,
-                     std::optional<std::int64_t> peak_memory_bytes, const Communicator& comm);
+                     const OperationUsage& usage, const Communicator& comm);
 
 }  // namespace shardmark::bench

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "bench/harness/waterfall.hpp"
+
 namespace shardmark::bench {
 namespace {
 
@@ -53,6 +55,13 @@ Json inventory_json(const std::optional<DiskInventory>& inventory) {
   return {{"files", inventory->files},
           {"num_bytes", inventory->num_bytes},
           {"padding_bytes", inventory->padding_bytes}};
+}
+
+Json below_json(const std::optional<ProcessIo>& below) {
+  if (!below) {
+    return nullptr;
+  }
+  return {{"read", below->read_bytes}, {"written", below->write_bytes}};
 }
 
 Json cold_json(const std::optional<CacheReport>& cold) {
@@ -125,13 +134,15 @@ Json sample_json(const RunContext& context, const CaseDescription& of, const Sam
                {"time_s", or_null(sample.time_s)},
                {"returned_s", or_null(sample.returned_s)},
                {"durable_s", or_null(sample.durable_s)},
-               {"visible_s", nullptr}};
+               {"visible_s", or_null(sample.visible_s)},
+               {"visible_from", text_or_null(sample.visible_from)}};
   add_phases(json, sample);
   json["bytes_read"] = or_null(sample.bytes_read);
   json["bytes_written"] = or_null(sample.bytes_written);
   json["read_requests"] = or_null(sample.read_requests);
   json["write_requests"] = or_null(sample.write_requests);
   json["verify_bytes_read"] = or_null(sample.verify_bytes_read);
+  json["bytes_below"] = below_json(sample.below);
   json["inventory"] = inventory_json(sample.inventory);
   json["cold"] = cold_json(sample.cold);
   json["io_modes"] = io_modes_json(sample.io_modes);
@@ -166,11 +177,33 @@ Json summary_json(const CaseSummary& summary) {
           {"time_s", spread_json(summary.time_s)},
           {"returned_s", spread_json(summary.returned_s)},
           {"durable_s", spread_json(summary.durable_s)},
+          {"visible_s", spread_json(summary.visible_s)},
           {"imbalance", or_null(summary.imbalance)},
           {"slowest", slowest},
           {"cold", summary.cold ? Json(cache_state_name(*summary.cold)) : Json(nullptr)},
           {"peak_memory_bytes", or_null(summary.peak_memory_bytes)},
           {"error", error_json(summary.error)}};
+}
+
+Json waterfall_json(const Waterfall& waterfall, std::span<const CaseSummary> summaries) {
+  Json layers = Json::array();
+  for (const WaterfallLayer& layer : waterfall.layers) {
+    layers.push_back({{"layer", layer.layer},
+                      {"name", layer.summary->description->name},
+                      {"num_bytes", or_null(layer.summary->num_bytes)},
+                      {"time_s", layer.summary->time_s->median},
+                      {"of_below", or_null(layer.of_below)},
+                      {"of_ceilings", Json(ceiling_shares(*layer.summary, summaries))}});
+  }
+  return {{"group", waterfall.group}, {"operation", waterfall.operation}, {"layers", layers}};
+}
+
+Json waterfalls_json(std::span<const CaseSummary> summaries) {
+  Json list = Json::array();
+  for (const Waterfall& waterfall : waterfalls(summaries)) {
+    list.push_back(waterfall_json(waterfall, summaries));
+  }
+  return list;
 }
 
 std::string dumped(const Json& document) {
@@ -186,7 +219,9 @@ std::string summary_json(std::span<const CaseSummary> summaries, const std::stri
   for (const CaseSummary& summary : summaries) {
     list.push_back(summary_json(summary));
   }
-  Json document = {{"directory", text_or_null(directory)}, {"cases", list}};
+  Json document = {{"directory", text_or_null(directory)},
+                   {"cases", list},
+                   {"waterfalls", waterfalls_json(summaries)}};
   if (error) {
     document["error"] = error_json(error);
   }
@@ -201,7 +236,8 @@ std::string samples_json(const RunContext& context, std::span<const CaseDescript
   }
   const Json document = {{"schema_version", samples_schema_version},
                          {"context", context_json(context)},
-                         {"samples", list}};
+                         {"samples", list},
+                         {"waterfalls", waterfalls_json(summarise(cases, samples))}};
   return dumped(document);
 }
 

@@ -30,13 +30,17 @@ Status check_space(std::span<const SweepCase> points, WorkloadPool& workloads) {
   std::map<std::string, Need> needs;
   for (const SweepCase& point : points) {
     const Config& config = point.config;
-    if (config.storage.backend == "null" || (!runs(config, "save") && !runs(config, "load"))) {
+    const bool stores =
+        config.storage.backend != "null" && (runs(config, "save") || runs(config, "load"));
+    if (!stores && !runs(config, "ceiling")) {
       continue;
     }
     SHARDMARK_ASSIGN_OR_RETURN(const Workload* workload, workloads.get(config, Memory::none));
     const std::int64_t num_bytes = workload->global_num_bytes();
     Need& need = needs[config.storage.directory];
-    need.pinned += runs(config, "load") ? num_bytes : 0;
+    need.pinned += stores && runs(config, "load") ? num_bytes : 0;
+    // What the load ceilings read: a file a rank, and one shared file.
+    need.pinned += runs(config, "ceiling") ? 2 * num_bytes : 0;
     need.largest = std::max(need.largest, num_bytes);
     need.keep = config.run.keep;
   }

@@ -60,6 +60,7 @@ class LoadCase final : public BenchmarkCase {
   Status check(Measurement& measurement) override {
     measurement.phase_list = load_phases;
     measurement.phases = report_.phases;
+    measurement.events = report_.events;
     measurement.num_bytes = environment_.comm.all_reduce(report_.num_bytes, MPI_SUM);
     measurement.bytes_read = report_.bytes_read;
     measurement.read_requests = report_.read_requests;

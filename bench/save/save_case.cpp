@@ -10,6 +10,8 @@
 
 #include "bench/config/lib_options.hpp"
 #include "bench/harness/case_naming.hpp"
+#include "bench/harness/collective_timer.hpp"
+#include "bench/harness/visibility.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
@@ -59,6 +61,7 @@ class SaveCase final : public BenchmarkCase {
   }
 
   Status operate() override {
+    start_s_ = steady_seconds();
     const SaveOptions options =
         save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed);
     SHARDMARK_ASSIGN_OR_RETURN(report_, save(workload_->state_dict(), options, environment_.comm));
@@ -72,6 +75,11 @@ class SaveCase final : public BenchmarkCase {
       return counted;  // the null back end keeps nothing
     }
     environment_.checkpoints.committed(checkpoint_);
+    SHARDMARK_ASSIGN_OR_RETURN(const Visibility visibility,
+                               observe(checkpoint_.directory, checkpoint_.step, start_s_,
+                                       environment_.topology, environment_.comm));
+    measurement.visible_s = visibility.visible_s;
+    measurement.visible_from = visibility.from;
     const Status verified = environment_.comm.agree(counted ? verify(measurement) : counted);
     // Also after a failure: the run may make many more.
     const Status removed = environment_.checkpoints.remove_old(environment_.comm);
@@ -82,6 +90,7 @@ class SaveCase final : public BenchmarkCase {
   void describe_result(Measurement& measurement) const {
     measurement.phase_list = save_phases;
     measurement.phases = report_.phases;
+    measurement.events = report_.events;
     measurement.returned_s = report_.returned_s;
     measurement.durable_s = report_.durable_s;
     measurement.num_bytes = report_.num_bytes;
@@ -135,6 +144,7 @@ class SaveCase final : public BenchmarkCase {
   SuiteEnvironment& environment_;
   Workload* workload_ = nullptr;
   CheckpointSteps::Checkpoint checkpoint_;
+  double start_s_ = 0;
   SaveReport report_;
 };
 

@@ -5,6 +5,7 @@ import collections
 import json
 import pathlib
 import re
+import statistics
 
 import jsonschema
 
@@ -110,7 +111,7 @@ def time_problems(sample):
 
 def needs_verification(sample):
     discards = sample["case"].get("backend") == "null"
-    return sample["family"] in PHASES and not discards
+    return (sample["family"] in PHASES or sample["family"] == "ceiling") and not discards
 
 
 def sample_problems(sample, allow_unverified):
@@ -146,6 +147,28 @@ def run_problems(samples):
     for name, found in repetitions.items():
         if sorted(found) != list(range(len(found))):
             yield f"{name}: repetitions are {sorted(found)}"
+
+
+def waterfall_problems(waterfalls, samples):
+    """Medians and shares are those that the samples give."""
+    times = collections.defaultdict(list)
+    for sample in samples:
+        if sample["time_s"] is not None:
+            times[sample["name"]].append(sample["time_s"])
+    for waterfall in waterfalls:
+        below = None
+        for layer in waterfall["layers"]:
+            name = layer["name"]
+            if not times[name]:
+                yield f"waterfalls: {name} has no samples"
+                continue
+            if abs(statistics.median(times[name]) - layer["time_s"]) > 1e-6 * layer["time_s"]:
+                yield f"waterfalls: {name}: time_s is not the median of its samples"
+            rate = layer["num_bytes"] / layer["time_s"]
+            if below is not None and abs(layer["of_below"] - rate / below) > 1e-3 * rate / below:
+                yield f"waterfalls: {name}: of_below is {layer['of_below']}, rates give {rate / below}"
+            if layer["layer"] != "shardmark":
+                below = rate
 
 
 def benchmark_problems(benchmark, samples):
@@ -193,6 +216,7 @@ def check_results(directory, allow_unverified=False):
         found = sample_problems(sample, allow_unverified)
         problems += [f"{label(position, sample)}: {problem}" for problem in found]
     problems += run_problems(samples)
+    problems += waterfall_problems(document.get("waterfalls", []), samples)
     problems += benchmark_problems(benchmark, samples)
     if (directory / "trace.json").exists():
         try:

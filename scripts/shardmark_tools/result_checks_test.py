@@ -183,6 +183,32 @@ class ResultChecks(unittest.TestCase):
         self.assert_found(lambda d, b: b.pop("benchmarks"), "no list 'benchmarks'")
         self.assert_found(lambda d, b: b["context"].update(x=float("nan")), "NaN is not JSON")
 
+    def test_waterfalls(self):
+        def layer(benchmark, kind, document, of_below, **changes):
+            times = [s["time_s"] for s in document["samples"] if s["name"] == benchmark]
+            made = {"layer": kind, "name": benchmark, "num_bytes": 1024, "time_s": sum(times) / 2}
+            return {**made, "of_below": of_below, "of_ceilings": {}, **changes}
+
+        def plant(of_below, **changes):
+            def change(document, _):
+                load, save = document["samples"][1]["name"], document["samples"][0]["name"]
+                layers = [
+                    layer(load, "memcpy", document, None),
+                    layer(save, "shardmark", document, of_below, **changes),
+                ]
+                document["waterfalls"] = [{"group": "g", "operation": "save", "layers": layers}]
+
+            return change
+
+        document, benchmark = make_results()
+        plant(None)(document, None)
+        load, save = (layer["time_s"] for layer in document["waterfalls"][0]["layers"])
+        plant(load / save)(document, None)
+        self.assertEqual([], self.problems(document, benchmark))
+        self.assert_found(plant(load / save * 1.1), "of_below is")
+        self.assert_found(plant(load / save, time_s=1.0), "not the median of its samples")
+        self.assert_found(plant(load / save, name="save/other"), "save/other has no samples")
+
     def test_context_counts(self):
         self.assert_found(lambda d, b: d["context"].update(hosts=["a"]), "hosts has 1 entries")
         self.assert_found(lambda d, b: d["context"].update(ranks=4), "ranks_per_node sums to 3")

@@ -57,6 +57,7 @@ class Load {
     report.unverified_chunks = verification.counts().unverified;
     report.verify_bytes_read = verification.counts().bytes_read;
     report.phases = clock_.stop();
+    report.events = clock_.events();
     report.total_s = report.phases.total_s();
     return report;
   }

@@ -32,8 +32,9 @@ struct LoadReport {
   std::int64_t verified_chunks = 0;
   std::int64_t unverified_chunks = 0;
   std::int64_t verify_bytes_read = 0;
-  double total_s = 0;  // this rank
-  PhaseTimes phases;   // sum to total_s
+  double total_s = 0;              // this rank
+  PhaseTimes phases;               // sum to total_s
+  std::vector<PhaseEvent> events;  // when they were
 };
 
 /// Collective. Reads a checkpoint into what `state_dict` refers to, at any world size and sharding.

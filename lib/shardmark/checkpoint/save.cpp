@@ -36,6 +36,7 @@ class Save {
       report_.statistics = std::move(planning_.global->statistics);
     }
     report_.phases = clock_.stop();
+    report_.events = clock_.events();
     report_.returned_s = report_.phases.total_s();
     // The caller of a synchronous save goes on when every rank knows that the step is durable.
     report_.durable_s = report_.returned_s;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
@@ -41,6 +42,7 @@ struct SaveReport {
   double returned_s = 0;            // until the caller may go on
   double durable_s = 0;             // until all fsyncs are done and the step is renamed
   PhaseTimes phases;                // sum to this rank's total
+  std::vector<PhaseEvent> events;   // when they were
   std::int64_t bytes_written = 0;   // elements and checksums, by this rank
   std::int64_t write_requests = 0;  // HDF5 transfers of this rank
   std::uint32_t no_collective_cause =

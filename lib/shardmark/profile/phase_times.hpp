@@ -3,6 +3,8 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
+#include <vector>
 
 #include "shardmark/profile/phase.hpp"
 
@@ -23,6 +25,13 @@ struct PhaseTimes {
   }
 };
 
+/// One stretch of one phase, on this node's steady clock.
+struct PhaseEvent {
+  Phase phase = Phase::wait;
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+};
+
 /// Local. Splits the time from its making to stop() into exclusive phases: exactly one is current
 /// at any time, so the phases sum to the total by construction. Not for several threads.
 class PhaseClock {
@@ -41,13 +50,21 @@ class PhaseClock {
   double elapsed_s() const;
   const PhaseTimes& times() const noexcept { return times_; }
 
+  /// The stretches in order, at most max_events of them: the shortest are left out of a longer
+  /// list, so that a timeline costs the same however many pieces a save has.
+  const std::vector<PhaseEvent>& events() const noexcept { return events_; }
+  static constexpr std::size_t max_events = 256;
+
  private:
   void charge();
+  void record(Clock::time_point end);
 
   Phase current_;
   Clock::time_point start_;
   Clock::time_point since_;
   PhaseTimes times_;
+  std::vector<PhaseEvent> events_;
+  std::int64_t shortest_event_ns_ = 0;  // what is shorter is left out
 };
 
 /// A phase for one scope; the phase around it resumes after.

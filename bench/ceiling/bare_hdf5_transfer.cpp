@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <hdf5.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "bench/ceiling/ceiling_transfer.hpp"
+#include "shardmark/storage/hdf5/handle.hpp"
+#include "shardmark/storage/hdf5/hdf5_call.hpp"
+#include "shardmark/storage/posix/file.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+constexpr const char* dataset_name = "bytes";
+constexpr hsize_t alignment_bytes = hsize_t{1} << 20;
+
+/// One HDF5 file with one dataset of bytes, and how it is moved.
+struct BareFile {
+  H5File file;
+  H5Dataset dataset;
+  H5Properties transfer;
+};
+
+Result<BareFile> open_bare(const CeilingTransfer& transfer) {
+  const std::string& path = transfer.paths.front();
+  const H5Properties access(H5Pcreate(H5P_FILE_ACCESS));
+  BareFile bare;
+  bare.transfer = H5Properties(H5Pcreate(H5P_DATASET_XFER));
+  herr_t set = H5Pset_fapl_mpio(access.get(), transfer.comm.handle(), MPI_INFO_NULL);
+  set |= H5Pset_alignment(access.get(), 1, alignment_bytes);
+  set |= H5Pset_dxpl_mpio(bare.transfer.get(), transfer.option.collective ? H5FD_MPIO_COLLECTIVE
+                                                                          : H5FD_MPIO_INDEPENDENT);
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(set, "H5Pset_fapl_mpio", path.c_str()));
+  if (!transfer.kind.saves) {
+    SHARDMARK_ASSIGN_OR_RETURN(
+        bare.file, hdf5_handle<H5File>(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()),
+                                       "H5Fopen", path.c_str()));
+    SHARDMARK_ASSIGN_OR_RETURN(
+        bare.dataset, hdf5_handle<H5Dataset>(H5Dopen2(bare.file.get(), dataset_name, H5P_DEFAULT),
+                                             "H5Dopen2", path.c_str()));
+    return bare;
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(bare.file, hdf5_handle<H5File>(H5Fcreate(path.c_str(), H5F_ACC_TRUNC,
+                                                                      H5P_DEFAULT, access.get()),
+                                                            "H5Fcreate", path.c_str()));
+  const auto size = static_cast<hsize_t>(transfer.total_bytes);
+  const H5Space space(H5Screate_simple(1, &size, nullptr));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      bare.dataset,
+      hdf5_handle<H5Dataset>(H5Dcreate2(bare.file.get(), dataset_name, H5T_STD_U8LE, space.get(),
+                                        H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                             "H5Dcreate2", path.c_str()));
+  return bare;
+}
+
+Status move_piece(const BareFile& bare, const CeilingTransfer& transfer,
+                  const CeilingPiece* piece) {
+  const H5Space in_file(H5Dget_space(bare.dataset.get()));
+  const auto start = static_cast<hsize_t>(piece == nullptr ? 0 : piece->position);
+  const auto count = static_cast<hsize_t>(piece == nullptr ? 1 : piece->num_bytes);
+  const H5Space in_memory(H5Screate_simple(1, &count, nullptr));
+  std::byte nothing{};
+  if (piece == nullptr) {
+    H5Sselect_none(in_file.get());
+    H5Sselect_none(in_memory.get());
+  } else {
+    H5Sselect_hyperslab(in_file.get(), H5S_SELECT_SET, &start, nullptr, &count, nullptr);
+  }
+  if (transfer.kind.saves) {
+    const std::byte* from = piece == nullptr ? &nothing : transfer.memory.source(*piece).data();
+    return hdf5_status(H5Dwrite(bare.dataset.get(), H5T_STD_U8LE, in_memory.get(), in_file.get(),
+                                bare.transfer.get(), from),
+                       "H5Dwrite", "of a ceiling");
+  }
+  std::byte* to = piece == nullptr ? &nothing : transfer.memory.target(*piece).data();
+  return hdf5_status(H5Dread(bare.dataset.get(), H5T_STD_U8LE, in_memory.get(), in_file.get(),
+                             bare.transfer.get(), to),
+                     "H5Dread", "of a ceiling");
+}
+
+/// After a failure inside HDF5 its file stays open: closing could wait for ever.
+Status give_up(BareFile& bare, const Status& why) {
+  bare.dataset.release();
+  bare.file.release();
+  mark_hdf5_unusable();
+  return why;
+}
+
+}  // namespace
+
+Status move_through_hdf5(const CeilingTransfer& transfer) {
+  const bool saves = transfer.kind.saves;
+  transfer.clock.enter(saves ? Phase::write : Phase::read);
+  SHARDMARK_RETURN_IF_ERROR(transfer.comm.agree(prepare_hdf5()));
+  auto opened = open_bare(transfer);
+  if (const Status agreed = transfer.comm.agree(Status(opened)); !agreed) {
+    mark_hdf5_unusable();
+    return agreed;
+  }
+  BareFile bare = std::move(*opened);
+  std::size_t rounds = transfer.pieces.size();
+  if (transfer.option.collective) {
+    rounds = static_cast<std::size_t>(
+        transfer.comm.all_reduce(static_cast<std::int64_t>(rounds), MPI_MAX));
+  }
+  Status moved;
+  for (std::size_t i = 0; i < rounds; ++i) {
+    const CeilingPiece* piece = i < transfer.pieces.size() && moved ? &transfer.pieces[i] : nullptr;
+    if (piece != nullptr || transfer.option.collective) {
+      const Status done = move_piece(bare, transfer, piece);
+      moved = moved ? done : moved;
+    }
+  }
+  if (const Status agreed = transfer.comm.agree(moved); !agreed) {
+    return give_up(bare, agreed);
+  }
+  if (saves) {
+    transfer.clock.enter(Phase::flush);
+  }
+  bare.dataset = H5Dataset();
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(H5Fclose(bare.file.release()), "H5Fclose", "of a ceiling"));
+  return saves ? fsync_path(transfer.paths.front()) : Status();
+}
+
+Result<std::int64_t> bare_dataset_address(const std::string& path, const Communicator& comm) {
+  Status found;
+  std::int64_t address = 0;
+  if (comm.is_root()) {
+    found = [&]() -> Status {
+      SHARDMARK_RETURN_IF_ERROR(prepare_hdf5());
+      SHARDMARK_ASSIGN_OR_RETURN(
+          const H5File file, hdf5_handle<H5File>(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
+                                                 "H5Fopen", path.c_str()));
+      SHARDMARK_ASSIGN_OR_RETURN(
+          const H5Dataset dataset,
+          hdf5_handle<H5Dataset>(H5Dopen2(file.get(), dataset_name, H5P_DEFAULT), "H5Dopen2",
+                                 path.c_str()));
+      address = static_cast<std::int64_t>(H5Dget_offset(dataset.get()));
+      return {};
+    }();
+  }
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(found));
+  return comm.all_reduce(address, MPI_MAX);
+}
+
+}  // namespace shardmark::bench

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/ceiling/ceiling_files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "shardmark/storage/checkpoint_directory.hpp"
+#include "shardmark/storage/posix/file.hpp"
+#include "shardmark/storage/posix/space.hpp"
+#include "shardmark/storage/unfinished.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+Status remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return errno_error("cannot remove", path, errno);
+  }
+  return {};
+}
+
+Status reserve_file(const std::string& path, std::int64_t num_bytes) {
+  SHARDMARK_RETURN_IF_ERROR(remove_file(path));
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDWR | O_CREAT | O_EXCL));
+  if (::ftruncate(file.get(), num_bytes) != 0) {
+    return errno_error("cannot extend", path, errno);
+  }
+  return num_bytes == 0 ? Status() : Status(reserve_space(path, num_bytes));
+}
+
+}  // namespace
+
+Result<CeilingFolder> CeilingFolder::make(const std::string& directory, const std::string& name,
+                                          const Communicator& comm) {
+  CeilingFolder folder(directory + "/.ceiling-" + name);
+  Status made;
+  if (comm.is_root()) {
+    made = make_checkpoint_root(directory);
+    {
+      const auto held = hold_unfinished();
+      add_unfinished(folder.path_);
+    }
+    std::error_code error;
+    std::filesystem::remove_all(folder.path_, error);
+    if (made && !std::filesystem::create_directory(folder.path_, error)) {
+      made = errno_error("cannot make", folder.path_, error.value());
+    }
+  }
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(made));
+  return folder;
+}
+
+std::vector<std::string> CeilingFolder::files(const std::string& stem, bool shared,
+                                              int num_ranks) const {
+  if (shared) {
+    return {fmt::format("{}/{}-shared", path_, stem)};
+  }
+  std::vector<std::string> paths;
+  for (int rank = 0; rank < num_ranks; ++rank) {
+    paths.push_back(fmt::format("{}/{}-rank-{:05}", path_, stem, rank));
+  }
+  return paths;
+}
+
+Status CeilingFolder::reserve(const std::string& stem, bool shared, const CeilingShares& shares,
+                              const Communicator& comm) const {
+  const auto own = static_cast<std::size_t>(comm.rank());
+  const auto paths = files(stem, shared, comm.size());
+  Status reserved;
+  if (!shared) {
+    reserved = reserve_file(paths[own], shares.file_bytes(own));
+  } else if (comm.is_root()) {
+    reserved = reserve_file(paths.front(), shares.total_bytes());
+  }
+  return comm.agree(reserved);
+}
+
+Status CeilingFolder::remove(const std::string& stem, bool shared, const Communicator& comm) const {
+  const auto paths = files(stem, shared, comm.size());
+  Status removed;
+  if (!shared) {
+    removed = remove_file(paths[static_cast<std::size_t>(comm.rank())]);
+  } else if (comm.is_root()) {
+    removed = remove_file(paths.front());
+  }
+  return comm.agree(removed);
+}
+
+Status CeilingFolder::remove_all(const Communicator& comm) const {
+  Status removed;
+  if (comm.is_root()) {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+    if (error) {
+      removed = errno_error("cannot remove", path_, error.value());
+    }
+    const auto held = hold_unfinished();
+    forget_unfinished(path_);
+  }
+  return comm.agree(removed);
+}
+
+}  // namespace shardmark::bench

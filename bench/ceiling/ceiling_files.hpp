@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/ceiling/ceiling_share.hpp"
+#include "shardmark/core/result.hpp"
+#include "shardmark/mpi/communicator.hpp"
+
+namespace shardmark::bench {
+
+/// A folder for the files of ceilings, beside the checkpoints. It is gone when the run ends,
+/// however it ends.
+class CeilingFolder {
+ public:
+  /// Collective. Makes DIRECTORY (its last component) and an empty folder in it. `name` tells the
+  /// folders of one run apart. Errors: those of make_checkpoint_root; io_error.
+  static Result<CeilingFolder> make(const std::string& directory, const std::string& name,
+                                    const Communicator& comm);
+
+  const std::string& path() const noexcept { return path_; }
+  /// By rank, or one for all.
+  std::vector<std::string> files(const std::string& stem, bool shared, int num_ranks) const;
+
+  /// Collective. Empty files of their final length, their space reserved where the file system
+  /// can. Errors: no_space, io_error.
+  Status reserve(const std::string& stem, bool shared, const CeilingShares& shares,
+                 const Communicator& comm) const;
+  /// Collective. Removes the files.
+  Status remove(const std::string& stem, bool shared, const Communicator& comm) const;
+  /// Collective. Removes the folder with all it holds.
+  Status remove_all(const Communicator& comm) const;
+
+ private:
+  explicit CeilingFolder(std::string path) : path_(std::move(path)) {}
+
+  std::string path_;
+};
+
+}  // namespace shardmark::bench

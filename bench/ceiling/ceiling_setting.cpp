@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/ceiling/ceiling_setting.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "bench/ceiling/ceiling_transfer.hpp"
+#include "bench/config/lib_options.hpp"
+#include "shardmark/checkpoint/save.hpp"
+
+namespace shardmark::bench {
+
+Status CeilingSetting::enter() {
+  if (users_++ > 0) {
+    return {};
+  }
+  ++memory_->users;
+  SHARDMARK_RETURN_IF_ERROR(measure_shares());
+  SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(memory().reserve(period_bytes_)));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      folder_, CeilingFolder::make(config_.storage.directory, name_, environment_.comm));
+  return {};
+}
+
+Status CeilingSetting::leave() {
+  if (--users_ > 0) {
+    return {};
+  }
+  if (--memory_->users == 0) {
+    memory_->memory = CeilingMemory();
+  }
+  return folder_ ? folder_->remove_all(environment_.comm) : Status();
+}
+
+Status CeilingSetting::measure_shares() {
+  auto workload = environment_.workloads.get(config_, Memory::allocate);
+  SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(Status(workload)));
+  // A save that discards tells what each rank writes.
+  SaveOptions options = save_options(config_, "", 0, 0);
+  options.storage = {};
+  options.storage.backend = Backend::null;
+  options.storage.checksum = ChecksumKind::none;
+  SHARDMARK_ASSIGN_OR_RETURN(const SaveReport report,
+                             save((*workload)->state_dict(), options, environment_.comm));
+  const auto rank = static_cast<std::size_t>(environment_.comm.rank());
+  std::vector<std::int64_t> stored(static_cast<std::size_t>(environment_.comm.size()));
+  std::vector<std::int64_t> wanted(stored.size());
+  stored[rank] = report.bytes_written;
+  wanted[rank] = (*workload)->local_num_bytes();
+  environment_.comm.all_reduce(std::span(stored), MPI_SUM);
+  environment_.comm.all_reduce(std::span(wanted), MPI_SUM);
+  period_bytes_ = CeilingMemory::period_for(
+      std::max(*std::ranges::max_element(stored), *std::ranges::max_element(wanted)) + 4096);
+  shares_.emplace(std::move(stored), std::move(wanted));
+  return {};
+}
+
+Status CeilingSetting::prepare_load_files(bool shared) {
+  if (shared ? shared_address_.has_value() : has_own_files_) {
+    return {};
+  }
+  if (!shared) {
+    SHARDMARK_RETURN_IF_ERROR(folder_->reserve("load", false, *shares_, environment_.comm));
+  }
+  fill(load_seed);
+  // HDF5's file serves all readers of one shared file: its dataset lies there in one piece.
+  const CeilingKind kind{shared ? CeilingLayer::bare_hdf5 : CeilingLayer::posix_per_rank, true,
+                         false};
+  const CeilingOption option{max_ceiling_piece_bytes, 1, false};
+  const auto own = pieces(kind, option, std::numeric_limits<std::int64_t>::max());
+  PhaseClock clock(Phase::write);
+  SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(move(kind, option, "load", own, clock)));
+  if (!shared) {
+    has_own_files_ = true;
+    return {};
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(
+      shared_address_,
+      bare_dataset_address(folder_->files("load", true, 1).front(), environment_.comm));
+  return {};
+}
+
+std::vector<CeilingPiece> CeilingSetting::pieces(const CeilingKind& kind,
+                                                 const CeilingOption& option,
+                                                 std::int64_t limit) const {
+  const bool shared = kind.layer != CeilingLayer::posix_per_rank;
+  const int rank = environment_.comm.rank();
+  if (kind.saves) {
+    return shares_->written(rank, option.piece_bytes, shared, limit);
+  }
+  return shares_->read(rank, option.piece_bytes, shared, shared_address_.value_or(0), limit);
+}
+
+Status CeilingSetting::move(const CeilingKind& kind, const CeilingOption& option,
+                            const std::string& stem, std::span<const CeilingPiece> pieces,
+                            PhaseClock& clock) const {
+  const bool shared = kind.layer != CeilingLayer::posix_per_rank;
+  const auto paths = folder_->files(stem, shared, shares_->num_ranks());
+  return move_ceiling({kind, option, pieces, paths, shares_->total_bytes(), memory_->memory, clock,
+                       environment_.comm});
+}
+
+}  // namespace shardmark::bench

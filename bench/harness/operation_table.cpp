@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/operation_table.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "bench/cli/human_units.hpp"
+#include "bench/cli/table.hpp"
+#include "bench/cli/text_wrap.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+// Beyond this the kernel's count and ours are told apart in words.
+constexpr double tolerated_difference = 0.05;
+
+bool is_listed(const CaseSummary& summary) {
+  const std::string& family = summary.description->family;
+  return (family == "save" || family == "load") && summary.time_s && summary.failed == 0;
+}
+
+/// The case in few words: "save fsdp shared-direct".
+std::string short_name(const CaseSummary& summary) {
+  const CaseDescription& d = *summary.description;
+  return fmt::format("{} {} {}{}{}", d.family, d.strategy, d.variant, d.extra.empty() ? "" : " ",
+                     d.extra);
+}
+
+std::string bytes_text(const std::optional<std::int64_t>& bytes) {
+  return bytes ? format_bytes(*bytes) : "";
+}
+
+std::string below_text(const CaseSummary& summary) {
+  const auto& moved = summary.bytes_moved;
+  if (!moved || !summary.bytes_below || *moved <= 0) {
+    return "";
+  }
+  const double ratio = static_cast<double>(*summary.bytes_below) / static_cast<double>(*moved);
+  if (std::abs(ratio - 1) <= tolerated_difference) {
+    return "";
+  }
+  const bool saves = summary.description->family == "save";
+  const char* why = saves       ? ratio < 1 ? "memory file systems count nothing"
+                                            : "metadata, padding or writing the same block twice"
+                    : ratio < 1 ? "the page cache gave the rest, or ranks of a node shared it"
+                                : "read ahead, or read for checksums";
+  return fmt::format("below us: {}: {} {}, the kernel counted {} ({:+.0f} %): {}\n",
+                     short_name(summary), format_bytes(*moved), saves ? "written" : "read",
+                     format_bytes(*summary.bytes_below), 100 * (ratio - 1), why);
+}
+
+std::string cold_text(const CaseSummary& summary) {
+  if (!summary.cold) {
+    return "";
+  }
+  const std::string fraction =
+      summary.resident_fraction
+          ? fmt::format(", at most {:.2f} % of the pages resident just before it",
+                        100 * *summary.resident_fraction)
+          : "";
+  return fmt::format("read certificate: {}: {} in the worst of {} repetition{}{}\n",
+                     short_name(summary), cache_state_name(*summary.cold), summary.repetitions,
+                     summary.repetitions == 1 ? "" : "s", fraction);
+}
+
+}  // namespace
+
+std::string operation_table(std::span<const CaseSummary> summaries, const TextStyle& style) {
+  using Align = Table::Align;
+  Table table({{"beside the time", Align::left},
+               {"visible", Align::right},
+               {"memory/rank", Align::right},
+               {"requests", Align::right},
+               {"moved", Align::right},
+               {"below us", Align::right},
+               {"files", Align::right},
+               {"padding", Align::right}});
+  std::string lines;
+  bool any = false;
+  for (const CaseSummary& summary : summaries) {
+    if (!is_listed(summary)) {
+      continue;
+    }
+    any = true;
+    const auto& inventory = summary.inventory;
+    table.add_row({short_name(summary),
+                   summary.visible_s ? format_seconds(summary.visible_s->median) : "",
+                   bytes_text(summary.peak_memory_bytes),
+                   summary.requests ? fmt::format("{}", *summary.requests) : "",
+                   bytes_text(summary.bytes_moved), bytes_text(summary.bytes_below),
+                   inventory ? fmt::format("{}", inventory->files) : "",
+                   inventory ? format_bytes(inventory->padding_bytes) : ""});
+    lines += cold_text(summary) + below_text(summary);
+  }
+  if (!any) {
+    return "";
+  }
+  table.may_omit({"padding", "files", "requests", "moved"});
+  return "\n" + table.text(style) +
+         wrapped(
+             "visible: until observers have read it. memory/rank: most beyond the tensors. "
+             "below us: the kernel's count.\n" +
+                 lines,
+             style.width, 2);
+}
+
+}  // namespace shardmark::bench

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/checkpoint/visibility.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "shardmark/checkpoint/checkpoint_files.hpp"
+#include "shardmark/storage/checkpoint_directory.hpp"
+#include "shardmark/storage/posix/stored_chunk.hpp"
+
+namespace shardmark {
+namespace {
+
+/// A small chunk, so that what is timed is the way to it and not its size.
+constexpr std::int64_t small_enough_bytes = std::int64_t{1} << 20;
+
+struct Sample {
+  bool found = false;
+  std::size_t entry = 0;
+  std::uint64_t chunk = 0;
+  std::int64_t num_bytes = 0;
+};
+
+/// By file: its first small chunk, or its smallest one.
+std::vector<Sample> one_chunk_a_file(const Manifest& manifest) {
+  std::vector<Sample> samples(manifest.files.size());
+  for (std::size_t e = 0; e < manifest.entries.entries.size(); ++e) {
+    const Entry& entry = manifest.entries.entries[e];
+    for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+      Sample& sample = samples[manifest.locations[e].file];
+      const Box box = manifest.chunks.box(c, entry.sizes.ndim());
+      const std::int64_t num_bytes = box.num_elements() * element_size(entry.dtype);
+      if (!sample.found ||
+          (sample.num_bytes > small_enough_bytes && num_bytes < sample.num_bytes)) {
+        sample = {true, e, c, num_bytes};
+      }
+    }
+  }
+  return samples;
+}
+
+}  // namespace
+
+Status check_visible(const std::string& directory, std::int64_t step, const ObserverPart& part) {
+  SHARDMARK_ASSIGN_OR_RETURN(const OpenCheckpoint checkpoint, open_checkpoint(directory, step));
+  const Manifest& manifest = checkpoint.manifest;
+  SHARDMARK_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> checksums,
+                             read_checksums(checkpoint.directory, manifest));
+  const std::vector<Sample> samples = one_chunk_a_file(manifest);
+  StoredChunkHasher hasher;
+  for (std::size_t f = 0; f < samples.size(); ++f) {
+    const Sample& sample = samples[f];
+    if (!sample.found || static_cast<int>(f) % part.count != part.index) {
+      continue;
+    }
+    const std::string path = checkpoint.directory + "/" + manifest.files[f];
+    SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
+    const Entry& entry = manifest.entries.entries[sample.entry];
+    SHARDMARK_ASSIGN_OR_RETURN(
+        const std::uint64_t stored,
+        hasher.hash(file, path, manifest.locations[sample.entry].address, element_size(entry.dtype),
+                    entry.sizes, manifest.chunks.box(sample.chunk, entry.sizes.ndim())));
+    if (!checksums.empty() && stored != checksums[sample.chunk]) {
+      return Error{ErrorCode::data_loss,
+                   fmt::format("'{}': an observer found another checksum in {}", entry.fqn, path)};
+    }
+  }
+  return {};
+}
+
+Status wait_until_visible(const std::string& directory, std::int64_t step, const ObserverPart& part,
+                          double timeout_s) {
+  const std::string commit = directory + "/" + step_name(step) + "/" + commit_file_name;
+  const auto start = std::chrono::steady_clock::now();
+  while (true) {
+    // The cheapest question first: asking must not disturb the save.
+    const auto there = file_size(commit);
+    const Status seen = there ? check_visible(directory, step, part) : Status(there);
+    if (seen || seen.error().code != ErrorCode::not_found) {
+      return seen;
+    }
+    if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(timeout_s)) {
+      return Error{ErrorCode::io_error, fmt::format("step {} was committed in {} and is not seen "
+                                                    "there after {} s",
+                                                    step, directory, timeout_s)};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+}  // namespace shardmark
