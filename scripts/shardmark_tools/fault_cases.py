@@ -169,6 +169,7 @@ class Kills:
     def __init__(self, bench):
         self.bench = bench
         self.step = 1
+        self.killed = 0
 
     def play(self, number):
         bench, io = self.bench, self.bench.io()
@@ -183,6 +184,7 @@ class Kills:
         if ranks:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(bench.random.choice(sorted(ranks.values())), signal.SIGKILL)
+                self.killed += 1
         outcome = job.wait(END_LIMIT_S)
         if outcome.code is None:
             yield f"{io}: a hang after a rank was killed: {outcome}"
@@ -209,6 +211,9 @@ class Kills:
     def finish(self):
         return ()
 
+    def summary(self):
+        return f"{self.killed} ranks killed, the other saves were over"
+
 
 class FullFileSystems:
     """A save that does not fit: a small memory file system; a limit of one rank's files; ENOSPC in the middle on one
@@ -217,6 +222,7 @@ class FullFileSystems:
     def __init__(self, bench):
         self.bench = bench
         self.num_bytes = sum(p.stat().st_size for p in (bench.directory / "step-00000001").iterdir())
+        self.refused = 0
         self.ways = [self.limited_rank]
         if os.geteuid() == 0:
             self.ways.append(self.small_memory_file_system)
@@ -227,17 +233,25 @@ class FullFileSystems:
         way = self.ways[number % len(self.ways)]
         yield from way(self.bench.io(), self.bench.random.randrange(self.bench.arguments.ranks))
 
-    def refused_save(self, what, directory, io, wrapper=()):
+    def refused_save(self, what, directory, io, wrapper=(), may_pass=False):
+        """may_pass: in collective mode the chosen rank may write nothing; then the save must be whole."""
         bench = self.bench
         before = fingerprint(directory)
         job = Job(bench.on_ranks(bench.arguments.ranks, "save", "--dir", directory, "--step", 2, io=io,
                                  wrapper=wrapper), bench.root)  # fmt: skip
         outcome = job.wait(LIMIT_S)
-        for problem in refusal_problems(outcome):
-            yield f"{what}, {io}: {problem}"
         if job.left_after(2.0):
             yield f"{what}, {io}: processes are left"
             job.end()
+        if may_pass and outcome.code == 0:
+            checked = bench.alone("inspect", directory, "--step", 2, "--verify")
+            if checked.code != 0:
+                yield f"{what}, {io}: the save claims success and is not whole: {checked}"
+            shutil.rmtree(directory / "step-00000002", ignore_errors=True)
+            return
+        self.refused += 1
+        for problem in refusal_problems(outcome):
+            yield f"{what}, {io}: {problem}"
         changes = differences(before, fingerprint(directory))
         if changes:
             yield f"{what}, {io}: the directory changed: {changes}"
@@ -251,9 +265,10 @@ class FullFileSystems:
         return (script,)
 
     def limited_rank(self, io, rank):
-        blocks = self.bench.random.randrange(1, self.num_bytes // 1024 // 2)
-        wrapper = self.on_one_rank(rank, f"ulimit -f {2 * blocks}")
-        yield from self.refused_save(f"{blocks} KiB a file on rank {rank}", self.bench.directory, io, wrapper)
+        # Less would hit the shared memory of MPI itself.
+        kib = self.bench.random.randrange(self.num_bytes // 4096, self.num_bytes // 2048)
+        wrapper = self.on_one_rank(rank, f"ulimit -f {2 * kib}")
+        yield from self.refused_save(f"{kib} KiB a file on rank {rank}", self.bench.directory, io, wrapper, True)
 
     def failing_rank(self, io, rank):
         share = self.num_bytes // self.bench.arguments.ranks
@@ -262,7 +277,8 @@ class FullFileSystems:
         wrapper = self.on_one_rank(rank, (
             f"export LD_PRELOAD={self.bench.arguments.library} SHARDMARK_TEST_FAIL_RANK={rank} "
             f"SHARDMARK_TEST_FAIL_MODE={mode} SHARDMARK_TEST_FAIL_AFTER={after}"))  # fmt: skip
-        yield from self.refused_save(f"{mode} after {after} bytes on rank {rank}", self.bench.directory, io, wrapper)
+        what = f"{mode} after {after} bytes on rank {rank}"
+        yield from self.refused_save(what, self.bench.directory, io, wrapper, True)
 
     def small_memory_file_system(self, io, _):
         mount = self.bench.root / "small"
@@ -271,13 +287,17 @@ class FullFileSystems:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "shardmark-full", mount], check=True)
         try:
             directory = mount / "checkpoints"
-            shutil.copytree(self.bench.directory, directory)
+            shutil.copytree(self.bench.directory / "step-00000001", directory / "step-00000001")
             yield from self.refused_save(f"a file system of {size} bytes", directory, io)
         finally:
             subprocess.run(["umount", mount], check=True)
 
     def finish(self):
-        return ()
+        if self.refused == 0:
+            yield "no save failed: the faults did not reach it"
+
+    def summary(self):
+        return f"{self.refused} refused, the others whole"
 
 
 class Disagreements:
