@@ -8,6 +8,7 @@
 #include "bench/cli/launch.hpp"
 #include "bench/harness/interruption.hpp"
 #include "bench/harness/leave_at_once.hpp"
+#include "bench/harness/same_on_all_ranks.hpp"
 #include "shardmark/mpi/environment.hpp"
 #include "shardmark/storage/hdf5_state.hpp"
 
@@ -29,7 +30,8 @@ Result<CommandOutput> run_or_abort(const CollectiveCommand& command, const Commu
 
 }  // namespace
 
-int run_collective_command(const CollectiveCommand& command, const ReportResult& report) {
+int run_collective_command(const std::vector<std::string>& words, const CollectiveCommand& command,
+                           const ReportResult& report) {
   // A write past the file size limit is an error to report, not a signal to die of.
   std::signal(SIGXFSZ, SIG_IGN);
   watch_for_interruption(detect_launch().rank == 0);
@@ -42,7 +44,9 @@ int run_collective_command(const CollectiveCommand& command, const ReportResult&
     environment->finalize();
     return report(comm.error());
   }
-  const Result<CommandOutput> result = run_or_abort(command, *comm);
+  const Status same = same_on_all_ranks("arguments", words, *comm);
+  const Result<CommandOutput> result =
+      same ? run_or_abort(command, *comm) : Result<CommandOutput>(same.error());
   const int code = report(result);
   after_interruption_leave_with(code);
   if (hdf5_unusable()) {

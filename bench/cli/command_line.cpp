@@ -66,6 +66,20 @@ int report(const Result<CommandOutput>& result, bool json, bool prints) {
   return status ? 0 : exit_code(status.error().code);
 }
 
+/// What every rank must be told alike. What --set decides is compared where it matters: a tensor
+/// that ranks see differently is named there.
+std::vector<std::string> words_for_all(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--set") {
+      ++i;
+    } else if (!arguments[i].starts_with("--set=")) {
+      words.push_back(arguments[i]);
+    }
+  }
+  return words;
+}
+
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv) {
@@ -89,7 +103,8 @@ int run_command_line(int argc, const char* const* argv) {
     fork_observer_child();
   }
   return command->run_local ? report_result(guarded(command->run_local))
-                            : run_collective_command(command->run_collective, report_result);
+                            : run_collective_command(words_for_all(arguments),
+                                                     command->run_collective, report_result);
 }
 
 }  // namespace shardmark::bench

@@ -12,6 +12,7 @@
 
 #include "bench/harness/collective_timer.hpp"
 #include "bench/harness/run_cases.hpp"
+#include "bench/harness/same_on_all_ranks.hpp"
 #include "shardmark/core/checksum.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
@@ -315,6 +316,24 @@ TEST_F(HarnessRun, ASkippedCaseStaysVisible) {
 }
 
 double fake_now_s = 0;
+
+TEST(SameOnAllRanks, NamesTheFirstWordThatDiffersAndItsRank) {
+  EXPECT_TRUE(same_on_all_ranks("words", {"a", "", "b c"}, world()));
+  EXPECT_TRUE(same_on_all_ranks("words", {}, world()));
+  const int last = world().size() - 1;
+  if (last == 0) {
+    return;
+  }
+  const bool odd = world().rank() == last;
+  const Status changed = same_on_all_ranks("words", {"a", odd ? "bad" : "bat", "c"}, world());
+  ASSERT_FALSE(changed);
+  EXPECT_EQ(changed.error().message,
+            "ranks were started with different words: 'bad' here, 'bat' on rank 0");
+  EXPECT_EQ(changed.error().rank, last);
+  EXPECT_EQ(changed.error().code, ErrorCode::invalid_argument);
+  const std::vector<std::string> more = {"a", "b"};
+  EXPECT_FALSE(same_on_all_ranks("words", odd ? more : std::vector<std::string>{"a"}, world()));
+}
 
 TEST(CollectiveTimer, IsTheSlowestRanksTimeOnEveryRank) {
   const CollectiveTimer timer(world(), [] { return fake_now_s; });

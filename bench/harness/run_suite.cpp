@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 #include <set>
+#include <sstream>
 
 #include "bench/ceiling/ceiling_cases.hpp"
 #include "bench/harness/case_summary.hpp"
@@ -14,6 +15,7 @@
 #include "bench/harness/result_table.hpp"
 #include "bench/harness/run_cases.hpp"
 #include "bench/harness/run_context.hpp"
+#include "bench/harness/same_on_all_ranks.hpp"
 #include "bench/harness/samples_json.hpp"
 #include "bench/harness/space_check.hpp"
 #include "bench/harness/suite_environment.hpp"
@@ -63,6 +65,15 @@ Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environmen
     }
   }
   return cases;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  return lines;
 }
 
 /// Rounds are rounds of all cases: what counts them cannot differ between points.
@@ -181,6 +192,8 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
                                const Communicator& comm) {
   auto flags = parse_benchmark_flags(options.benchmark_flags);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(flags)));
+  SHARDMARK_RETURN_IF_ERROR(
+      same_on_all_ranks("configurations", lines_of(config_text(points)), comm));
   SHARDMARK_RETURN_IF_ERROR(check_rounds(points));
   if (options.json && !flags->format.empty()) {
     return Error{ErrorCode::invalid_argument,
