@@ -76,6 +76,7 @@ struct PlanSummary {
   std::uint64_t bytes_gathered = 0;
   std::uint64_t bytes_scattered = 0;
   std::string planner;
+  std::string dedup;
   std::vector<PhaseTimes> times;  // by played rank; what the coordinator does counts for rank 0
 
   double imbalance() const {
@@ -162,6 +163,7 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.world_size = world_size;
   summary.ranks = ranks;
   summary.planner = config.planner.kind;
+  summary.dedup = config.planner.dedup;
   summary.times = times.take();
   summary.deduplicated_bytes = statistics.deduplicated_bytes;
   summary.tensors = std::count_if(planning.entries.entries.begin(), planning.entries.entries.end(),
@@ -214,15 +216,17 @@ std::string json_text(const PlanSummary& s) {
   document["bytes_gathered"] = s.bytes_gathered;
   document["bytes_scattered"] = s.bytes_scattered;
   document["planner"] = s.planner;
+  document["dedup"] = s.dedup;
   document["times_s"] = phases_document(s.times, save_phases);
   return document.dump(2) + "\n";
 }
 
 std::string human_text(const PlanSummary& s, const Config& config) {
   const bool part = s.ranks.last - s.ranks.first != s.world_size;
-  std::string text = fmt::format("{} with {}, {}, {} virtual ranks, planner {}\n\n",
-                                 config.model.name, config.model.optimizer,
-                                 config.parallel.strategy, format_count(s.world_size), s.planner);
+  std::string text =
+      fmt::format("{} with {}, {}, {} virtual ranks, planner {}, dedup {}\n\n", config.model.name,
+                  config.model.optimizer, config.parallel.strategy, format_count(s.world_size),
+                  s.planner, s.dedup);
   if (part) {
     text +=
         fmt::format("  counted           ranks {} to {} only\n", s.ranks.first, s.ranks.last - 1);

@@ -86,5 +86,31 @@ TEST(PlanCommand, MemoryCountsReplicas) {
               testing::HasSubstr("\n  memory per rank   min "));
 }
 
+/// Bytes per rank of llama3-8b with adamw on 64 virtual ranks.
+json plan_on_64(const std::string& strategy, const std::string& dedup) {
+  return plan({"quick", "--world", "64", "--set", "model.name=llama3-8b", "--set", "model.scale=1",
+               "--set", "parallel.strategy=" + strategy, "--set", "planner.dedup=" + dedup});
+}
+
+double imbalance(const std::string& strategy, const std::string& dedup) {
+  const json found = plan_on_64(strategy, dedup);
+  EXPECT_EQ(found["dedup"], dedup);
+  return found["imbalance"];
+}
+
+TEST(PlanCommand, DedupPoliciesSpreadBytesAsTheirRulesSay) {
+  // One rank writes everything, or one replica of two or eight does and its first rank the objects.
+  EXPECT_DOUBLE_EQ(imbalance("ddp", "lowest-rank"), 64);
+  EXPECT_NEAR(imbalance("hsdp", "lowest-rank"), 2, 0.001);
+  EXPECT_NEAR(imbalance("megatron", "lowest-rank"), 8, 0.01);
+  for (const char* strategy : {"ddp", "hsdp", "megatron"}) {
+    EXPECT_LE(imbalance(strategy, "split"), 1.001) << strategy;
+  }
+  EXPECT_GT(imbalance("ddp", "dcp"), 2);  // by whole tensors in the order of their names
+  // Whole chunks do where none is bigger than a rank's share. By ddp the embedding's state is.
+  EXPECT_LE(imbalance("hsdp", "balanced"), 1.01);
+  EXPECT_LE(imbalance("megatron", "balanced"), 1.01);
+}
+
 }  // namespace
 }  // namespace shardmark::bench

@@ -40,7 +40,7 @@ struct ParallelConfig {
 
 struct PlannerConfig {
   std::string kind = "coordinator";
-  std::string dedup = "balanced";  // balanced, lowest-rank
+  std::string dedup = "balanced";  // balanced, lowest-rank, dcp, split
   bool cache = false;
 
   friend bool operator==(const PlannerConfig&, const PlannerConfig&) = default;

@@ -55,8 +55,7 @@ const std::vector<ConfigKey> table = {
      "Which of the ranks that hold a replicated chunk writes it",
      KeyForm::choice,
      SHARDMARK_TARGET(planner.dedup),
-     {"balanced", "lowest-rank"},
-     {"dcp", "split"}},
+     {"balanced", "lowest-rank", "dcp", "split"}},
     {"planner.cache", "Keep the plan of one save for the next", KeyForm::switched_off,
      SHARDMARK_TARGET(planner.cache)},
 

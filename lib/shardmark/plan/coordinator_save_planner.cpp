@@ -52,7 +52,8 @@ class CoordinatorSavePlanner final : public SavePlanner {
     SHARDMARK_ASSIGN_OR_RETURN(const StateDict* state_dict, state_dict_of(rank));
     SHARDMARK_RETURN_IF_ERROR(collect_write_items(*state_dict, items_));
     on_step(PlanStep::local_plan);
-    SHARDMARK_ASSIGN_OR_RETURN(const LocalSavePlan local, make_local_save_plan(items_));
+    SHARDMARK_ASSIGN_OR_RETURN(const LocalSavePlan local,
+                               make_local_save_plan(items_, empty_boxes_for(policy_)));
     ByteWriter out;
     encode(local, out);
     on_step(PlanStep::gather);

@@ -9,7 +9,7 @@
 namespace shardmark {
 namespace {
 
-constexpr std::array<std::string_view, 2> names = {"balanced", "lowest-rank"};
+constexpr std::array<std::string_view, 4> names = {"balanced", "lowest-rank", "dcp", "split"};
 
 std::vector<std::uint32_t> chunks_by_set(const DedupInput& input, std::vector<std::size_t>& first) {
   first.assign(input.holder_sets.size() + 1, 0);
@@ -72,6 +72,29 @@ std::vector<std::int32_t> assign_balanced(const DedupInput& input) {
   return owners;
 }
 
+std::vector<std::int32_t> assign_as_dcp(const DedupInput& input) {
+  std::vector<std::int32_t> owners(input.chunk_set.size());
+  std::vector<std::int64_t> load(static_cast<std::size_t>(input.world_size), 0);
+  for (const SeenItem& item : input.seen) {
+    const auto& holders = input.holder_sets[item.set];
+    const std::int32_t owner = *std::ranges::min_element(
+        holders, {}, [&](std::int32_t rank) { return load[static_cast<std::size_t>(rank)]; });
+    load[static_cast<std::size_t>(owner)] += item.accounted_bytes;
+    if (item.chunk != SeenItem::no_chunk) {
+      owners[item.chunk] = owner;
+    }
+  }
+  return owners;
+}
+
+std::vector<std::int32_t> assign_lowest_rank(const DedupInput& input) {
+  std::vector<std::int32_t> owners(input.chunk_set.size());
+  for (std::size_t chunk = 0; chunk < owners.size(); ++chunk) {
+    owners[chunk] = input.holder_sets[input.chunk_set[chunk]].front();
+  }
+  return owners;
+}
+
 }  // namespace
 
 std::string_view dedup_policy_name(DedupPolicy policy) noexcept {
@@ -87,14 +110,16 @@ std::optional<DedupPolicy> dedup_policy_from_name(std::string_view name) noexcep
 }
 
 std::vector<std::int32_t> assign_owners(const DedupInput& input, DedupPolicy policy) {
-  if (policy == DedupPolicy::balanced) {
-    return assign_balanced(input);
+  switch (policy) {
+    case DedupPolicy::lowest_rank:
+      return assign_lowest_rank(input);
+    case DedupPolicy::dcp:
+      return assign_as_dcp(input);
+    case DedupPolicy::balanced:
+    case DedupPolicy::split:
+      break;
   }
-  std::vector<std::int32_t> owners(input.chunk_set.size());
-  for (std::size_t chunk = 0; chunk < owners.size(); ++chunk) {
-    owners[chunk] = input.holder_sets[input.chunk_set[chunk]].front();
-  }
-  return owners;
+  return assign_balanced(input);
 }
 
 }  // namespace shardmark

@@ -39,49 +39,82 @@ DedupInput input_of(const std::vector<Chunk>& chunks, int world_size) {
   return input;
 }
 
-TEST(Dedup, LowestRankAgreesWithTheGoldenCases) {
-  std::ifstream file(SHARDMARK_SOURCE_DIR "/lib/shardmark/testing/golden/dcp_vectors.json");
-  const json cases = json::parse(file).at("dedup_cases");
-  ASSERT_FALSE(cases.empty());
-  for (const json& golden : cases) {
-    SCOPED_TRACE(golden.at("name").get<std::string>());
-    const auto& plans = golden.at("plans");
-    std::map<std::string, Chunk> chunks;  // keys sort as chunks do
+/// A golden case: its chunks by key, and the keys in the order in which DCP's walk meets them.
+struct Golden {
+  std::map<std::string, Chunk> chunks;  // keys sort as chunks do
+  std::vector<std::string> seen;
+  std::map<std::string, std::int64_t> global_bytes;
+  int world_size = 0;
+
+  explicit Golden(const json& plans) : world_size(static_cast<int>(plans.size())) {
     for (std::size_t rank = 0; rank < plans.size(); ++rank) {
       for (const json& item : plans[rank]) {
-        Chunk& chunk = chunks[item.at("key")];
+        const std::string key = item.at("key");
+        if (!chunks.contains(key)) {
+          seen.push_back(key);
+        }
+        Chunk& chunk = chunks[key];
         chunk.num_bytes = item.at("chunk_bytes");
         chunk.holders.push_back(static_cast<std::int32_t>(rank));
+        global_bytes[key] = item.at("global_bytes");
       }
     }
+  }
+
+  DedupInput input() const {
     std::vector<Chunk> list;
+    std::map<std::string, std::uint32_t> number;
     for (const auto& [key, chunk] : chunks) {
+      number[key] = static_cast<std::uint32_t>(list.size());
       list.push_back(chunk);
     }
-    const DedupInput input = input_of(list, static_cast<int>(plans.size()));
-    const auto owners = assign_owners(input, DedupPolicy::lowest_rank);
-    std::vector<std::set<std::string>> kept(plans.size());
-    std::vector<std::int64_t> real_bytes(plans.size());
+    DedupInput made = input_of(list, world_size);
+    for (const std::string& key : seen) {
+      const std::int64_t bytes = global_bytes.at(key);
+      made.seen.push_back({number.at(key), made.chunk_set[number.at(key)], bytes == 0 ? 1 : bytes});
+    }
+    return made;
+  }
+
+  /// Compares with what the golden case says of a policy.
+  void expect(const std::vector<std::int32_t>& owners, const json& expected) const {
+    std::vector<std::set<std::string>> kept(static_cast<std::size_t>(world_size));
+    std::vector<std::int64_t> real_bytes(kept.size());
     std::size_t number = 0;
     for (const auto& [key, chunk] : chunks) {
       const auto owner = static_cast<std::size_t>(owners[number++]);
       kept[owner].insert(key);
       real_bytes[owner] += chunk.num_bytes;
     }
-    const json& expected = golden.at("expected").at("lowest_rank");
     EXPECT_EQ(json(kept), json(expected.at("kept").get<std::vector<std::set<std::string>>>()));
     EXPECT_EQ(json(real_bytes), expected.at("real_bytes"));
+  }
+};
+
+json golden_cases() {
+  std::ifstream file(SHARDMARK_SOURCE_DIR "/lib/shardmark/testing/golden/dcp_vectors.json");
+  return json::parse(file).at("dedup_cases");
+}
+
+TEST(Dedup, LowestRankAndDcpAgreeWithTheGoldenCases) {
+  const json cases = golden_cases();
+  ASSERT_FALSE(cases.empty());
+  for (const json& golden : cases) {
+    SCOPED_TRACE(golden.at("name").get<std::string>());
+    const Golden known(golden.at("plans"));
+    const DedupInput input = known.input();
+    const json& expected = golden.at("expected");
+    known.expect(assign_owners(input, DedupPolicy::lowest_rank), expected.at("lowest_rank"));
+    known.expect(assign_owners(input, DedupPolicy::dcp), expected.at("least_loaded"));
 
     // By real chunk bytes nothing here can be spread better than DCP's greedy rule with them does.
     const auto balanced = assign_owners(input, DedupPolicy::balanced);
-    std::vector<std::int64_t> load(plans.size());
-    for (std::size_t c = 0; c < list.size(); ++c) {
-      load[static_cast<std::size_t>(balanced[c])] += list[c].num_bytes;
+    std::vector<std::int64_t> load(static_cast<std::size_t>(known.world_size));
+    for (std::size_t c = 0; c < balanced.size(); ++c) {
+      load[static_cast<std::size_t>(balanced[c])] += input.chunk_bytes[c];
     }
-    const auto greedy = golden.at("expected")
-                            .at("least_loaded_chunk_bytes")
-                            .at("real_bytes")
-                            .get<std::vector<std::int64_t>>();
+    const auto greedy =
+        expected.at("least_loaded_chunk_bytes").at("real_bytes").get<std::vector<std::int64_t>>();
     EXPECT_LE(*std::max_element(load.begin(), load.end()),
               *std::max_element(greedy.begin(), greedy.end()));
   }
@@ -162,7 +195,8 @@ TEST(Dedup, TiesGoToTheLowestHolder) {
 }
 
 TEST(Dedup, NamesGoBothWays) {
-  for (const DedupPolicy policy : {DedupPolicy::balanced, DedupPolicy::lowest_rank}) {
+  for (const DedupPolicy policy :
+       {DedupPolicy::balanced, DedupPolicy::lowest_rank, DedupPolicy::dcp, DedupPolicy::split}) {
     EXPECT_EQ(dedup_policy_from_name(dedup_policy_name(policy)), policy);
   }
   EXPECT_FALSE(dedup_policy_from_name("lowest_rank"));

@@ -13,6 +13,7 @@
 #include "shardmark/plan/chunk_index.hpp"
 #include "shardmark/plan/holder_sets.hpp"
 #include "shardmark/plan/local_save_plan.hpp"
+#include "shardmark/plan/split.hpp"
 
 namespace shardmark {
 namespace {
@@ -43,6 +44,11 @@ struct GlobalPlanBuilder::State {
   ChunkIndex chunks;
   std::vector<std::uint32_t> holders;  // by chunk
   HolderSets sets;
+  // Empty boxes, where the plans name them: as chunks and holders, and how many chunks were known
+  // when each was seen first.
+  ChunkIndex empty_boxes;
+  std::vector<std::uint32_t> empty_holders;
+  std::vector<std::uint32_t> empty_seen_before;
   // What the rank before listed: most ranks list the same names in the same order, and often the
   // same boxes.
   std::vector<std::uint32_t> previous_entries;
@@ -51,6 +57,7 @@ struct GlobalPlanBuilder::State {
   Result<std::uint32_t> resolve_entry(int rank, const LocalSavePlan::PlanEntry& entry,
                                       std::size_t position);
   Status resolve_box(int rank, std::uint32_t entry, const Box& box, std::size_t position);
+  void note_empty_box(int rank, std::uint32_t entry, const Box& box);
 };
 
 GlobalPlanBuilder::GlobalPlanBuilder(int world_size) : state_(std::make_unique<State>()) {
@@ -119,6 +126,17 @@ Status GlobalPlanBuilder::State::resolve_box(int rank, std::uint32_t entry, cons
   return {};
 }
 
+void GlobalPlanBuilder::State::note_empty_box(int rank, std::uint32_t entry, const Box& box) {
+  const std::uint32_t number = empty_boxes.find_or_add(entry, box);
+  if (number == empty_holders.size()) {
+    empty_holders.push_back(HolderSets::none);
+    empty_seen_before.push_back(static_cast<std::uint32_t>(chunks.size()));
+  }
+  if (empty_holders[number] == HolderSets::none || sets.last_rank(empty_holders[number]) != rank) {
+    empty_holders[number] = sets.with(empty_holders[number], rank);
+  }
+}
+
 Status GlobalPlanBuilder::add(int rank, std::span<const std::byte> encoded_local_plan) {
   State& s = *state_;
   auto plan = decode_local_save_plan(encoded_local_plan);
@@ -126,16 +144,22 @@ Status GlobalPlanBuilder::add(int rank, std::span<const std::byte> encoded_local
     return Error{plan.error().code, fmt::format("rank {}: {}", rank, plan.error().message)};
   }
   s.bytes_gathered += encoded_local_plan.size();
-  s.items += plan->boxes.size();
-  s.rank_items[static_cast<std::size_t>(rank)] = static_cast<std::uint32_t>(plan->boxes.size());
+  std::uint32_t num_items = 0;
   for (std::size_t position = 0; position < plan->entries.size(); ++position) {
     const auto& entry = plan->entries[position];
     SHARDMARK_ASSIGN_OR_RETURN(const std::uint32_t id, s.resolve_entry(rank, entry, position));
     for (std::size_t b = 0; b < entry.num_boxes; ++b) {
       const std::size_t at = entry.first_box + b;
+      if (plan->boxes[at].empty()) {
+        s.note_empty_box(rank, id, plan->boxes[at]);
+        continue;
+      }
       SHARDMARK_RETURN_IF_ERROR(s.resolve_box(rank, id, plan->boxes[at], at));
+      ++num_items;
     }
   }
+  s.items += num_items;
+  s.rank_items[static_cast<std::size_t>(rank)] = num_items;
   return {};
 }
 
@@ -187,58 +211,158 @@ void finish_statistics(GlobalSavePlan& plan, const DedupInput& input) {
   }
 }
 
+/// What DCP counts an item as: the whole tensor for every shard, 1 where that is nothing.
+std::int64_t accounted_bytes(const KnownEntry& entry) {
+  const std::int64_t bytes = volume(entry.sizes) * element_size(entry.dtype);
+  return entry.kind == EntryKind::object || bytes == 0 ? 1 : bytes;
+}
+
+/// By number in the index.
+std::vector<std::uint32_t> entries_of(const ChunkIndex& index, std::size_t num_entries) {
+  std::vector<std::uint32_t> entry_of(index.size());
+  const auto lists = index.by_entry(num_entries);
+  for (std::uint32_t entry = 0; entry < lists.size(); ++entry) {
+    for (const std::uint32_t number : lists[entry]) {
+      entry_of[number] = entry;
+    }
+  }
+  return entry_of;
+}
+
 }  // namespace
+
+/// The global plan in the making: chunks are appended in their final order.
+class GlobalPlanBuilder::Assembly {
+ public:
+  Assembly(State& state, DedupPolicy policy) : s_(state), policy_(policy) {
+    plan_.statistics.items = s_.items;
+    plan_.statistics.rank_items = std::move(s_.rank_items);
+    plan_.statistics.bytes_gathered = s_.bytes_gathered;
+    input_.world_size = s_.world_size;
+    input_.chunk_bytes.reserve(s_.chunks.size());
+    input_.chunk_set.reserve(s_.chunks.size());
+    plan_.chunks.reserve(s_.chunks.size(), s_.chunks.num_coordinates());
+    if (policy_ == DedupPolicy::dcp) {
+      place_.resize(s_.chunks.size());
+    }
+  }
+
+  /// `chunks`: their numbers in order of arrival.
+  Status add_entry(const KnownEntry& known, std::vector<std::uint32_t>& chunks) {
+    s_.chunks.sort_by_offsets(chunks);
+    boxes_.clear();
+    for (const std::uint32_t chunk : chunks) {
+      boxes_.push_back(s_.chunks.box(chunk));
+    }
+    if (const auto defect = find_cover_defect(known.sizes, boxes_)) {
+      return cover_error(known.fqn, *defect, boxes_, [&](std::size_t box) {
+        return s_.sets.ranks(s_.holders[chunks[box]]).front();
+      });
+    }
+    const std::uint64_t first_chunk = plan_.chunks.size();
+    const std::int64_t itemsize = element_size(known.dtype);
+    if (policy_ == DedupPolicy::split) {
+      append_pieces(chunks, itemsize);
+    } else {
+      for (std::size_t i = 0; i < chunks.size(); ++i) {
+        if (!place_.empty()) {
+          place_[chunks[i]] = static_cast<std::uint32_t>(plan_.chunks.size());
+        }
+        append(boxes_[i], set_of(s_.holders[chunks[i]]), itemsize);
+      }
+    }
+    plan_.entries.entries.push_back({known.fqn, known.kind, known.dtype, known.sizes, first_chunk,
+                                     plan_.chunks.size() - first_chunk});
+    return {};
+  }
+
+  GlobalSavePlan finish() {
+    if (policy_ == DedupPolicy::dcp) {
+      list_as_seen();
+    }
+    plan_.owners = assign_owners(input_, policy_);
+    finish_statistics(plan_, input_);
+    return std::move(plan_);
+  }
+
+ private:
+  std::uint32_t set_of(std::uint32_t holders) {
+    const auto [set, added] =
+        set_of_node_.try_emplace(holders, static_cast<std::uint32_t>(input_.holder_sets.size()));
+    if (added) {
+      input_.holder_sets.push_back(s_.sets.ranks(holders));
+    }
+    return set->second;
+  }
+
+  void append(const Box& box, std::uint32_t set, std::int64_t itemsize) {
+    plan_.chunks.append(box);
+    input_.chunk_bytes.push_back(box.num_elements() * itemsize);
+    input_.chunk_set.push_back(set);
+  }
+
+  /// Replicated chunks cut over their holders, in order of the pieces' offsets.
+  void append_pieces(std::span<const std::uint32_t> chunks, std::int64_t itemsize) {
+    struct Piece {
+      Box box;
+      Dims source;
+      std::uint32_t set;
+    };
+    std::vector<Piece> pieces;
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+      const std::uint32_t set = set_of(s_.holders[chunks[i]]);
+      const auto num_holders = static_cast<std::int64_t>(input_.holder_sets[set].size());
+      for (const Box& box : cut_over_holders(boxes_[i], itemsize, num_holders)) {
+        pieces.push_back({box, boxes_[i].offsets, set});
+      }
+    }
+    std::ranges::sort(pieces, {}, [](const Piece& piece) { return piece.box.offsets; });
+    for (const Piece& piece : pieces) {
+      if (piece.source != piece.box.offsets) {
+        plan_.sources.emplace_back(plan_.chunks.size(), piece.source);
+      }
+      append(piece.box, piece.set, itemsize);
+    }
+  }
+
+  void list_as_seen() {
+    const auto entry_of_chunk = entries_of(s_.chunks, s_.entries.size());
+    const auto entry_of_empty = entries_of(s_.empty_boxes, s_.entries.size());
+    std::uint32_t empty = 0;
+    for (std::uint32_t chunk = 0; chunk <= s_.chunks.size(); ++chunk) {
+      for (; empty < s_.empty_holders.size() && s_.empty_seen_before[empty] == chunk; ++empty) {
+        input_.seen.push_back({SeenItem::no_chunk, set_of(s_.empty_holders[empty]),
+                               accounted_bytes(s_.entries[entry_of_empty[empty]])});
+      }
+      if (chunk < s_.chunks.size()) {
+        input_.seen.push_back({place_[chunk], set_of(s_.holders[chunk]),
+                               accounted_bytes(s_.entries[entry_of_chunk[chunk]])});
+      }
+    }
+  }
+
+  State& s_;
+  DedupPolicy policy_;
+  GlobalSavePlan plan_;
+  DedupInput input_;
+  std::unordered_map<std::uint32_t, std::uint32_t> set_of_node_;
+  std::vector<Box> boxes_;            // of the entry in hand
+  std::vector<std::uint32_t> place_;  // final number of a chunk, by arrival; for dcp alone
+};
 
 Result<GlobalSavePlan> GlobalPlanBuilder::finish(DedupPolicy policy) {
   State& s = *state_;
-  GlobalSavePlan plan;
-  plan.statistics.items = s.items;
-  plan.statistics.rank_items = std::move(s.rank_items);
-  plan.statistics.bytes_gathered = s.bytes_gathered;
-
   std::vector<std::uint32_t> by_name(s.entries.size());
   std::iota(by_name.begin(), by_name.end(), 0U);
   std::sort(by_name.begin(), by_name.end(),
             [&](std::uint32_t a, std::uint32_t b) { return s.entries[a].fqn < s.entries[b].fqn; });
   std::vector<std::vector<std::uint32_t>> chunks_of_entry = s.chunks.by_entry(s.entries.size());
-
-  DedupInput input;
-  input.world_size = s.world_size;
-  input.chunk_bytes.reserve(s.chunks.size());
-  input.chunk_set.reserve(s.chunks.size());
-  plan.chunks.reserve(s.chunks.size(), s.chunks.num_coordinates());
-  std::unordered_map<std::uint32_t, std::uint32_t> set_of_node;
-  std::vector<Box> boxes;
+  Assembly assembly(s, policy);
   for (const std::uint32_t id : by_name) {
-    const KnownEntry& known = s.entries[id];
-    std::vector<std::uint32_t>& chunks = chunks_of_entry[id];
-    s.chunks.sort_by_offsets(chunks);
-    boxes.clear();
-    for (const std::uint32_t chunk : chunks) {
-      boxes.push_back(s.chunks.box(chunk));
-    }
-    if (const auto defect = find_cover_defect(known.sizes, boxes)) {
-      return cover_error(known.fqn, *defect, boxes, [&](std::size_t box) {
-        return s.sets.ranks(s.holders[chunks[box]]).front();
-      });
-    }
-    plan.entries.entries.push_back({known.fqn, known.kind, known.dtype, known.sizes,
-                                    plan.entries.num_chunks(), chunks.size()});
-    for (std::size_t i = 0; i < chunks.size(); ++i) {
-      const auto [set, added] = set_of_node.try_emplace(
-          s.holders[chunks[i]], static_cast<std::uint32_t>(input.holder_sets.size()));
-      if (added) {
-        input.holder_sets.push_back(s.sets.ranks(s.holders[chunks[i]]));
-      }
-      plan.chunks.append(boxes[i]);
-      input.chunk_bytes.push_back(boxes[i].num_elements() * element_size(known.dtype));
-      input.chunk_set.push_back(set->second);
-    }
-    chunks = {};
+    SHARDMARK_RETURN_IF_ERROR(assembly.add_entry(s.entries[id], chunks_of_entry[id]));
+    chunks_of_entry[id] = {};
   }
-  plan.owners = assign_owners(input, policy);
-  finish_statistics(plan, input);
-  return plan;
+  return assembly.finish();
 }
 
 }  // namespace shardmark

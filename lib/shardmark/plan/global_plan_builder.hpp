@@ -7,9 +7,15 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/plan/dedup.hpp"
+#include "shardmark/plan/local_save_plan.hpp"
 #include "shardmark/plan/save_plan.hpp"
 
 namespace shardmark {
+
+/// Local. What local plans of a save under `policy` must say.
+constexpr EmptyBoxes empty_boxes_for(DedupPolicy policy) noexcept {
+  return policy == DedupPolicy::dcp ? EmptyBoxes::keep : EmptyBoxes::leave_out;
+}
 
 /// The coordinator's merge: local plans go in one by one, one global plan comes out. Holds each
 /// distinct chunk once (about 24 bytes and its coordinates) and each distinct set of holders once,
@@ -33,6 +39,7 @@ class GlobalPlanBuilder {
 
  private:
   struct State;
+  class Assembly;
   std::unique_ptr<State> state_;
 };
 

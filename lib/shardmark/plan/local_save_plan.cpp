@@ -51,7 +51,7 @@ bool is_object(const LocalSavePlan::PlanEntry& entry, std::span<const Box> boxes
     return false;
   }
   const Box whole = whole_box(entry.sizes);
-  return whole.empty() ? boxes.empty() : boxes.size() == 1 && boxes.front() == whole;
+  return (whole.empty() && boxes.empty()) || (boxes.size() == 1 && boxes.front() == whole);
 }
 
 }  // namespace
@@ -76,7 +76,8 @@ Status collect_write_items(const StateDict& state_dict, std::vector<WriteItem>& 
   return {};
 }
 
-Result<LocalSavePlan> make_local_save_plan(std::span<const WriteItem> items) {
+Result<LocalSavePlan> make_local_save_plan(std::span<const WriteItem> items,
+                                           EmptyBoxes empty_boxes) {
   LocalSavePlan plan;
   plan.boxes.reserve(items.size());
   for (const WriteItem& item : items) {
@@ -96,7 +97,7 @@ Result<LocalSavePlan> make_local_save_plan(std::span<const WriteItem> items) {
     const Box box =
         entry.kind == EntryKind::object ? whole_box(entry.sizes) : item.tensor_data.chunk;
     SHARDMARK_RETURN_IF_ERROR(check_box(entry.fqn, box, entry.sizes));
-    if (box.empty()) {
+    if (box.empty() && empty_boxes == EmptyBoxes::leave_out) {
       continue;
     }
     if (box.ndim() == 0 && known.num_boxes == 1) {
@@ -155,8 +156,8 @@ Result<LocalSavePlan> decode_local_save_plan(std::span<const std::byte> bytes) {
       Box box;
       box.offsets = in.dims(ndim);
       box.sizes = in.dims(ndim);
-      if (in.ok() && (!check_box(entry.fqn, box, entry.sizes) || box.empty())) {
-        in.fail("box empty or out of bounds");
+      if (in.ok() && !check_box(entry.fqn, box, entry.sizes)) {
+        in.fail("box out of bounds");
       }
       plan.boxes.push_back(box);
     }

@@ -15,7 +15,7 @@
 namespace shardmark {
 
 /// What one rank could write, before anything is decided: every entry that it knows, with its
-/// non-empty boxes. Names view the StateDict, or the bytes that the plan was decoded from.
+/// boxes. Names view the StateDict, or the bytes that the plan was decoded from.
 struct LocalSavePlan {
   struct PlanEntry {
     std::string_view fqn;
@@ -37,10 +37,14 @@ struct LocalSavePlan {
 /// kept. An object gives one byte_io item. Errors: the hook's, naming the fqn.
 Status collect_write_items(const StateDict& state_dict, std::vector<WriteItem>& items);
 
-/// Local. The plan that the items make; empty boxes are left out, their entries stay. Errors:
+/// Empty boxes are never written. DCP's rule for owners counts them, so a plan may name them.
+enum class EmptyBoxes : std::uint8_t { leave_out, keep };
+
+/// Local. The plan that the items make; entries of nothing but empty boxes stay. Errors:
 /// invalid_argument if items of one fqn disagree, a box leaves its tensor, or a tensor has 2^63
 /// bytes or more.
-Result<LocalSavePlan> make_local_save_plan(std::span<const WriteItem> items);
+Result<LocalSavePlan> make_local_save_plan(std::span<const WriteItem> items,
+                                           EmptyBoxes empty_boxes = EmptyBoxes::leave_out);
 
 /// Local. At most 64 bytes an item for up to 4 dimensions and extents below 2^32; each name once.
 void encode(const LocalSavePlan& plan, ByteWriter& out);

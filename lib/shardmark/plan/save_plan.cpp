@@ -99,7 +99,10 @@ SavePlan GlobalSavePlan::plan_of(int rank) const {
     write.entry = static_cast<std::uint32_t>(entry);
     write.chunk = chunk;
     write.box = chunks.box(chunk, entries.entries[entry].sizes.ndim());
-    write.source = write.box.offsets;
+    const auto cut = std::lower_bound(
+        sources.begin(), sources.end(), chunk,
+        [](const auto& source, std::uint64_t number) { return source.first < number; });
+    write.source = cut != sources.end() && cut->first == chunk ? cut->second : write.box.offsets;
     plan.writes.push_back(write);
   }
   return plan;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "shardmark/core/box.hpp"
@@ -46,6 +47,8 @@ struct GlobalSavePlan {
   EntryTable entries;
   ChunkTable chunks;
   std::vector<std::int32_t> owners;  // by chunk
+  // Chunks that are parts of a hook's box, ascending, and the corners of those boxes.
+  std::vector<std::pair<std::uint64_t, Dims>> sources;
   SavePlanStatistics statistics;
 
   // Chunks of each rank: chunks_of_rank[first_of_rank[r] .. first_of_rank[r + 1]), ascending.
