@@ -32,6 +32,9 @@ std::string json_text(const LoadSummary& summary) {
   document["num_bytes"] = report.num_bytes;
   document["bytes_read"] = report.bytes_read;
   document["read_requests"] = report.read_requests;
+  document["bytes_received"] = report.bytes_received;
+  document["missing"] = report.keys.missing;
+  document["unexpected"] = report.keys.unexpected;
   document["verified"] = nullptr;
   if (summary.verified) {
     document["verified"] = *summary.verified;
@@ -69,25 +72,34 @@ std::string failed_json_text(const Error& error) {
 
 std::string human_text(const LoadSummary& summary, const Config& config, int ranks) {
   const LoadReport& report = summary.report;
+  std::string keys;
+  if (!report.keys.missing.empty() || !report.keys.unexpected.empty()) {
+    keys = fmt::format("  {} wanted but not in the checkpoint{}; {} in it and not wanted\n",
+                       report.keys.missing.size(),
+                       report.keys.missing.empty() ? "" : " and left alone",
+                       report.keys.unexpected.size());
+  }
   const std::string verified = !summary.verified   ? "values not checked (--verify)"
                                : *summary.verified ? "every value is as written"
                                                    : "WRONG VALUES";
   return fmt::format(
       "loaded step {} into {} ranks ({}, {}): {}\n  {} in {}, {}, {} before the read; {} requests\n"
-      "  checksums: {} chunks verified, {} not\n\n{}",
+      "{}  checksums: {} chunks verified, {} not\n\n{}",
       report.step, ranks, config.model.name, config.parallel.strategy, verified,
       format_bytes(report.num_bytes), format_seconds(report.total_s),
       format_rate(static_cast<double>(report.num_bytes) / report.total_s),
-      cache_state_name(summary.cold.state), report.read_requests, report.verified_chunks,
+      cache_state_name(summary.cold.state), report.read_requests, keys, report.verified_chunks,
       report.unverified_chunks, phases_table(summary.phases, load_phases));
 }
 
 void sum_over_ranks(LoadReport& report, const Communicator& comm) {
-  std::array<std::int64_t, 3> sums = {report.num_bytes, report.bytes_read, report.read_requests};
+  std::array<std::int64_t, 4> sums = {report.num_bytes, report.bytes_read, report.read_requests,
+                                      report.bytes_received};
   comm.all_reduce(sums, MPI_SUM);
   report.num_bytes = sums[0];
   report.bytes_read = sums[1];
   report.read_requests = sums[2];
+  report.bytes_received = sums[3];
   report.total_s = comm.all_reduce(report.total_s, MPI_MAX);
 }
 
@@ -120,10 +132,11 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(setup)));
   const auto& [config, options] = *setup;
   WorkloadOptions wanted = workload_options(config);
+  const auto matches = [&](std::string_view fqn) {
+    return ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
+  };
   if (!arguments.only.empty()) {
-    wanted.filter = [&](std::string_view fqn) {
-      return ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
-    };
+    wanted.filter = matches;
   }
   auto workload = Workload::make(wanted, comm.rank(), comm.size(), Memory::allocate);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
@@ -147,10 +160,16 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   }
   SHARDMARK_RETURN_IF_ERROR(report);
   summary.report = std::move(*report);
+  if (!arguments.only.empty()) {
+    // What was not asked for cannot be unexpected.
+    std::erase_if(summary.report.keys.unexpected,
+                  [&](const std::string& fqn) { return !matches(fqn); });
+  }
   summary.phases = gather_phases(summary.report.phases, comm);
   sum_over_ranks(summary.report, comm);
   if (arguments.verify) {
-    const Status checked = comm.agree(workload->check(summary.report.seed));
+    const Status checked =
+        comm.agree(workload->check(summary.report.seed, summary.report.keys.missing));
     summary.verified = checked.has_value();
     if (!checked) {
       summary.error = checked.error();

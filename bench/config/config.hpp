@@ -67,7 +67,7 @@ struct StorageConfig {
 
 struct LoadConfig {
   std::string checksum = "read";  // full, read, none
-  std::string replicas = "read";
+  std::string replicas = "read";  // read, broadcast
   bool strict = true;
   std::int64_t sieve_gap = std::int64_t{1} << 16;  // bytes
 
@@ -86,12 +86,23 @@ struct RunConfig {
   friend bool operator==(const RunConfig&, const RunConfig&) = default;
 };
 
+/// The pair of a point of the reshard family: its checkpoint comes from here, parallel and load say
+/// how it is loaded.
+struct ReshardConfig {
+  std::string saved_strategy;   // empty: parallel.strategy
+  std::int64_t save_ranks = 0;  // 0: all
+  std::int64_t load_ranks = 0;  // 0: all
+
+  friend bool operator==(const ReshardConfig&, const ReshardConfig&) = default;
+};
+
 struct Config {
   ModelConfig model;
   ParallelConfig parallel;
   PlannerConfig planner;
   StorageConfig storage;
   LoadConfig load;
+  ReshardConfig reshard;
   RunConfig run;
 
   friend bool operator==(const Config&, const Config&) = default;

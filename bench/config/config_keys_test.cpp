@@ -216,8 +216,6 @@ TEST_F(ConfigTest, DesignedButNotBuiltIsUnsupported) {
   const std::vector<std::pair<std::string, std::string>> planned = {
       {"planner.kind=tree", "coordinator"},
       {"planner.kind=layout", "coordinator"},
-      {"planner.dedup=dcp", "one of balanced, lowest-rank"},
-      {"planner.dedup=split", "one of balanced, lowest-rank"},
       {"planner.cache=true", "false"},
       {"storage.backend=posix", "one of hdf5, null"},
       {"storage.backend=posix-shared", "hdf5"},
@@ -231,9 +229,6 @@ TEST_F(ConfigTest, DesignedButNotBuiltIsUnsupported) {
       {"storage.async=true", "false"},
       {"storage.alignment=4KiB", "\"auto\""},
       {"storage.alignment=4096", "\"auto\""},
-      {"load.replicas=broadcast", "read"},
-      {"run.benchmarks=[\"save\", \"reshard\"]", "save, load"},
-      {"run.benchmarks=[\"reshard\"]", "save, load"},
       {"model.safetensors=a.safetensors", "model.name"}};
   for (const auto& [set, available] : planned) {
     EXPECT_THAT(set_refusal(set, ErrorCode::unsupported),

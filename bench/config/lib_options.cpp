@@ -42,8 +42,14 @@ SaveOptions save_options(const Config& config, const std::string& directory, std
 
 LoadOptions load_options(const Config& config, const std::string& directory,
                          std::optional<std::int64_t> step) {
-  return {directory, step, known(checksum_mode_from_name(config.load.checksum)),
-          known(io_mode_from_name(config.storage.io))};
+  LoadOptions options;
+  options.directory = directory;
+  options.step = step;
+  options.checksum = known(checksum_mode_from_name(config.load.checksum));
+  options.io = known(io_mode_from_name(config.storage.io));
+  options.replicas = config.load.replicas == "broadcast" ? Replicas::broadcast : Replicas::read;
+  options.strict = config.load.strict;
+  return options;
 }
 
 }  // namespace shardmark::bench

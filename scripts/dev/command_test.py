@@ -82,6 +82,44 @@ def check_round_trips(root):
             expect(list(result["phases_s"]) == PHASES["load"], "load --json: phases")
 
 
+def check_load_choices(root):
+    """--only, load.strict, load.replicas and planner.dedup as a user sees them."""
+    directory = f"{root}/choices"
+    for step, policy in enumerate(("balanced", "lowest-rank", "dcp", "split")):
+        save(directory, 3, "ddp", step, "--set", f"planner.dedup={policy}")
+        code, _, messages = load(directory, 2, "fsdp")
+        expect(code == 0, f"dedup {policy}: {code} {messages}")
+    whole = json.loads(load(directory, 3, "ddp")[1])
+    expect((whole["missing"], whole["unexpected"]) == ([], []), "load: keys of the same model")
+    code, out, messages = load(directory, 3, "ddp", "--set", "load.replicas=broadcast")
+    expect(code == 0, f"broadcast: {code} {messages}")
+    shared = json.loads(out)
+    expect(shared["num_bytes"] == whole["num_bytes"] == whole["bytes_read"], "broadcast: bytes delivered")
+    expect(shared["bytes_read"] * 3 == whole["bytes_read"], "broadcast: replicas are read once")
+    expect(shared["bytes_read"] + shared["bytes_received"] == shared["num_bytes"], "broadcast: bytes received")
+    names = [t["fqn"] for t in json.loads(run(0, "models", "tiny", "--json")[1])["tensor_list"]]
+    glob = names[0][:-1] + "*"
+    code, out, _ = load(directory, 2, "fsdp", "--only", glob)
+    part = json.loads(out)
+    expect(code == 0 and part["verified"] is True and 0 < part["num_bytes"] < whole["num_bytes"] / 3,
+           f"--only {glob}: {code}")
+    expect(part["unexpected"] == [], "--only: what was not asked for is not unexpected")
+    code, _, messages = load(directory, 2, "fsdp", "--only", "no-such-*")
+    expect(code == 2 and "no-such-*" in messages[0], f"--only of nothing: {code} {messages}")
+
+    bare = f"{root}/bare"
+    save(bare, 2, "fsdp", 0, "--set", "model.optimizer=none")
+    code, _, messages = load(bare, 2, "ddp")
+    expect(code == 2 and "is not in the checkpoint" in messages[0], f"strict: {code} {messages}")
+    code, out, messages = load(bare, 2, "ddp", "--set", "load.strict=false")
+    expect(code == 0, f"not strict: {code} {messages}")
+    lenient = json.loads(out)
+    expect(lenient["verified"] is True and lenient["missing"] != []
+           and all(n.startswith("optimizer.") for n in lenient["missing"]), "not strict: missing")
+    code, out, _ = load(directory, 2, "ddp", "--set", "model.optimizer=none")
+    expect(code == 0 and sorted(json.loads(out)["unexpected"]) == sorted(lenient["missing"]), "unexpected")
+
+
 def element_ranges(path):
     ranges = []
     with h5py.File(path) as file:
@@ -174,6 +212,7 @@ def main():
     print(f"SHARDMARK_TEST_SEED={seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="shardmark-command-") as root:
         check_round_trips(root)
+        check_load_choices(root)
         check_damage(root, random.Random(seed))
         check_refusals(root)
     print(f"{len(failures)} failures")

@@ -6,6 +6,7 @@
 
 #include "shardmark/checkpoint/checkpoint_files.hpp"
 #include "shardmark/checkpoint/chunk_verification.hpp"
+#include "shardmark/checkpoint/replica_broadcast.hpp"
 #include "shardmark/plan/load_plan.hpp"
 #include "shardmark/storage/storage_reader.hpp"
 
@@ -25,34 +26,45 @@ class Load {
     Status planned(wanted);
     clock_.enter(Phase::load_plan);
     if (wanted) {
-      auto plan = make_load_plan(*wanted, manifest_.entries, manifest_.chunks);
+      auto plan =
+          make_load_plan(*wanted, manifest_.entries, manifest_.chunks,
+                         options_.strict ? MissingEntries::refuse : MissingEntries::leave_alone);
       planned = Status(plan);
       if (plan) {
         plan_ = std::move(*plan);
       }
     }
-    return agree(planned);
+    SHARDMARK_RETURN_IF_ERROR(agree(planned));
+    return options_.replicas == Replicas::broadcast
+               ? broadcast_.emplace(comm_).plan(plan_, manifest_.entries)
+               : Status();
   }
 
   Result<LoadReport> run() {
     SHARDMARK_RETURN_IF_ERROR(plan());
+    LoadReport report;
+    report.keys = report_keys(plan_, manifest_.entries, comm_);
     clock_.enter(Phase::read);
     std::vector<ReadTask> tasks;
     SHARDMARK_RETURN_IF_ERROR(agree(resolve(tasks)));
     clock_.enter(Phase::read);
     const auto reader = make_storage_reader(manifest_.layout, options_.io, comm_);
-    SHARDMARK_RETURN_IF_ERROR(reader->read(directory_, manifest_, tasks));
+    SHARDMARK_RETURN_IF_ERROR(reader->read(directory_, manifest_, own_reads(tasks)));
+    if (broadcast_) {
+      broadcast_->distribute(tasks);
+      report.bytes_received = broadcast_->bytes_received();
+    }
     clock_.enter(Phase::verify);
     ChunkVerification verification(directory_, manifest_, checksums_, comm_);
     const Status verified = verification.run(tasks, options_.checksum);
     SHARDMARK_RETURN_IF_ERROR(agree(verified));
 
-    LoadReport report;
     report.step = manifest_.step;
     report.seed = manifest_.seed;
     report.num_bytes = plan_.num_bytes;
     report.bytes_read = reader->counters().bytes_read;
     report.read_requests = reader->counters().read_requests;
+    report.smallest_request = reader->counters().smallest_request;
     report.verified_chunks = verification.counts().verified;
     report.unverified_chunks = verification.counts().unverified;
     report.verify_bytes_read = verification.counts().bytes_read;
@@ -64,7 +76,11 @@ class Load {
 
   std::vector<FileRange> ranges() const {
     std::vector<FileRange> ranges;
-    for (const PlannedRead& read : plan_.reads) {
+    for (std::size_t i = 0; i < plan_.reads.size(); ++i) {
+      if (broadcast_ && !broadcast_->reads(i)) {
+        continue;
+      }
+      const PlannedRead& read = plan_.reads[i];
       const Entry& entry = manifest_.entries.entries[read.entry];
       const EntryLocation& location = manifest_.locations[read.entry];
       const std::string path = directory_ + "/" + manifest_.files[location.file];
@@ -118,6 +134,20 @@ class Load {
     return agree(decoded);
   }
 
+  /// What this rank asks of storage.
+  std::vector<ReadTask> own_reads(const std::vector<ReadTask>& tasks) const {
+    if (!broadcast_) {
+      return tasks;
+    }
+    std::vector<ReadTask> own;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      if (broadcast_->reads(i)) {
+        own.push_back(tasks[i]);
+      }
+    }
+    return own;
+  }
+
   /// The third hook: where each planned piece goes.
   Status resolve(std::vector<ReadTask>& tasks) const {
     tasks.reserve(plan_.reads.size());
@@ -159,6 +189,7 @@ class Load {
   Manifest manifest_;
   std::vector<std::uint64_t> checksums_;
   LoadPlan plan_;
+  std::optional<ReplicaBroadcast> broadcast_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shardmark/checkpoint/key_report.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/profile/phase_times.hpp"
@@ -15,19 +16,30 @@
 
 namespace shardmark {
 
+/// How ranks that want the same elements get them.
+enum class Replicas : std::uint8_t {
+  read,       // each reads for itself
+  broadcast,  // one reads, the others get the bytes over MPI
+};
+
 struct LoadOptions {
   std::string directory;
   std::optional<std::int64_t> step;  // newest committed by default
   ChecksumMode checksum = ChecksumMode::read;
   IoMode io = IoMode::independent;
+  Replicas replicas = Replicas::read;
+  bool strict = true;  // a wanted entry that the checkpoint does not have is an error
 };
 
 struct LoadReport {
   std::int64_t step = 0;
   std::uint64_t seed = 0;
-  std::int64_t num_bytes = 0;      // delivered to this rank
-  std::int64_t bytes_read = 0;     // asked of storage by this rank
-  std::int64_t read_requests = 0;  // transfers of this rank
+  std::int64_t num_bytes = 0;         // delivered to this rank
+  std::int64_t bytes_read = 0;        // asked of storage by this rank
+  std::int64_t read_requests = 0;     // transfers of this rank
+  std::int64_t smallest_request = 0;  // bytes; 0 without requests
+  std::int64_t bytes_received = 0;    // from ranks that read the same, with replicas = broadcast
+  KeyReport keys;                     // the same on all ranks
   // Over all ranks; each chunk counts once.
   std::int64_t verified_chunks = 0;
   std::int64_t unverified_chunks = 0;
@@ -38,7 +50,8 @@ struct LoadReport {
 };
 
 /// Collective. Reads a checkpoint into what `state_dict` refers to, at any world size and sharding.
-/// Entries of the checkpoint that the state dict does not name are left alone.
+/// Entries of the checkpoint that the state dict does not name are not read; without `strict`,
+/// entries that the checkpoint does not have keep their values. Both are reported.
 ///
 /// Errors, the same on all ranks and before any byte is read: not_found (no such step or tensor),
 /// mismatch (shape or dtype), unsupported (format version), data_loss (damaged). While reading:

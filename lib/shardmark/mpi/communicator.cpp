@@ -36,6 +36,19 @@ Result<Communicator> Communicator::duplicate(MPI_Comm parent) {
   return Communicator(comm);
 }
 
+Communicator Communicator::of_ranks(std::span<const std::int32_t> ranks) const {
+  constexpr int tag = 1;
+  MPI_Group all = MPI_GROUP_NULL;
+  MPI_Group some = MPI_GROUP_NULL;
+  MPI_Comm comm = MPI_COMM_NULL;
+  check(MPI_Comm_group(comm_, &all), "MPI_Comm_group");
+  check(MPI_Group_incl(all, static_cast<int>(ranks.size()), ranks.data(), &some), "MPI_Group_incl");
+  check(MPI_Comm_create_group(comm_, some, tag, &comm), "MPI_Comm_create_group");
+  check(MPI_Group_free(&some), "MPI_Group_free");
+  check(MPI_Group_free(&all), "MPI_Group_free");
+  return Communicator(comm);
+}
+
 Communicator::Communicator(Communicator&& other) noexcept
     : comm_(std::exchange(other.comm_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_) {}
 
@@ -135,6 +148,10 @@ void Communicator::broadcast(std::string& text, int root) const {
 
 void Communicator::broadcast(std::vector<std::uint64_t>& words, int root) const {
   broadcast_sized(words, root);
+}
+
+void Communicator::broadcast(std::span<std::byte> bytes, int root) const {
+  broadcast_bytes(bytes.data(), bytes.size(), root);
 }
 
 std::vector<double> Communicator::gather(std::span<const double> values) const {

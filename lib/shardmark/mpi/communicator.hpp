@@ -21,6 +21,9 @@ class Communicator {
   /// Collective over `parent`.
   static Result<Communicator> duplicate(MPI_Comm parent);
 
+  /// Collective over `ranks` of this one (ascending, the caller's among them) and over no other.
+  Communicator of_ranks(std::span<const std::int32_t> ranks) const;
+
   Communicator(Communicator&& other) noexcept;
   Communicator& operator=(Communicator&&) = delete;
   /// Asserts that close() was called.
@@ -52,6 +55,8 @@ class Communicator {
   void broadcast(std::vector<std::byte>& bytes, int root = 0) const;
   void broadcast(std::string& text, int root = 0) const;
   void broadcast(std::vector<std::uint64_t>& words, int root = 0) const;
+  /// Collective. Root's bytes in place; the same length on every rank.
+  void broadcast(std::span<std::byte> bytes, int root) const;
 
   /// Collective. Every rank's values (the same number each) in rank order, on rank 0 only.
   std::vector<double> gather(std::span<const double> values) const;

@@ -109,14 +109,19 @@ Result<std::vector<WantedEntry>> collect_wanted(const StateDict& state_dict) {
 }
 
 Result<LoadPlan> make_load_plan(std::span<const WantedEntry> wanted, const EntryTable& entries,
-                                const ChunkTable& chunks) {
+                                const ChunkTable& chunks, MissingEntries missing) {
   LoadPlan plan;
   for (const WantedEntry& want : wanted) {
     const auto found = entries.find(want.entry->fqn);
+    if (!found && missing == MissingEntries::leave_alone) {
+      plan.missing.push_back(want.entry->fqn);
+      continue;
+    }
     if (!found) {
       return Error{ErrorCode::not_found,
                    fmt::format("'{}' is not in the checkpoint", want.entry->fqn)};
     }
+    plan.wanted_entries.push_back(static_cast<std::uint32_t>(*found));
     const Entry& saved = entries.entries[*found];
     if (want.entry->tensor != nullptr) {
       SHARDMARK_RETURN_IF_ERROR(check_tensor(want, saved));

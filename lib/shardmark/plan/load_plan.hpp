@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "shardmark/core/box.hpp"
@@ -25,8 +26,13 @@ struct PlannedRead {
 /// One rank's reads, by entry, then local box, then chunk.
 struct LoadPlan {
   std::vector<PlannedRead> reads;
-  std::int64_t num_bytes = 0;  // delivered to this rank
+  std::int64_t num_bytes = 0;                 // delivered to this rank
+  std::vector<std::uint32_t> wanted_entries;  // in the EntryTable, with or without bytes for us
+  std::vector<std::string> missing;           // wanted and not in the checkpoint; left alone
 };
+
+/// What a wanted entry that the checkpoint does not have means.
+enum class MissingEntries : std::uint8_t { refuse, leave_alone };
 
 /// One entry that a rank wants: its local boxes.
 struct WantedEntry {
@@ -37,11 +43,12 @@ struct WantedEntry {
 /// Local. Calls create_chunk_list of every entry. Errors: the hook's, naming the fqn.
 Result<std::vector<WantedEntry>> collect_wanted(const StateDict& state_dict);
 
-/// Local. What this rank must read. Errors, all before any byte is read: not_found for a missing
-/// entry, mismatch for another shape, dtype or kind, data_loss if the saved chunks do not cover
-/// every element of a wanted box exactly once.
+/// Local. What this rank must read. Errors, all before any byte is read: not_found for missing
+/// entries unless they are left alone, mismatch for another shape, dtype or kind, data_loss if the
+/// saved chunks do not cover every element of a wanted box exactly once.
 Result<LoadPlan> make_load_plan(std::span<const WantedEntry> wanted, const EntryTable& entries,
-                                const ChunkTable& chunks);
+                                const ChunkTable& chunks,
+                                MissingEntries missing = MissingEntries::refuse);
 
 /// Local. Every (saved chunk, wanted box) pair that meets: DCP's create_read_items for one tensor.
 /// A 0-d pair always meets; an empty wanted box strictly inside a chunk gives an item of length 0,

@@ -11,7 +11,7 @@
 
 #include "shardmark/plan/overlap_search.hpp"
 #include "shardmark/tensor/dtensor.hpp"
-#include "shardmark/testing/box_tensor.hpp"
+#include "shardmark/testing/edge_cases/saved_boxes.hpp"
 #include "shardmark/testing/random_source.hpp"
 
 namespace shardmark {
@@ -19,9 +19,9 @@ namespace {
 
 using nlohmann::json;
 using shardmark::testing::BoxState;
-using shardmark::testing::BoxTensor;
+using shardmark::testing::plan_load;
 using shardmark::testing::RandomSource;
-using ::testing::HasSubstr;
+using shardmark::testing::Saved;
 
 Dims dims_of(const json& list) {
   return *Dims::from(list.get<std::vector<std::int64_t>>());
@@ -77,7 +77,7 @@ std::set<std::string> expected_items(const json& list) {
   return items;
 }
 
-TEST(LoadPlan, Case37_38_43_ReadItemsAgreeWithTheGoldenCases) {
+TEST(LoadPlan, ReadItemsAgreeWithTheGoldenCases) {
   std::ifstream file(SHARDMARK_SOURCE_DIR "/lib/shardmark/testing/golden/dcp_vectors.json");
   const json cases = json::parse(file).at("reshard_cases");
   ASSERT_FALSE(cases.empty());
@@ -105,25 +105,6 @@ TEST(LoadPlan, Case37_38_43_ReadItemsAgreeWithTheGoldenCases) {
   }
 }
 
-/// A saved checkpoint of given tilings.
-struct Saved {
-  EntryTable entries;
-  ChunkTable chunks;
-
-  void add(const std::string& fqn, Dtype dtype, const Dims& sizes, std::vector<Box> boxes,
-           EntryKind kind = EntryKind::tensor) {
-    std::sort(boxes.begin(), boxes.end());
-    entries.entries.push_back({fqn, kind, dtype, sizes, entries.num_chunks(), boxes.size()});
-    for (const Box& box : boxes) {
-      chunks.append(box);
-    }
-  }
-};
-
-Result<LoadPlan> plan_load(const Saved& saved, const BoxState& wanted) {
-  return make_load_plan(*collect_wanted(wanted.state), saved.entries, saved.chunks);
-}
-
 template <typename Take>
 void for_each_element(const Box& box, const Take& take) {
   Dims at = box.offsets;
@@ -138,7 +119,7 @@ void for_each_element(const Box& box, const Take& take) {
 }
 
 /// Every element of every wanted box is read once, from the chunk that has it.
-TEST(LoadPlan, Case37_46_AgreesWithACopyElementByElement) {
+TEST(LoadPlan, AgreesWithACopyElementByElement) {
   RandomSource random;
   for (int round = 0; round < 300; ++round) {
     Saved saved;
@@ -207,89 +188,6 @@ TEST(LoadPlan, OverlapSearchAgreesWithLookingAtAll) {
     }
     ASSERT_EQ(found, expected);
   }
-}
-
-Error error_of(const Saved& saved, BoxTensor tensor) {
-  BoxState wanted;
-  wanted.add("w", std::move(tensor));
-  const auto plan = plan_load(saved, wanted);
-  EXPECT_FALSE(plan);
-  return plan ? Error{} : plan.error();
-}
-
-TEST(LoadPlan, Case39_HolesInTheSavedChunksFailBeforeReading) {
-  Saved saved;
-  saved.add("w", Dtype::float32, {8}, {{{0}, {3}}, {{4}, {4}}});
-  const Error hole = error_of(saved, {{8}, Dtype::float32, {{{2}, {4}}}});
-  EXPECT_EQ(hole.code, ErrorCode::data_loss);
-  EXPECT_THAT(hole.message, HasSubstr("'w': the checkpoint holds element [3] nowhere"));
-  // A hole and an overlap of equal volume.
-  Saved doubled;
-  doubled.add("w", Dtype::float32, {8}, {{{0}, {4}}, {{3}, {4}}});
-  const Error overlap = error_of(doubled, {{8}, Dtype::float32, {whole_box({8})}});
-  EXPECT_EQ(overlap.code, ErrorCode::data_loss);
-  EXPECT_THAT(overlap.message, HasSubstr("element [3] twice"));
-  // Who wants nothing of the hole may load.
-  BoxState wanted;
-  wanted.add("w", {{8}, Dtype::float32, {{{4}, {4}}}});
-  EXPECT_TRUE(plan_load(saved, wanted));
-}
-
-TEST(LoadPlan, Case40_AMissingKeyIsAnErrorAndAnUnexpectedOneIsNot) {
-  Saved saved;
-  saved.add("v", Dtype::float32, {8}, {whole_box({8})});
-  EXPECT_EQ(error_of(saved, {{8}, Dtype::float32, {whole_box({8})}}).code, ErrorCode::not_found);
-  saved.add("w", Dtype::float32, {8}, {whole_box({8})});
-  BoxState wanted;
-  wanted.add("w", {{8}, Dtype::float32, {whole_box({8})}});
-  EXPECT_EQ(plan_load(saved, wanted)->reads.size(), 1U);
-}
-
-TEST(LoadPlan, Case41_42_OtherShapesDtypesAndKindsAreAMismatch) {
-  Saved saved;
-  saved.add("w", Dtype::float32, {4, 2}, {whole_box({4, 2})});
-  for (const BoxTensor& wanted : {BoxTensor{{4, 3}, Dtype::float32, {whole_box({4, 3})}},
-                                  BoxTensor{{4}, Dtype::float32, {whole_box({4})}},
-                                  BoxTensor{{4, 2}, Dtype::int32, {whole_box({4, 2})}}}) {
-    const Error error = error_of(saved, wanted);
-    EXPECT_EQ(error.code, ErrorCode::mismatch);
-    EXPECT_THAT(error.message, HasSubstr("the checkpoint has a float32 tensor [4, 2]"));
-  }
-  BoxState object;
-  object.add_object("w", 32);
-  EXPECT_EQ(plan_load(saved, object).error().code, ErrorCode::mismatch);
-  Saved bytes;
-  bytes.add("w", Dtype::uint8, {4}, {whole_box({4})}, EntryKind::object);
-  EXPECT_EQ(error_of(bytes, {{4}, Dtype::uint8, {whole_box({4})}}).code, ErrorCode::mismatch);
-  BoxState longer;
-  longer.add_object("w", 5);
-  EXPECT_EQ(plan_load(bytes, longer).error().code, ErrorCode::mismatch);
-  // A local box beyond the shape, from a type whose hooks contradict each other.
-  EXPECT_EQ(error_of(saved, {{4, 2}, Dtype::float32, {{{3, 0}, {2, 2}}}}).code,
-            ErrorCode::mismatch);
-}
-
-TEST(LoadPlan, Case43_EmptyBoxesReadNothing) {
-  Saved saved;
-  saved.add("w", Dtype::float32, {8}, {whole_box({8})});
-  BoxState wanted;
-  wanted.add("w", {{8}, Dtype::float32, {{{8}, {0}}, {{5}, {0}}, {{0}, {0}}}});
-  const auto plan = plan_load(saved, wanted);
-  ASSERT_TRUE(plan) << plan.error().message;
-  EXPECT_TRUE(plan->reads.empty());
-  EXPECT_EQ(plan->num_bytes, 0);
-}
-
-TEST(LoadPlan, Case45_EveryRankReadsAReplicaAndScalarsMeet) {
-  Saved saved;
-  saved.add("w", Dtype::float64, {}, {Box{}});
-  BoxState wanted;
-  wanted.add("w", {{}, Dtype::float64, {Box{}}});
-  const auto plan = plan_load(saved, wanted);
-  ASSERT_TRUE(plan) << plan.error().message;
-  ASSERT_EQ(plan->reads.size(), 1U);
-  EXPECT_TRUE(plan->reads[0].whole_chunk);
-  EXPECT_EQ(plan->num_bytes, 8);
 }
 
 }  // namespace

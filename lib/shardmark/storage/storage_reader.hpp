@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -23,6 +24,14 @@ struct ReadTask {
 struct ReadCounters {
   std::int64_t bytes_read = 0;
   std::int64_t read_requests = 0;
+  std::int64_t smallest_request = 0;  // bytes; 0 without requests
+
+  /// Local. Counts one request.
+  void add(std::int64_t num_bytes) noexcept {
+    smallest_request = read_requests == 0 ? num_bytes : std::min(smallest_request, num_bytes);
+    bytes_read += num_bytes;
+    ++read_requests;
+  }
 };
 
 /// Gets planned pieces out of files. Collective: the same status on every rank.

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -47,8 +49,9 @@ class Workload {
   /// Local. 0xA5 everywhere, so that a load which reads nothing cannot pass.
   void poison();
 
-  /// Local. Errors: data_loss naming the first element that breaks the law.
-  Status check(std::uint64_t seed) const;
+  /// Local. Entries of the names `left_out` (ascending) are not looked at. Errors: data_loss naming
+  /// the first element that breaks the law.
+  Status check(std::uint64_t seed, std::span<const std::string> left_out = {}) const;
 
   /// Local. Bytes that this rank holds, objects included.
   std::int64_t local_num_bytes() const noexcept { return local_num_bytes_; }

@@ -60,8 +60,7 @@ Status SharedFileReader::read(const std::string& directory, const Manifest& mani
         }
         const TensorView elements = task.elements.subview(part);
         const TensorView target = piece->staged ? staging_.reserve(elements) : elements;
-        counters_.bytes_read += elements.num_bytes();
-        ++counters_.read_requests;
+        counters_.add(elements.num_bytes());
         const Status status = file->read(dataset, type, piece->box, target);
         if (piece->staged) {
           staging_.unpack(elements);

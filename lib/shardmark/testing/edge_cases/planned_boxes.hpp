@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "shardmark/plan/global_plan_builder.hpp"
+#include "shardmark/plan/local_save_plan.hpp"
+#include "shardmark/testing/box_tensor.hpp"
+
+namespace shardmark::testing {
+
+/// Plans for one state dict a rank.
+inline Result<GlobalSavePlan> plan_for(std::span<const BoxState> ranks,
+                                       DedupPolicy policy = DedupPolicy::balanced) {
+  GlobalPlanBuilder builder(static_cast<int>(ranks.size()));
+  std::vector<WriteItem> items;
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    SHARDMARK_RETURN_IF_ERROR(collect_write_items(ranks[rank].state, items));
+    SHARDMARK_ASSIGN_OR_RETURN(const LocalSavePlan plan, make_local_save_plan(items));
+    ByteWriter out;
+    encode(plan, out);
+    SHARDMARK_RETURN_IF_ERROR(builder.add(static_cast<int>(rank), out.bytes()));
+  }
+  return builder.finish(policy);
+}
+
+/// One tensor "w", the boxes of each rank.
+inline Result<GlobalSavePlan> plan_boxes(const Dims& sizes,
+                                         const std::vector<std::vector<Box>>& ranks,
+                                         DedupPolicy policy = DedupPolicy::balanced) {
+  std::vector<BoxState> states(ranks.size());
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    states[rank].add("w", {sizes, Dtype::float32, ranks[rank]});
+  }
+  return plan_for(states, policy);
+}
+
+inline std::string message_of(const Result<GlobalSavePlan>& plan) {
+  EXPECT_FALSE(plan);
+  if (plan) {
+    return "";
+  }
+  EXPECT_EQ(plan.error().code, ErrorCode::invalid_argument);
+  return plan.error().message;
+}
+
+}  // namespace shardmark::testing
