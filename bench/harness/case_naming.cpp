@@ -23,10 +23,10 @@ bool concerns(std::string_view family, std::string_view key) {
     return family != "hooks";
   }
   if (section == "storage") {
-    return family == "save" || family == "load" ||
+    return family == "save" || family == "load" || family == "reshard" ||
            (family == "ceiling" && key == "storage.directory");
   }
-  return section == "load" && family == "load";
+  return section == "load" && (family == "load" || family == "reshard");
 }
 
 std::string unquoted(std::string text) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bench/harness/same_layout.hpp"
+
 namespace shardmark::bench {
 namespace {
 
@@ -41,7 +43,7 @@ std::optional<SlowestPhase> slowest_phase_of(const SamplePointers& samples, doub
 
 bool moves_bytes(const CaseDescription& description) {
   return description.family == "save" || description.family == "load" ||
-         description.family == "ceiling";
+         description.family == "reshard" || description.family == "ceiling";
 }
 
 void add_times(CaseSummary& summary, const SamplePointers& good) {
@@ -58,6 +60,11 @@ void add_times(CaseSummary& summary, const SamplePointers& good) {
   });
   if (imbalance) {
     summary.imbalance = imbalance->median;
+  }
+  for (const Sample* sample : good) {
+    if (const auto found = sample->metrics.find("amplification"); found != sample->metrics.end()) {
+      summary.amplification = std::max(summary.amplification.value_or(0), found->second);
+    }
   }
   summary.num_bytes = good.front()->num_bytes;
   if (summary.num_bytes && moves_bytes(*summary.description) && summary.time_s->median > 0) {
@@ -137,6 +144,7 @@ std::vector<CaseSummary> summarise(std::span<const CaseDescription> cases,
     add_cache_and_memory(summaries[i], good[i]);
     add_counts(summaries[i], good[i]);
   }
+  compare_with_same_layout(summaries, samples);
   return summaries;
 }
 

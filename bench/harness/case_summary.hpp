@@ -38,8 +38,10 @@ struct CaseSummary {
   std::optional<TimeSpread> returned_s;
   std::optional<TimeSpread> durable_s;
   std::optional<TimeSpread> visible_s;
-  std::optional<double> imbalance;         // median
-  std::optional<double> rate_bytes_per_s;  // bytes over median time, I/O only
+  std::optional<double> imbalance;              // median
+  std::optional<double> rate_bytes_per_s;       // bytes over median time, I/O only
+  std::optional<TimeSpread> same_layout_ratio;  // reshard, see same_layout.hpp; no unit
+  std::optional<double> amplification;          // bytes asked of storage / needed, the largest
   std::optional<SlowestPhase> slowest_phase;
   std::optional<CacheState> cold;                 // the worst of all: any warm repetition shows
   std::optional<double> resident_fraction;        // likewise the largest

@@ -14,6 +14,7 @@
 #include "bench/cli/table.hpp"
 #include "bench/cli/text_wrap.hpp"
 #include "bench/harness/operation_table.hpp"
+#include "bench/harness/same_layout.hpp"
 #include "bench/harness/waterfall.hpp"
 
 namespace shardmark::bench {
@@ -49,7 +50,8 @@ std::set<std::string> distinct(std::span<const CaseSummary> summaries, const Get
 }
 
 bool is_io(const CaseDescription& description) {
-  return description.family == "save" || description.family == "load";
+  return description.family == "save" || description.family == "load" ||
+         description.family == "reshard";
 }
 
 std::string key_of(const CaseDescription& description, const std::string& key) {
@@ -244,7 +246,8 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
   TextStyle fitted = style;
   fitted.width = std::min(style.width.value_or(max_table_width), max_table_width);
   std::string text = labels.heading(context) + "\n\n" + table.text(fitted) + "\n" +
-                     remarks(summaries) + wrapped(legend(summaries), fitted.width);
+                     remarks(summaries) + wrapped(same_layout_text(summaries), fitted.width) +
+                     wrapped(legend(summaries), fitted.width);
   if (!falls.empty()) {
     text += wrapped(
         "of raw: the rate over that of raw files, one a rank (the faster of buffered and "

@@ -23,6 +23,7 @@
 #include "bench/hooks/hooks_cases.hpp"
 #include "bench/load/load_case.hpp"
 #include "bench/plan/plan_cases.hpp"
+#include "bench/reshard/reshard_case.hpp"
 #include "bench/save/save_case.hpp"
 #include "shardmark/storage/hdf5_state.hpp"
 
@@ -42,7 +43,9 @@ Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environmen
       cases.push_back(std::move(made));
     }
   };
-  for (const std::string_view family : {"hooks", "plan", "save", "load", "ceiling"}) {
+  // Shared by the cases of the matrix, the last of which takes it along.
+  const auto saved = std::make_shared<SavedCheckpoints>(environment);
+  for (const std::string_view family : {"hooks", "plan", "save", "load", "reshard", "ceiling"}) {
     for (const SweepCase& point : points) {
       const auto& wanted = point.config.run.benchmarks;
       if (std::ranges::find(wanted, family) == wanted.end()) {
@@ -59,6 +62,8 @@ Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environmen
       } else if (family == "ceiling") {
         std::ranges::for_each(make_ceiling_cases(point, environment, ceiling_memory),
                               [&](auto& made) { add(std::move(made)); });
+      } else if (family == "reshard") {
+        add(make_reshard_case(point, environment, saved));
       } else {
         add(make_load_case(point, environment));
       }
@@ -95,6 +100,12 @@ Status check_rounds(std::span<const SweepCase> points) {
 Status check_points(std::span<const SweepCase> points, WorkloadPool& workloads) {
   for (const SweepCase& point : points) {
     SHARDMARK_RETURN_IF_ERROR(workloads.get(point.config, Memory::none));
+    if (const std::string& saved = point.config.reshard.saved_strategy; !saved.empty()) {
+      Config saving = point.config;
+      saving.parallel = {};
+      saving.parallel.strategy = saved;
+      SHARDMARK_RETURN_IF_ERROR(workloads.get(saving, Memory::none));
+    }
   }
   return {};
 }
@@ -103,8 +114,9 @@ std::vector<std::string> directories_of(std::span<const SweepCase> points) {
   std::set<std::string> directories;
   for (const SweepCase& point : points) {
     const RunConfig& run = point.config.run;
-    const bool saves = std::ranges::any_of(
-        run.benchmarks, [](const auto& family) { return family == "save" || family == "load"; });
+    const bool saves = std::ranges::any_of(run.benchmarks, [](const auto& family) {
+      return family == "save" || family == "load" || family == "reshard";
+    });
     const bool has_ceilings = std::ranges::find(run.benchmarks, "ceiling") != run.benchmarks.end();
     if (has_ceilings || (saves && point.config.storage.backend != "null")) {
       directories.insert(point.config.storage.directory);

@@ -252,5 +252,39 @@ TEST_F(Suite, AWrongBitRemovesTheNumber) {
   }
 }
 
+/// Pairs of strategies and of worlds smaller than the launch, by sub-communicators.
+TEST_F(Suite, ReshardLoadsEveryStrategysCheckpointUnderEveryOther) {
+  const std::string half = std::to_string((world().size() + 1) / 2);
+  const auto outcome = run_suite(
+      points({"run.benchmarks=[\"reshard\"]", "reshard.load_ranks=" + half, "load.checksum=full"},
+             "\"reshard.saved_strategy\" = [\"ddp\", \"fsdp\"]\n"
+             "\"parallel.strategy\" = [\"ddp\", \"fsdp\"]\n"
+             "\"reshard.save_ranks\" = [0, 1]\n\"load.replicas\" = [\"read\", \"broadcast\"]"),
+      options_, world());
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_FALSE(outcome->error) << outcome->error->message;
+  if (!world().is_root()) {
+    return;
+  }
+  EXPECT_TRUE(steps().empty());
+  std::set<std::string> names;
+  for (const auto& sample : read("samples.json")["samples"]) {
+    const std::string name = sample["name"];
+    names.insert(name);
+    EXPECT_EQ(sample["verified"], true) << name;
+    EXPECT_EQ(sample["world_size"], std::stoi(half));
+    EXPECT_EQ(sample["case"]["load_ranks"], half);
+    const auto& metrics = sample["metrics"];
+    EXPECT_GT(metrics["bytes_needed"].get<double>(), 0) << name;
+    EXPECT_EQ(metrics["bytes_needed"].get<double>() + metrics["bytes_received"].get<double>(),
+              sample["num_bytes"].get<double>());
+    EXPECT_DOUBLE_EQ(metrics["amplification"].get<double>(),
+                     sample["bytes_read"].get<double>() / metrics["bytes_needed"].get<double>());
+    EXPECT_GT(metrics["smallest_request_bytes"].get<double>(), 0) << name;
+  }
+  // On one rank both worlds are the same.
+  EXPECT_EQ(names.size(), world().size() == 1 ? 8U : 16U);
+}
+
 }  // namespace
 }  // namespace shardmark::bench

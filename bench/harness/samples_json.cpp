@@ -178,6 +178,8 @@ Json summary_json(const CaseSummary& summary) {
           {"returned_s", spread_json(summary.returned_s)},
           {"durable_s", spread_json(summary.durable_s)},
           {"visible_s", spread_json(summary.visible_s)},
+          {"same_layout_ratio", spread_json(summary.same_layout_ratio)},
+          {"amplification", or_null(summary.amplification)},
           {"imbalance", or_null(summary.imbalance)},
           {"slowest", slowest},
           {"cold", summary.cold ? Json(cache_state_name(*summary.cold)) : Json(nullptr)},

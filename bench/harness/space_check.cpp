@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <set>
 #include <string>
 
 #include "bench/cli/human_units.hpp"
@@ -24,14 +25,22 @@ bool runs(const Config& config, std::string_view family) {
   return std::ranges::find(config.run.benchmarks, family) != config.run.benchmarks.end();
 }
 
+std::string saving_side(const Config& config) {
+  const std::string& saved = config.reshard.saved_strategy;
+  return fmt::format("{} {} {} {} {}", config.model.name,
+                     saved.empty() ? config.parallel.strategy : saved, config.reshard.save_ranks,
+                     config.storage.layout, config.storage.io);
+}
+
 }  // namespace
 
 Status check_space(std::span<const SweepCase> points, WorkloadPool& workloads) {
   std::map<std::string, Need> needs;
+  std::set<std::string> reshards;
   for (const SweepCase& point : points) {
     const Config& config = point.config;
-    const bool stores =
-        config.storage.backend != "null" && (runs(config, "save") || runs(config, "load"));
+    const bool stores = config.storage.backend != "null" &&
+                        (runs(config, "save") || runs(config, "load") || runs(config, "reshard"));
     if (!stores && !runs(config, "ceiling")) {
       continue;
     }
@@ -41,6 +50,10 @@ Status check_space(std::span<const SweepCase> points, WorkloadPool& workloads) {
     need.pinned += stores && runs(config, "load") ? num_bytes : 0;
     // What the load ceilings read: a file a rank, and one shared file.
     need.pinned += runs(config, "ceiling") ? 2 * num_bytes : 0;
+    // The pairs of a matrix share the checkpoints of its saving side.
+    if (stores && runs(config, "reshard") && reshards.insert(saving_side(config)).second) {
+      need.pinned += num_bytes;
+    }
     need.largest = std::max(need.largest, num_bytes);
     need.keep = config.run.keep;
   }
