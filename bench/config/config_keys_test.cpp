@@ -47,6 +47,10 @@ replicas = "read"
 strict = true
 sieve_gap = 65536
 
+[reshard]
+save_ranks = 0
+load_ranks = 0
+
 [run]
 ranks = 4
 benchmarks = ["hooks", "plan", "save", "load"]
@@ -95,6 +99,11 @@ checksum = "full"
 replicas = "read"
 strict = false
 sieve_gap = 0
+[reshard]
+saved_strategy = "fsdp"
+save_ranks = 3
+load_ranks = 2
+
 [run]
 ranks = 8
 benchmarks = ["save"]
@@ -134,6 +143,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       2 << 20,
                       {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}}};
   expected.load = {"full", "read", false, 0};
+  expected.reshard = {"fsdp", 3, 2};
   expected.run = {8, {"save"}, 3, 0, false, "sample", 2};
   EXPECT_EQ(*config, expected) << config_text(*config);
 }

@@ -268,7 +268,8 @@ TEST_F(Suite, ReshardLoadsEveryStrategysCheckpointUnderEveryOther) {
   }
   EXPECT_TRUE(steps().empty());
   std::set<std::string> names;
-  for (const auto& sample : read("samples.json")["samples"]) {
+  const auto document = read("samples.json");
+  for (const auto& sample : document["samples"]) {
     const std::string name = sample["name"];
     names.insert(name);
     EXPECT_EQ(sample["verified"], true) << name;

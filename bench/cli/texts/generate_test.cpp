@@ -107,7 +107,7 @@ TEST(Generate, EveryShellKnowsEveryCommandAndOption) {
 }
 
 TEST(Generate, WordsForCompletions) {
-  EXPECT_THAT(generated("suites"), HasSubstr("quick\nsmoke\n"));
+  EXPECT_THAT(generated("suites"), HasSubstr("quick\nreshard\n"));
   EXPECT_THAT(generated("models"), HasSubstr("\nllama3-8b\n"));
   const std::string settings = generated("settings");
   EXPECT_THAT(settings, AllOf(HasSubstr("\nstorage.io=collective\n"),
