@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "bench/cli/launch.hpp"
+#include "bench/harness/activity.hpp"
 #include "bench/harness/interruption.hpp"
 #include "bench/harness/leave_at_once.hpp"
 #include "bench/harness/same_on_all_ranks.hpp"
@@ -34,7 +35,9 @@ int run_collective_command(const std::vector<std::string>& words, const Collecti
                            const ReportResult& report) {
   // A write past the file size limit is an error to report, not a signal to die of.
   std::signal(SIGXFSZ, SIG_IGN);
-  watch_for_interruption(detect_launch().rank == 0);
+  const int launched_rank = detect_launch().rank;
+  note_world(launched_rank, launched_rank + 1);
+  watch_for_interruption(launched_rank == 0);
   auto environment = MpiEnvironment::make();
   if (!environment) {
     return report(environment.error());
@@ -44,6 +47,8 @@ int run_collective_command(const std::vector<std::string>& words, const Collecti
     environment->finalize();
     return report(comm.error());
   }
+  note_world(comm->rank(), comm->size());
+  note_activity("set-up");
   const Status same = same_on_all_ranks("arguments", words, *comm);
   const Result<CommandOutput> result =
       same ? run_or_abort(command, *comm) : Result<CommandOutput>(same.error());

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "bench/harness/activity.hpp"
 #include "shardmark/storage/unfinished.hpp"
 
 namespace shardmark::bench {
@@ -70,12 +71,18 @@ std::atomic<int> final_exit_code = still_at_work;
   _exit(1);
 }
 
+/// In one write, so that the lines of many ranks do not mix.
+void say_where_this_is() {
+  const std::string line = describe_activity() + "\n";
+  static_cast<void>(::write(STDERR_FILENO, line.data(), line.size()) + 0);
+}
+
 }  // namespace
 
 void watch_for_interruption(bool is_root) {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
     sigaddset(&signals, signal_number);
   }
   if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) {
@@ -83,7 +90,11 @@ void watch_for_interruption(bool is_root) {
   }
   std::thread([signals, is_root] {
     int signal_number = 0;
-    while (sigwait(&signals, &signal_number) != 0) {
+    while (sigwait(&signals, &signal_number) != 0 || signal_number == SIGUSR1) {
+      if (signal_number == SIGUSR1) {
+        say_where_this_is();
+      }
+      signal_number = 0;
     }
     leave(signal_number, is_root);
   }).detach();

@@ -8,7 +8,8 @@ namespace shardmark::bench {
 /// Local; once, before MPI starts, so that its threads inherit the blocked signals. From then on
 /// SIGINT, SIGTERM and SIGHUP end this process cleanly from a thread of its own, wherever the
 /// others stand: rank 0 removes what is unfinished (storage/unfinished.hpp), says so in one message
-/// and leaves with exit code 1; the other ranks leave after it.
+/// and leaves with exit code 1; the other ranks leave after it. On SIGUSR1 it says on stderr where
+/// this rank is (activity.hpp) and goes on.
 void watch_for_interruption(bool is_root);
 
 /// Local. From here on a signal ends this process with `exit_code` and says nothing: all is said

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bench/cli/human_units.hpp"
+#include "bench/harness/activity.hpp"
 #include "bench/harness/case_filter.hpp"
 #include "bench/harness/case_order.hpp"
 #include "bench/harness/case_runner.hpp"
@@ -62,10 +63,17 @@ class Session {
     return !result_.cases[index].skipped && !broken_[index] && !runner_.must_stop();
   }
 
+  /// For the live line, and for whoever asks where this rank is.
+  void show(const std::string& step, const std::string& remark, std::size_t index) {
+    const std::string& name = result_.cases[index].name;
+    note_activity(step + " " + name);
+    progress_.show(step + remark + " " + name);
+  }
+
   void set_up() {
     for (std::size_t i = 0; i < cases_.size(); ++i) {
       if (runs(i)) {
-        progress_.show("set-up " + result_.cases[i].name);
+        show("set-up", "", i);
         fail_case(i, runner_.set_up(*cases_[i]));
       }
     }
@@ -76,8 +84,7 @@ class Session {
     for (std::size_t round = 0; round < rounds.size(); ++round) {
       for (const std::size_t i : rounds[round]) {
         if (runs(i)) {
-          progress_.show(
-              fmt::format("warm-up {}/{} {}", round + 1, rounds.size(), result_.cases[i].name));
+          show(fmt::format("warm-up {}/{}", round + 1, rounds.size()), "", i);
           fail_case(i, runner_.warm_up(*cases_[i]));
         }
         progress_.step_done();
@@ -108,8 +115,7 @@ class Session {
       round_ = round;
       static_cast<void>(write_samples());  // trouble is rank 0's alone; the last write is agreed
     }
-    progress_.show(fmt::format("round {}/{}{} {}", round + 1, settings_.repetitions, last_rate_,
-                               result_.cases[index].name));
+    show(fmt::format("round {}/{}", round + 1, settings_.repetitions), last_rate_, index);
     Sample sample;
     if (broken_[index]) {
       sample.error = broken_[index];

@@ -3,9 +3,20 @@
 
 #include <algorithm>
 
-namespace shardmark {
+#include "shardmark/profile/current_phase.hpp"
 
-PhaseClock::PhaseClock(Phase first) : current_(first), start_(Clock::now()), since_(start_) {}
+namespace shardmark {
+namespace {
+
+double seconds_of(PhaseClock::Clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+PhaseClock::PhaseClock(Phase first) : current_(first), start_(Clock::now()), since_(start_) {
+  publish_phase(current_, seconds_of(start_));
+}
 
 void PhaseClock::charge() {
   const Clock::time_point now = Clock::now();
@@ -35,11 +46,13 @@ Phase PhaseClock::enter(Phase next) {
   charge();
   const Phase ended = current_;
   current_ = next;
+  publish_phase(current_, seconds_of(since_));
   return ended;
 }
 
 const PhaseTimes& PhaseClock::stop() {
   charge();
+  publish_phase(std::nullopt, 0);
   return times_;
 }
 
