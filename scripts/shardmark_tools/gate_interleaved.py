@@ -12,25 +12,14 @@ import sys
 
 from shardmark_tools import gate_recommendation
 from shardmark_tools.gate_comparison import PAIRS_FILE
+from shardmark_tools.launching import CannotLaunch, Launcher, find_command, setting_options, suite_path
 from shardmark_tools.result_folder import read_runs
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 FEWEST_PILOT = 4
 
 
 class CannotRun(Exception):
     """The message says what is missing or what failed."""
-
-
-def executable(build):
-    """A build folder's command, or the file itself."""
-    path = pathlib.Path(build) if build else ROOT / "build" / "release"
-    candidates = [path, path / "bench/cli/shardmark", path / "bin/shardmark"]
-    for candidate in candidates:
-        if candidate.is_file() and os.access(candidate, os.X_OK):
-            return candidate.resolve()
-    tried = ", ".join(str(candidate) for candidate in candidates)
-    raise CannotRun(f"no shardmark command; tried {tried}; scripts/run builds one")
 
 
 def assignments(pairs, option):
@@ -44,25 +33,21 @@ class SideRunner:
     """One side: its command, settings and environment."""
 
     def __init__(self, arguments, side):
-        self.command = executable(getattr(arguments, f"{side}_build"))
-        self.suite = arguments.interleave
-        if "/" in self.suite or self.suite.endswith(".toml"):
-            self.suite = str(pathlib.Path(self.suite).resolve())
+        try:
+            self.command = find_command(getattr(arguments, f"{side}_build"))
+            self.launcher = Launcher.make(arguments.launcher)
+        except CannotLaunch as error:
+            raise CannotRun(error) from error
+        self.suite = suite_path(arguments.interleave)
         self.settings = arguments.set + getattr(arguments, f"{side}_set")
         assignments(self.settings, f"--{side}-set")
-        self.environment = {
-            **os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-            **assignments(getattr(arguments, f"{side}_env"), f"--{side}-env"),
-        }  # fmt: skip
-        self.launcher = shlex.split(arguments.launcher)
+        self.added = assignments(getattr(arguments, f"{side}_env"), f"--{side}-env")
+        self.environment = {**os.environ, **self.added}
         self.ranks = arguments.ranks or self.planned_ranks()
-        if self.ranks > len(os.sched_getaffinity(0)) and "SLURM_JOB_ID" not in os.environ:
-            for name, value in (("rmaps_base_oversubscribe", "1"), ("hwloc_base_binding_policy", "none"),
-                                ("mpi_yield_when_idle", "1")):  # fmt: skip
-                self.environment.setdefault(f"OMPI_MCA_{name}", value)
+        self.environment = {**self.launcher.environment(self.ranks), **self.added}
 
     def options(self):
-        return [word for setting in self.settings for word in ("--set", setting)]
+        return setting_options(self.settings)
 
     def planned_ranks(self):
         command = [str(self.command), "plan", self.suite, "--json", *self.options()]
@@ -78,7 +63,7 @@ class SideRunner:
         partial = directory.with_name(f".{directory.name}.partial").resolve()
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        command = [*self.launcher, "-n", str(self.ranks), str(self.command), "run", self.suite,
+        command = [*self.launcher.words, "-n", str(self.ranks), str(self.command), "run", self.suite,
                    "--out", str(partial), *self.options()]  # fmt: skip
         with open(partial / "output.txt", "w", encoding="utf-8") as output:
             done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=partial,

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one case under a time limit. A case that does not end is asked where its ranks are, then ended.
+
+`shardmark run` answers SIGUSR1, which launchers hand on to every rank, with one line a rank.
+"""
+
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import time
+
+ANSWER_S = 3.0
+GRACE_S = 5.0
+POLL_S = 0.05
+ANSWER = re.compile(r"shardmark: rank (\d+) of (\d+) on (\S+): (\S+) for ([\d.]+) s, in (.*)")
+
+
+@dataclasses.dataclass
+class Outcome:
+    exit_code: int | None  # None: ended by the watchdog
+    duration_s: float
+    stuck: str | None = None  # who was where
+
+
+@dataclasses.dataclass
+class Answer:
+    rank: int
+    host: str
+    phase: str
+    seconds: float
+    where: str
+
+
+def parse_answers(text):
+    """{rank: its last answer}, and the number of ranks that they speak of."""
+    answers, ranks = {}, 0
+    for match in ANSWER.finditer(text):
+        rank, ranks = int(match[1]), int(match[2])
+        answers[rank] = Answer(rank, match[3], match[4], float(match[5]), match[6].strip())
+    return answers, ranks
+
+
+def silent_text(rank, late):
+    """A stopped process answers when its end wakes it up."""
+    if rank in late:
+        return f"{rank} on {late[rank].host} in phase {late[rank].phase}"
+    return str(rank)
+
+
+def describe(answers, ranks, late):
+    """Names the ranks that hold up the others: those that did not answer, else those in no wait.
+    `late`: answers that came only when the case was ended."""
+    if not answers:
+        return "no rank answered: all are stopped or hang inside the system"
+    silent = [rank for rank in range(ranks) if rank not in answers]
+    by_phase = {}
+    for answer in answers.values():
+        by_phase.setdefault(answer.phase, []).append(answer)
+    listed = "; ".join(
+        f"{'rank' if len(of) == 1 else 'ranks'} {', '.join(str(a.rank) for a in of)} in {phase} "
+        f"for {max(a.seconds for a in of):.1f} s"
+        for phase, of in sorted(by_phase.items())
+    )
+    where = next(iter(answers.values())).where
+    if silent:
+        names = ", ".join(silent_text(rank, late) for rank in silent)
+        return f"stuck: rank {names} (no answer in time: stopped, or inside the system), in {where}; {listed}"
+    workers = [a for a in answers.values() if a.phase != "wait"] or list(answers.values())
+    rarest = min((a.phase for a in workers), key=lambda phase: len(by_phase[phase]))
+    names = ", ".join(f"{a.rank} on {a.host}" for a in workers if a.phase == rarest)
+    return f"stuck: rank {names} in phase {rarest}, in {where}; {listed}"
+
+
+def ask(process, output):
+    """What the ranks say about where they are."""
+    before = output.stat().st_size
+    try:
+        process.send_signal(signal.SIGUSR1)
+    except ProcessLookupError:
+        return {}, 0
+    deadline = time.monotonic() + ANSWER_S
+    answers, ranks = {}, 0
+    while time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        with open(output, encoding="utf-8", errors="replace") as file:
+            file.seek(before)
+            answers, ranks = parse_answers(file.read())
+        if ranks and len(answers) == ranks:
+            break
+    return answers, ranks
+
+
+def end(process):
+    """The launcher ends its ranks; what is left of its session is killed."""
+    for number, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
+        try:
+            process.wait(patience)
+            if number == signal.SIGTERM:
+                continue  # and SIGKILL for those who do not listen, stopped ones included
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def end_strays(marker):
+    """Kills this machine's processes that have `marker` on their command line: ranks that a launcher
+    started in sessions of their own and could not end."""
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{entry.name}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        if marker.encode() in words and b"run" in words:
+            try:
+                os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:
+                pass
+
+
+def run_limited(command, folder, environment, limit_s, prepare, marker):
+    """`prepare` runs in the child; `marker` is a word that only this case's command lines have."""
+    output = folder / "output.txt"
+    begin = time.monotonic()
+    with open(output, "w", encoding="utf-8") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                   cwd=folder, env=environment, preexec_fn=prepare)  # fmt: skip
+    try:
+        code = process.wait(limit_s)
+        return Outcome(code, time.monotonic() - begin)
+    except subprocess.TimeoutExpired:
+        answers, ranks = ask(process, output)
+        end(process)
+        end_strays(marker)
+        late, _ = parse_answers(output.read_text(encoding="utf-8", errors="replace"))
+        return Outcome(None, time.monotonic() - begin, describe(answers, ranks, late))
+    except BaseException:
+        end(process)
+        end_strays(marker)
+        raise
