@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report shows: numbers that know the samples they come from."""
+
+import dataclasses
+import json
+import statistics
+
+from shardmark_tools.result_folder import read_runs
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A value and its source: "median time_s of NAME", "a / b", ... for tracing it by a test."""
+
+    value: float
+    source: str
+
+
+@dataclasses.dataclass
+class Bench:
+    """One benchmark in one place: all its good samples, of all runs that have the same name."""
+
+    name: str
+    samples: list
+    hosts: list
+    scaling: str = "strong"
+
+    def __post_init__(self):
+        first = self.samples[0]
+        self.family, self.model, self.strategy = first["family"], first["model"], first["strategy"]
+        self.case, self.virtual = first["case"], first["virtual"]
+        self.nodes, self.ranks, self.world_size = first["nodes"], first["ranks"], first["world_size"]
+
+    @property
+    def variant(self):
+        """What is neither family, model, strategy nor size."""
+        parts = [p for p in self.name.split("/")[3:] if p.split(":")[0] not in ("nodes", "ranks", "world")]
+        return "/".join(parts)
+
+    @property
+    def title(self):
+        return " ".join(part for part in (self.strategy, self.variant) if part)
+
+    def over(self, how, key):
+        """Number over the repetitions: how = median, min, max; key = time_s, returned_s, num_bytes."""
+        values = [s[key] for s in self.samples if s.get(key) is not None]
+        if not values:
+            return None
+        function = {"median": statistics.median, "min": min, "max": max}[how]
+        return Number(float(function(values)), f"{how} {key} of {self.name}")
+
+    def spread(self, key="time_s"):
+        return tuple(self.over(how, key) for how in ("median", "min", "max"))
+
+    def phases(self):
+        return list(self.samples[0]["phases_s"])
+
+    def phase(self, phase, part="mean"):
+        """Median over repetitions of a phase's mean or max over the ranks."""
+        values = [s["phases_s"][phase][part] for s in self.samples if phase in s["phases_s"]]
+        return Number(float(statistics.median(values)), f"median {part} {phase} of {self.name}")
+
+    def phase_spread(self, phase):
+        values = [s["phases_s"][phase]["max"] for s in self.samples]
+        return tuple(Number(float(f(values)), f"{how} max {phase} of {self.name}")
+                     for how, f in (("median", statistics.median), ("min", min), ("max", max)))  # fmt: skip
+
+    def rank_phase(self, rank, phase):
+        values = [s["per_rank"]["phases_s"][phase][rank] for s in self.samples]
+        return Number(float(statistics.median(values)), f"median rank {rank} {phase} of {self.name}")
+
+    def node_of_rank(self):
+        return self.samples[0]["node_of_rank"]
+
+
+@dataclasses.dataclass
+class Data:
+    runs: list
+    benches: list
+    failed: list  # (name, reason)
+    directories: list
+
+    def family(self, *names, virtual=False):
+        return [b for b in self.benches if b.family in names and b.virtual == virtual]
+
+
+def size_of(sample):
+    return sample["nodes"], sample["ranks"], sample["world_size"], sample["virtual"]
+
+
+def scaling_of(run):
+    """"weak" for a case of a sweep whose model grew with the ranks."""
+    try:
+        case = json.loads((run.directory / "case.json").read_text(encoding="utf-8"))
+        return case["parameters"]["scaling"]
+    except (OSError, ValueError, KeyError):
+        return "strong"
+
+
+def read_data(directories):
+    """Samples of all runs below the folders; the same name in one configuration is one benchmark."""
+    runs = [run for directory in directories for run in read_runs(directory)]
+    groups, failed = {}, {}
+    for run in runs:
+        for sample in run.samples:
+            if sample["time_s"] is None:
+                reason = sample["skipped"] or (sample["error"] or {}).get("message", "failed")
+                failed.setdefault(sample["name"], reason)
+                continue
+            sample["node_of_rank"] = run.context["node_of_rank"]
+            key = (sample["name"], scaling_of(run), *size_of(sample))
+            groups.setdefault(key, (run.context["hosts"], []))[1].append(sample)
+    benches = [Bench(key[0], samples, hosts, key[1]) for key, (hosts, samples) in groups.items()]
+    benches.sort(key=lambda b: (b.family, b.strategy or "", b.variant, b.nodes, b.ranks, b.world_size))
+    return Data(runs, benches, sorted(failed.items()), [str(d) for d in directories])
+
+
+def straggling_ranks(bench, factor=1.2):
+    """[(rank, share above the others' median)] whose own work, waiting left out, stands out in most
+    repetitions."""
+    if bench.ranks < 3:
+        return []
+    hits = {}
+    for sample in bench.samples:
+        busy = own_work(sample)
+        middle = statistics.median(busy)
+        for rank, seconds in enumerate(busy):
+            if middle > 0 and seconds > factor * middle:
+                hits.setdefault(rank, []).append(seconds / middle - 1)
+    enough = len(bench.samples) / 2
+    found = [(rank, statistics.median(shares)) for rank, shares in hits.items() if len(shares) > enough]
+    return sorted(found, key=lambda entry: -entry[1])
+
+
+def own_work(sample):
+    phases = sample["per_rank"]["phases_s"]
+    waits = phases.get("wait", [0.0] * sample["ranks"])
+    return [total - wait for total, wait in zip(sample["per_rank"]["total_s"], waits)]
+
+
+def node_work(bench):
+    """[Number] of each node: median over repetitions of the mean own work of its ranks."""
+    nodes = []
+    for node in range(bench.nodes):
+        ranks = [r for r, n in enumerate(bench.node_of_rank()) if n == node]
+        values = [statistics.fmean(own_work(s)[r] for r in ranks) for s in bench.samples]
+        nodes.append(Number(float(statistics.median(values)), f"median work of node {node} of {bench.name}"))
+    return nodes

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of a report: each a title, a sentence, charts, and the table they are drawn from."""
+
+import dataclasses
+
+from shardmark_tools import svg_chart
+from shardmark_tools.report_data import Number, node_work, straggling_ranks
+
+GIB = 2.0**30
+PLANNING = ("hooks", "local_plan", "gather", "global_plan", "scatter")
+MOST_LINES = 8
+MOST_HEAT_RANKS = 48
+
+
+@dataclasses.dataclass
+class Figure:
+    key: str  # names its CSV file
+    title: str
+    sentence: str
+    charts: list  # SVG texts
+    columns: list
+    rows: list  # cells: text or Number
+
+
+def quotient(a, b):
+    return Number(a.value / b.value, f"{a.source} / {b.source}")
+
+
+def rate(bench):
+    """Bytes over median time, computed last."""
+    moved, time = bench.over("median", "num_bytes"), bench.over("median", "time_s")
+    return quotient(moved, time) if moved and time.value > 0 else None
+
+
+def lines_of(benches, size):
+    """{label: [bench by size]} of what differs in size alone."""
+    models = {b.model for b in benches}
+    weak = {b.scaling for b in benches}
+    groups = {}
+    for bench in benches:
+        words = [bench.title]
+        words += [bench.model] if len(models) > 1 else []
+        words += [bench.scaling] if len(weak) > 1 else []
+        groups.setdefault(" ".join(words), {})[size(bench)] = bench
+    return {name: [by_size[s] for s in sorted(by_size)] for name, by_size in groups.items()}
+
+
+def ceilings(data, family):
+    """{(nodes, ranks): best raw rate}, for saves of those that write, for loads of those that read."""
+    verb = "read" if family == "load" else "write"
+    found = {}
+    for bench in data.family("ceiling"):
+        speed = rate(bench)
+        if speed and verb in bench.name:
+            size = bench.nodes, bench.ranks
+            if size not in found or speed.value > found[size].value:
+                found[size] = speed
+    return found
+
+
+def ideal_points(group, weak):
+    """From the smallest world: the same time if the work grows with the ranks, else t / n."""
+    first = group[0]
+    start = first.over("median", "time_s").value
+    xs = sorted({b.ranks for b in group})
+    return [(x, start if weak else start * first.ranks / x) for x in xs]
+
+
+def ceiling_points(data, family, group):
+    limits = ceilings(data, family)
+    points = []
+    for bench in group:
+        limit = limits.get((bench.nodes, bench.ranks))
+        moved = bench.over("median", "num_bytes")
+        if limit and moved:
+            points.append((bench.ranks, moved.value / limit.value))
+    return points
+
+
+def bench_rows(benches):
+    rows = []
+    for b in benches:
+        middle, low, high = b.spread()
+        speed = rate(b) if b.family in ("save", "load", "reshard") else None
+        gib = Number(speed.value / GIB, f"{speed.source} / GiB") if speed else ""
+        rows.append([b.name, b.nodes, b.ranks, len(b.samples), middle, low, high, gib])
+    return rows
+
+
+BENCH_COLUMNS = ["benchmark", "nodes", "ranks", "repetitions", "median s", "min s", "max s", "GiB/s"]
+
+
+def scaling_charts(data, family, benches):
+    charts = []
+    lines = list(lines_of(benches, lambda b: b.ranks).items())
+    for begin in range(0, len(lines), MOST_LINES):
+        chosen = lines[begin : begin + MOST_LINES]
+        series = [(name, [(b.ranks, *b.spread()) for b in group]) for name, group in chosen]
+        longest = max((group for _, group in chosen), key=len)
+        guides = []
+        if len(longest) > 1:
+            guides.append(("ideal", "ideal", ideal_points(longest, longest[0].scaling == "weak")))
+        ceiling = ceiling_points(data, family, longest)
+        if ceiling:
+            guides.append(("ceiling: best raw rate measured", "ceiling", ceiling))
+        charts.append(svg_chart.line_chart(f"{family}: time by ranks", "ranks", series, guides))
+    return charts
+
+
+def io_scaling(data):
+    """Save and load against ranks."""
+    for family in ("save", "load"):
+        benches = data.family(family)
+        if benches and len({b.ranks for b in benches}) > 1:
+            yield Figure(
+                f"scaling-{family}", f"Scaling of {family}",
+                "Median time from a barrier to the end of the slowest rank, minimum to maximum as a bar.",
+                scaling_charts(data, family, benches), BENCH_COLUMNS, bench_rows(benches),
+            )  # fmt: skip
+
+
+def comparison(data):
+    """Strategies and layouts side by side, in the largest world."""
+    for family in ("save", "load"):
+        benches = data.family(family)
+        if not benches:
+            continue
+        largest = max((b.nodes, b.ranks) for b in benches)
+        chosen = [b for b in benches if (b.nodes, b.ranks) == largest]
+        chosen.sort(key=lambda b: b.over("median", "time_s").value)
+        rows = [(b.title, *b.spread()) for b in chosen]
+        yield Figure(
+            f"compare-{family}", f"{family.capitalize()} by strategy and layout",
+            f"{largest[1]} ranks on {largest[0]} node{'s' if largest[0] > 1 else ''}, fastest first; median, with "
+            "minimum to maximum as a bar.",
+            [svg_chart.dot_chart(f"{family} by strategy", rows)], BENCH_COLUMNS, bench_rows(chosen),
+        )  # fmt: skip
+
+
+def hooks_scaling(data):
+    benches = data.family("hooks")
+    if not benches:
+        return
+    if len({b.ranks for b in benches}) > 1:
+        charts = scaling_charts(data, "hooks", benches)
+    else:
+        charts = [svg_chart.dot_chart("hooks", [(b.title, *b.spread()) for b in benches])]
+    yield Figure("hooks", "The hooks", "One call for every tensor of the model, on the slowest rank.", charts,
+                 BENCH_COLUMNS, bench_rows(benches))  # fmt: skip
+
+
+def planning_phases(data):
+    """Each planning phase of a save against ranks, one chart a strategy and planner."""
+    groups = lines_of([b for b in data.family("plan") if not b.name.split("/")[3] == "load"], lambda b: b.ranks)
+    charts, rows = [], []
+    for name, group in groups.items():
+        shown = [p for p in PLANNING if all(p in b.phases() for b in group)]
+        shown = [p for p in shown if any(b.phase(p, "max").value > 0 for b in group)]
+        series = [(p, [(b.ranks, *b.phase_spread(p)) for b in group if b.phase_spread(p)[0].value > 0])
+                  for p in shown]  # fmt: skip
+        series = [(p, points) for p, points in series if points and all(n.value > 0 for q in points for n in q[1:])]
+        if series:
+            charts.append(svg_chart.line_chart(f"planning, {name}", f"ranks ({name})", series))
+        for b in group:
+            rows += [[b.name, b.nodes, b.ranks, p, *b.phase_spread(p)] for p in shown]
+    if charts:
+        yield Figure("planning", "Planning, phase by phase",
+                     "Each phase on its slowest rank: median, with minimum to maximum as a bar.", charts[:6],
+                     ["benchmark", "nodes", "ranks", "phase", "median s", "min s", "max s"], rows)  # fmt: skip
+
+
+def stacked_phases(data):
+    for family in ("save", "load"):
+        benches = data.family(family)[:24]
+        if not benches:
+            continue
+        order = list(dict.fromkeys(p for b in benches for p in b.phases()))
+        rows = [(f"{b.title}, {b.ranks} ranks on {b.nodes}", {p: b.phase(p) for p in b.phases()}) for b in benches]
+        table = [[b.name, *(b.phase(p) if p in b.phases() else "" for p in order)] for b in benches]
+        yield Figure(f"phases-{family}", f"Where the time of a {family} goes",
+                     "Phases stacked, mean over the ranks; wait is waiting for other ranks.",
+                     [svg_chart.stacked_chart(f"phases of {family}", rows, order)],
+                     ["benchmark", *(f"{p} s" for p in order)], table)  # fmt: skip
+
+
+def straggler_sentence(bench):
+    ranks = straggling_ranks(bench)
+    parts = []
+    if bench.nodes > 1:
+        work = node_work(bench)
+        ordered = sorted(range(bench.nodes), key=lambda n: -work[n].value)
+        slowest, middle = ordered[0], sorted(n.value for n in work)[len(work) // 2]
+        name = bench.hosts[slowest]
+        if middle > 0 and work[slowest].value > 1.15 * middle:
+            parts.append(f"node {name} works {100 * (work[slowest].value / middle - 1):.0f} % longer than the middle one")
+        else:
+            parts.append(f"no node stands out (slowest: {name})")
+    if ranks:
+        listed = ", ".join(f"rank {r} on {bench.hosts[bench.node_of_rank()[r]]} (+{100 * share:.0f} %)"
+                           for r, share in ranks[:4])  # fmt: skip
+        parts.append(f"stragglers: {listed}")
+    elif bench.ranks >= 3:
+        parts.append("no rank stands out in most repetitions")
+    return "; ".join(parts)
+
+
+def heat_maps(data):
+    """Ranks by phases of the largest save and load, nodes too; who is slow is named."""
+    for family in ("save", "load"):
+        benches = data.family(family)
+        if not benches or max(b.ranks for b in benches) < 2:
+            continue
+        bench = max(benches, key=lambda b: (b.ranks, b.over("median", "time_s").value))
+        phases = [p for p in bench.phases() if bench.phase(p, "max").value > 0]
+        slow = {rank for rank, _ in straggling_ranks(bench)}
+        ranks = sorted(range(bench.ranks), key=lambda r: -bench.rank_phase(r, "wait").value)[::-1]
+        ranks = sorted(ranks[:MOST_HEAT_RANKS])
+        names = [f"r{r} {bench.hosts[bench.node_of_rank()[r]]}" for r in ranks]
+        cells = [[bench.rank_phase(r, p) for p in phases] for r in ranks]
+        marked = {i for i, r in enumerate(ranks) if r in slow}
+        charts = [svg_chart.heat_chart(f"{family}: ranks by phases", names, phases, cells, marked)]
+        table = [[name, *row] for name, row in zip(names, cells)]
+        if bench.nodes > 1:
+            work = [[n] for n in node_work(bench)]
+            charts.append(svg_chart.heat_chart(f"{family}: nodes", bench.hosts, ["own work"], work))
+            table += [[f"node {h}", n[0], *[""] * (len(phases) - 1)] for h, n in zip(bench.hosts, work)]
+        yield Figure(f"ranks-{family}", f"{family.capitalize()}, rank by rank",
+                     f"{bench.title}, {bench.ranks} ranks: {straggler_sentence(bench)}. The stronger the colour the longer, by logarithm.",
+                     charts, ["rank", *(f"{p} s" for p in phases)], table)  # fmt: skip
+
+
+def reshard_map(data):
+    benches = data.family("reshard")
+    if not benches:
+        return
+    saved = lambda b: str(b.case.get("saved_strategy") or b.variant)
+    rows, columns = sorted({saved(b) for b in benches}), sorted({str(b.strategy) for b in benches})
+    cell = {(saved(b), str(b.strategy)): b.over("median", "time_s") for b in benches}
+    cells = [[cell.get((r, c)) for c in columns] for r in rows]
+    yield Figure("reshard", "Loading under another strategy", "Rows: saved as; columns: loaded as; median time.",
+                 [svg_chart.heat_chart("reshard", rows, columns, cells)], BENCH_COLUMNS, bench_rows(benches))  # fmt: skip
+
+
+def waterfall(data):
+    """The raw rates and what is left of them at a save and a load."""
+    limits = data.family("ceiling")
+    if not limits:
+        return
+    rows = [(b.title or b.name, b) for b in [*limits, *data.family("save", "load")] if rate(b)]
+    rows.sort(key=lambda entry: -rate(entry[1]).value)
+    bars = [(f"{b.family} {title}: {rate(b).value / GIB:.2f} GiB/s", *b.spread()) for title, b in rows]
+    yield Figure("waterfall", "Against the ceilings", "From the fastest raw rate of this machine down to the whole "
+                 "operation; bytes over median time.", [svg_chart.dot_chart("rates", bars)], BENCH_COLUMNS,
+                 bench_rows([b for _, b in rows]))  # fmt: skip
+
+
+def virtual_planning(data):
+    """Worlds that are planned for but do not run: never on a line with real ones."""
+    benches = [b for b in data.benches if b.virtual]
+    if not benches:
+        return
+    lines = lines_of(benches, lambda b: b.world_size)
+    series = [(name, [(b.world_size, *b.spread()) for b in group]) for name, group in lines.items()]
+    yield Figure("virtual", "Planning of virtual worlds", "Ranks without processes, planned in one or few processes.",
+                 [svg_chart.line_chart("virtual planning", "virtual ranks", series[:MOST_LINES])], BENCH_COLUMNS,
+                 bench_rows(benches))  # fmt: skip
+
+
+SECTIONS = (io_scaling, comparison, waterfall, stacked_phases, heat_maps, hooks_scaling, planning_phases,
+            virtual_planning, reshard_map)  # fmt: skip
+
+
+def figures(data):
+    return [figure for section in SECTIONS for figure in section(data)]

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Charts as inline SVG: no script, no font, no file from elsewhere; colours are the page's variables.
+
+Every mark carries its value (data-y) and where it comes from (data-from).
+"""
+
+import html
+import math
+
+WIDTH, HEIGHT = 460, 300
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 44
+MARKERS = ("circle", "square", "triangle", "diamond", "cross", "bar")
+MOST_COLOURS = 8
+# One colour each, the same in every chart.
+PHASES = ("hooks local_plan gather global_plan scatter create stage write flush commit open metadata load_plan read "
+          "verify wait").split()  # fmt: skip
+
+
+def text_of(value):
+    return html.escape(str(value), quote=True)
+
+
+def tick_text(value):
+    return f"{value:g}" if 1e-4 <= abs(value) < 1e5 or value == 0 else f"{value:.0e}"
+
+
+def seconds_tick(value):
+    for scale, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if value >= scale * 0.999 or unit == "us":
+            return f"{value / scale:g} {unit}"
+    return ""
+
+
+class LogAxis:
+    """Positions of positive values; ticks at powers of the base, or at given values."""
+
+    def __init__(self, values, begin, end, ticks=None):
+        self.low, self.high = min(values), max(values)
+        if self.low == self.high:
+            self.low, self.high = self.low / 1.5, self.high * 1.5
+        self.begin, self.end = begin, end
+        self.ticks = ticks or self.decades()
+
+    def at(self, value):
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return self.begin + share * (self.end - self.begin)
+
+    def decades(self):
+        """As many as fit: powers of ten, else 1-2-5, else finer."""
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        ticks = []
+        for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8),
+                      (1, 1.2, 1.5, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9), [1 + i / 10 for i in range(90)]):
+            ticks = [s * 10.0**e for e in range(first, last + 1) for s in steps]
+            ticks = [t for t in ticks if self.low * 0.999 <= t <= self.high * 1.001]
+            if len(ticks) >= 3:
+                break
+        return ticks[:: max(1, len(ticks) // 6)] or [self.low, self.high]
+
+
+def marker(kind, x, y, colour, more=""):
+    style = f'class="mark c{colour}" {more}'
+    if kind == "circle":
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" {style}/>'
+    size = 4.2
+    shapes = {
+        "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)], "triangle": [(0, -1.3), (1.2, 1), (-1.2, 1)],
+        "diamond": [(0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)],
+        "cross": [(-1.2, -.4), (-.4, -.4), (-.4, -1.2), (.4, -1.2), (.4, -.4), (1.2, -.4), (1.2, .4), (.4, .4),
+                  (.4, 1.2), (-.4, 1.2), (-.4, .4), (-1.2, .4)],
+        "bar": [(-1.4, -.6), (1.4, -.6), (1.4, .6), (-1.4, .6)],
+    }  # fmt: skip
+    points = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in shapes[kind])
+    return f'<polygon points="{points}" {style}/>'
+
+
+def value_attributes(number):
+    return f'data-y="{number.value!r}" data-from="{text_of(number.source)}"'
+
+
+def frame(parts, title, height=HEIGHT, width=WIDTH):
+    return (f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{text_of(title)}">'
+            f'<title>{text_of(title)}</title>{"".join(parts)}</svg>')  # fmt: skip
+
+
+def label(x, y, words, anchor="middle", style="tick"):
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{style}">{text_of(words)}</text>'
+
+
+def legend(names, top, dashes=()):
+    """Rows of marker and name below a chart, two columns. (parts, height)"""
+    parts, row = [], 0
+    entries = [(name, index) for index, name in enumerate(names)]
+    column_width = (WIDTH - 20) / (2 if max((len(n) for n in names), default=0) < 30 else 1)
+    columns = 2 if column_width < WIDTH / 2 else 1
+    for place, (name, index) in enumerate(entries):
+        x, row = 12 + (place % columns) * column_width, place // columns
+        y = top + 16 * row
+        parts.append(marker(MARKERS[index % len(MARKERS)], x + 5, y - 4, index % MOST_COLOURS))
+        parts.append(label(x + 16, y, name, "start", "key"))
+    rows = row + 1 if entries else 0
+    for place, (name, style) in enumerate(dashes):
+        y = top + 16 * (rows + place)
+        parts.append(f'<line x1="10" x2="26" y1="{y - 4}" y2="{y - 4}" class="{style}"/>')
+        parts.append(label(30, y, name, "start", "key"))
+    return parts, 16 * (rows + len(dashes))
+
+
+def axes(x_axis, y_axis, x_name, y_tick=seconds_tick):
+    parts = []
+    for tick in y_axis.ticks:
+        y = y_axis.at(tick)
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
+        parts.append(label(LEFT - 6, y + 4, y_tick(tick), "end"))
+    last = -math.inf
+    for tick in x_axis.ticks:
+        x = x_axis.at(tick)
+        if x - last > 26:
+            parts.append(label(x, HEIGHT - BOTTOM + 16, tick_text(tick)))
+            last = x
+    parts.append(label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 34, x_name, style="axis"))
+    return parts
+
+
+def line_chart(title, x_name, series, guides=()):
+    """series: [(name, [(x, median, low, high)...])] of numbers; guides: [(name, css, [(x, y)...])].
+    Both axes logarithmic: a law is a line, an ideal is a slope."""
+    xs = sorted({x for _, points in series for x, *_ in points} | {x for *_, ps in guides for x, _ in ps})
+    ys = [n.value for _, points in series for _, *ns in points for n in ns if n.value > 0]
+    ys += [y for *_, points in guides for _, y in points if y > 0]
+    x_axis = LogAxis(xs, LEFT + 14, WIDTH - RIGHT - 10, xs)
+    y_axis = LogAxis([min(ys) * 0.85, max(ys) * 1.15], HEIGHT - BOTTOM, TOP)
+    parts = axes(x_axis, y_axis, x_name)
+    for _, style, points in guides:
+        path = " ".join(f"{x_axis.at(x):.1f},{y_axis.at(y):.1f}" for x, y in points)
+        parts.append(f'<polyline points="{path}" class="{style}"/>')
+    for index, (_, points) in enumerate(series):
+        colour = index % MOST_COLOURS
+        path = " ".join(f"{x_axis.at(x):.1f},{y_axis.at(m.value):.1f}" for x, m, *_ in points)
+        parts.append(f'<polyline points="{path}" class="line c{colour}"/>')
+        for x, middle, low, high in points:
+            at = x_axis.at(x) + (index - len(series) / 2) * 1.5
+            parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{y_axis.at(low.value):.1f}" '
+                         f'y2="{y_axis.at(high.value):.1f}" class="whisker c{colour}"/>')  # fmt: skip
+            kind = MARKERS[index % len(MARKERS)]
+            parts.append(marker(kind, at, y_axis.at(middle.value), colour, value_attributes(middle)))
+    keys, more = legend([name for name, _ in series], HEIGHT + 8, [(n, s) for n, s, _ in guides])
+    return frame(parts + keys, title, HEIGHT + more + 6)
+
+
+def dot_chart(title, rows):
+    """rows: [(name, median, low, high)]: medians with minimum and maximum, one axis."""
+    step, top = 34, 14
+    bottom = top + step * len(rows)
+    values = [n.value for _, *numbers in rows for n in numbers]
+    axis = LogAxis([min(values) * 0.9, max(values) * 1.1], 12, WIDTH - 70)
+    parts, last = [], -math.inf
+    for tick in axis.ticks:
+        x = axis.at(tick)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" class="grid"/>')
+        if x - last > 46:
+            parts.append(label(x, bottom + 16, seconds_tick(tick)))
+            last = x
+    for place, (name, middle, low, high) in enumerate(rows):
+        y = top + step * place + 24
+        parts.append(label(12, y - 10, name, "start", "key"))
+        parts.append(f'<line x1="{axis.at(low.value):.1f}" x2="{axis.at(high.value):.1f}" y1="{y}" y2="{y}" '
+                     'class="whisker c0"/>')  # fmt: skip
+        parts.append(marker("circle", axis.at(middle.value), y, 0, value_attributes(middle)))
+        parts.append(label(WIDTH - 4, y + 4, seconds_text(middle.value), "end", "value"))
+    return frame(parts, title, bottom + 24)
+
+
+def seconds_text(value):
+    if value == 0:
+        return "0"
+    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if value >= scale or unit == "us":
+            digits = value / scale
+            return f"{digits:.{0 if digits >= 100 else 1 if digits >= 10 else 2}f} {unit}"
+    return ""
+
+
+def stacked_chart(title, rows, parts_order):
+    """rows: [(name, {phase: number})]: one bar a row, linear, phases in one order."""
+    step, top = 40, 6
+    longest = max(sum(n.value for n in row.values()) for _, row in rows) or 1.0
+    scale = (WIDTH - 24) / longest
+    drawn = []
+    for place, (name, row) in enumerate(rows):
+        y, x = top + step * place + 16, 12.0
+        total = sum(n.value for n in row.values())
+        drawn.append(label(12, y - 3, f"{name}: {seconds_text(total)}", "start", "key"))
+        for part in parts_order:
+            number = row.get(part)
+            if number is None or number.value <= 0:
+                continue
+            wide = number.value * scale
+            drawn.append(f'<rect x="{x:.2f}" y="{y}" width="{max(wide, 0.3):.2f}" height="16" '
+                         f'class="part p{PHASES.index(part)}" {value_attributes(number)}>'
+                         f"<title>{text_of(part)}: {seconds_text(number.value)}</title></rect>")  # fmt: skip
+            if wide > 7 * len(part):
+                style = "inpart dark" if part in ("hooks", "wait", "stage", "metadata", "open") else "inpart"
+                drawn.append(label(x + wide / 2, y + 12, part, style=style))
+            x += wide
+    bottom = top + step * len(rows) + 10
+    shown = [p for p in parts_order if any(p in row and row[p].value > 0 for _, row in rows)]
+    for place, part in enumerate(shown):
+        x, y = 12 + (place % 4) * 110, bottom + 16 * (place // 4) + 8
+        index = PHASES.index(part)
+        drawn.append(f'<rect x="{x}" y="{y - 9}" width="10" height="10" class="part p{index}"/>')
+        drawn.append(label(x + 14, y, part, "start", "key"))
+    return frame(drawn, title, bottom + 16 * ((len(shown) + 3) // 4) + 8)
+
+
+def heat_chart(title, row_names, column_names, cells, marked=(), text=seconds_text):
+    """cells[row][column]: number or None. Light to dark by value; the number stands in the cell."""
+    left = 14 + 7.2 * max(len(name) for name in row_names)
+    wide, high, top = (WIDTH - left - 6) / len(column_names), 22, 70
+    values = [n.value for row in cells for n in row if n is not None and n.value > 0]
+    low, peak = (min(values), max(values)) if values else (1.0, 1.0)
+    span = math.log(peak / low) if peak > low else 1.0
+    drawn = []
+    for column, name in enumerate(column_names):
+        x = left + wide * (column + 0.5)
+        drawn.append(f'<text x="{x:.1f}" y="{top - 6}" class="tick" transform="rotate(-40 {x:.1f} {top - 6})">'
+                     f"{text_of(name)}</text>")  # fmt: skip
+    for row, name in enumerate(row_names):
+        y = top + high * row
+        style = "key strong" if row in marked else "key"
+        drawn.append(label(left - 6, y + 15, name, "end", style))
+        for column, number in enumerate(cells[row]):
+            if number is None:
+                continue
+            share = math.log(number.value / low) / span if number.value > 0 and values else 0.0
+            step = min(6, int(share * 6.999))
+            x = left + wide * column
+            drawn.append(f'<rect x="{x:.1f}" y="{y}" width="{wide - 1:.1f}" height="{high - 1}" class="h{step}" '
+                         f'{value_attributes(number)}><title>{text_of(name)}, {text_of(column_names[column])}: '
+                         f"{text(number.value)}</title></rect>")  # fmt: skip
+            if wide >= 44:
+                drawn.append(label(x + wide / 2, y + 15, text(number.value), style=f"cell t{step}"))
+    return frame(drawn, title, top + high * len(row_names) + 6)
