@@ -7,8 +7,7 @@ import re
 import shlex
 import sys
 
-TEMPLATE = """\
-#!/bin/bash
+TEMPLATE = """#!/bin/bash
 # Written by scripts/run --sbatch. Submit it: sbatch {file}
 #SBATCH --job-name=shardmark-{label}
 #SBATCH --nodes={nodes}
