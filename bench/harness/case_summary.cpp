@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "bench/harness/node_work.hpp"
 
 #include "bench/harness/same_layout.hpp"
 
@@ -71,6 +74,17 @@ void add_times(CaseSummary& summary, const SamplePointers& good) {
     summary.rate_bytes_per_s = static_cast<double>(*summary.num_bytes) / summary.time_s->median;
   }
   summary.slowest_phase = slowest_phase_of(good, summary.time_s->median);
+}
+
+void add_work(CaseSummary& summary, const SamplePointers& good) {
+  const std::size_t num_ranks = good.empty() ? 0 : good.front()->phases.size();
+  for (std::size_t rank = 0; rank < num_ranks; ++rank) {
+    std::vector<double> seconds;
+    for (const Sample* sample : good) {
+      seconds.push_back(shared_work(*sample)[rank]);
+    }
+    summary.shared_work_s.push_back(spread_over(std::move(seconds))->median);
+  }
 }
 
 void add_cache_and_memory(CaseSummary& summary, const SamplePointers& good) {
@@ -143,6 +157,7 @@ std::vector<CaseSummary> summarise(std::span<const CaseDescription> cases,
     add_times(summaries[i], good[i]);
     add_cache_and_memory(summaries[i], good[i]);
     add_counts(summaries[i], good[i]);
+    add_work(summaries[i], good[i]);
   }
   compare_with_same_layout(summaries, samples);
   return summaries;

@@ -45,6 +45,7 @@ struct CaseSummary {
   std::optional<SlowestPhase> slowest_phase;
   std::optional<CacheState> cold;                 // the worst of all: any warm repetition shows
   std::optional<double> resident_fraction;        // likewise the largest
+  std::vector<double> shared_work_s;              // by rank: medians of shared_work()
   std::optional<std::int64_t> peak_memory_bytes;  // largest of all ranks and repetitions
   // I/O only, of all ranks, in the first repetition that was good.
   std::optional<std::int64_t> requests;

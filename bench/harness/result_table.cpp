@@ -13,6 +13,7 @@
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/table.hpp"
 #include "bench/cli/text_wrap.hpp"
+#include "bench/harness/node_work.hpp"
 #include "bench/harness/operation_table.hpp"
 #include "bench/harness/same_layout.hpp"
 #include "bench/harness/waterfall.hpp"
@@ -198,6 +199,43 @@ std::string remarks(std::span<const CaseSummary> summaries) {
   return text;
 }
 
+/// Which node works longer than the others, where there are several; every sentence a line.
+std::string node_remarks(const RunContext& context, std::span<const CaseSummary> summaries) {
+  if (context.topology.num_nodes() < 2) {
+    return "";
+  }
+  std::map<int, std::vector<std::string>> slow;  // cases by node
+  std::optional<SlowestNode> largest;
+  for (const CaseSummary& summary : summaries) {
+    const auto slowest = slowest_node(mean_by_node(summary.shared_work_s, context.topology));
+    if (!slowest || !is_io(*summary.description)) {
+      continue;
+    }
+    largest = !largest || slowest->excess > largest->excess ? slowest : largest;
+    if (slowest->excess > slow_node_excess) {
+      slow[slowest->node].push_back(fmt::format("{} {} +{:.0f} %", summary.description->family,
+                                                summary.description->strategy,
+                                                100 * slowest->excess));
+    }
+  }
+  const auto host = [&](int node) {
+    return context.topology.host_of_node[static_cast<std::size_t>(node)];
+  };
+  if (slow.empty()) {
+    return largest ? fmt::format(
+                         "nodes: none stands out; {} works longest, {:.0f} % above the "
+                         "middle one\n",
+                         host(largest->node), 100 * largest->excess)
+                   : "";
+  }
+  std::string text;
+  for (const auto& [node, cases] : slow) {
+    text += fmt::format("slow node: {} works longer than the middle node: {}\n", host(node),
+                        fmt::join(cases, ", "));
+  }
+  return text;
+}
+
 std::string legend(std::span<const CaseSummary> summaries) {
   int repetitions = 0;
   for (const CaseSummary& summary : summaries) {
@@ -247,6 +285,7 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
   fitted.width = std::min(style.width.value_or(max_table_width), max_table_width);
   std::string text = labels.heading(context) + "\n\n" + table.text(fitted) + "\n" +
                      remarks(summaries) + wrapped(same_layout_text(summaries), fitted.width) +
+                     wrapped(node_remarks(context, summaries), fitted.width) +
                      wrapped(legend(summaries), fitted.width);
   if (!falls.empty()) {
     text += wrapped(

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "bench/harness/node_work.hpp"
 #include "bench/harness/waterfall.hpp"
 
 namespace shardmark::bench {
@@ -137,6 +138,9 @@ Json sample_json(const RunContext& context, const CaseDescription& of, const Sam
                {"visible_s", or_null(sample.visible_s)},
                {"visible_from", text_or_null(sample.visible_from)}};
   add_phases(json, sample);
+  const std::vector<double> work = shared_work(sample);
+  json["per_node"] = {
+      {"work_s", work.empty() ? std::vector<double>() : mean_by_node(work, context.topology)}};
   json["bytes_read"] = or_null(sample.bytes_read);
   json["bytes_written"] = or_null(sample.bytes_written);
   json["read_requests"] = or_null(sample.read_requests);

@@ -8,6 +8,9 @@ import statistics
 from shardmark_tools.result_folder import read_runs
 
 
+SHARED_PHASES = "hooks local_plan stage write flush load_plan read verify".split()
+
+
 @dataclasses.dataclass(frozen=True)
 class Number:
     """A value and its source: "median time_s of NAME", "a / b", ... for tracing it by a test."""
@@ -116,8 +119,7 @@ def read_data(directories):
 
 
 def straggling_ranks(bench, factor=1.2):
-    """[(rank, share above the others' median)] whose own work, waiting left out, stands out in most
-    repetitions."""
+    """[(rank, share above the others' median)] whose own work stands out in most repetitions."""
     if bench.ranks < 3:
         return []
     hits = {}
@@ -133,9 +135,11 @@ def straggling_ranks(bench, factor=1.2):
 
 
 def own_work(sample):
+    """By rank: seconds in phases that all ranks take part in; what rank 0 does for all, and waiting, say
+    nothing about a rank."""
     phases = sample["per_rank"]["phases_s"]
-    waits = phases.get("wait", [0.0] * sample["ranks"])
-    return [total - wait for total, wait in zip(sample["per_rank"]["total_s"], waits)]
+    chosen = [phases[phase] for phase in SHARED_PHASES if phase in phases]
+    return [sum(seconds[rank] for seconds in chosen) for rank in range(sample["ranks"])]
 
 
 def node_work(bench):

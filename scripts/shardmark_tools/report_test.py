@@ -77,8 +77,8 @@ class Oracle:
         if words[:2] == ["work", "of"]:
             node = int(words[3])
             ranks = [r for r, n in enumerate(self.node_of_rank[name]) if n == node]
-            waits = phases.get("wait", [0] * sample["ranks"])
-            return statistics.fmean(sample["per_rank"]["total_s"][r] - waits[r] for r in ranks)
+            shared = set("hooks local_plan stage write flush load_plan read verify".split()) & set(phases)
+            return statistics.fmean(sum(phases[p][r] for p in shared) for r in ranks)
         return sample[what]
 
 

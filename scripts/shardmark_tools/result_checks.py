@@ -109,6 +109,22 @@ def time_problems(sample):
         yield f"returned_s {returned} comes after durable_s {durable}"
 
 
+SHARED_PHASES = "hooks local_plan stage write flush load_plan read verify".split()
+
+
+def node_problems(sample, context):
+    """per_node.work_s must be the means of what its ranks say."""
+    if "per_node" not in sample or not sample["per_rank"]["phases_s"]:
+        return
+    phases = sample["per_rank"]["phases_s"]
+    for node, found in enumerate(sample["per_node"]["work_s"]):
+        ranks = [r for r, n in enumerate(context["node_of_rank"]) if n == node]
+        work = [sum(phases[p][r] for p in SHARED_PHASES if p in phases) for r in ranks]
+        mean = sum(work) / len(work)
+        if abs(found - mean) > 1e-9 + 1e-6 * mean:
+            yield f"per_node.work_s of node {node} is {found}, its ranks give {mean}"
+
+
 def needs_verification(sample):
     discards = sample["case"].get("backend") == "null"
     return (sample["family"] in PHASES or sample["family"] == "ceiling") and not discards
@@ -213,7 +229,7 @@ def check_results(directory, allow_unverified=False):
     samples = document["samples"]
     problems += context_problems(document["context"])
     for position, sample in enumerate(samples):
-        found = sample_problems(sample, allow_unverified)
+        found = [*sample_problems(sample, allow_unverified), *node_problems(sample, document["context"])]
         problems += [f"{label(position, sample)}: {problem}" for problem in found]
     problems += run_problems(samples)
     problems += waterfall_problems(document.get("waterfalls", []), samples)
