@@ -8,6 +8,7 @@ import statistics
 from shardmark_tools.result_folder import read_runs
 
 
+SIZE_PARTS = ("nodes", "ranks", "world", "from", "on")
 SHARED_PHASES = "hooks local_plan stage write flush load_plan read verify".split()
 
 
@@ -37,7 +38,7 @@ class Bench:
     @property
     def variant(self):
         """What is neither family, model, strategy nor size."""
-        parts = [p for p in self.name.split("/")[3:] if p.split(":")[0] not in ("nodes", "ranks", "world")]
+        parts = [p for p in self.name.split("/")[3:] if p.split(":")[0] not in SIZE_PARTS]
         return "/".join(parts)
 
     @property

@@ -24,8 +24,8 @@ def number_text(number, form):
     if form == "s":
         return seconds_text(number.value)
     if form == "x.xx":
-        return f"{number.value:.2f}"
-    return f"{number.value:.4g}"
+        return f"{number.value:.3g}"
+    return f"{number.value:.0f}" if abs(number.value) >= 1000 else f"{number.value:.4g}"
 
 
 def data_element(number, form=""):
@@ -129,7 +129,7 @@ def page(title, data, sentences, figures):
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escaped(title)}</title><link rel="icon" href="data:,"><style>{STYLE.read_text(encoding="utf-8")}</style></head>
-<body><header><h1>{escaped(title)}</h1><p class="sub">{runs} runs, {samples} samples, {len(data.benches)} benchmarks.
+<body><header><h1>{escaped(title)}</h1><p class="sub">{runs} run{'s' if runs != 1 else ''}, {samples} samples, {len(data.benches)} benchmarks.
 Times run from a barrier to the end of the slowest rank; medians with minimum and maximum; rates are bytes over median
 times. Page caches of file servers are not seen.</p></header>
 <section id="answer" class="answer"><h2>The answer</h2>{answer}</section><nav>{index}</nav>

@@ -46,12 +46,12 @@ def lines_of(benches, size):
 
 
 def ceilings(data, family):
-    """{(nodes, ranks): best raw rate}, for saves of those that write, for loads of those that read."""
-    verb = "read" if family == "load" else "write"
+    """{(nodes, ranks): best rate of raw files} for saves or for loads."""
     found = {}
     for bench in data.family("ceiling"):
         speed = rate(bench)
-        if speed and verb in bench.name:
+        raw = str(bench.case.get("ceiling", "")).startswith("posix")
+        if speed and raw and bench.case.get("operation") == family:
             size = bench.nodes, bench.ranks
             if size not in found or speed.value > found[size].value:
                 found[size] = speed
@@ -81,7 +81,7 @@ def bench_rows(benches):
     rows = []
     for b in benches:
         middle, low, high = b.spread()
-        speed = rate(b) if b.family in ("save", "load", "reshard") else None
+        speed = rate(b) if b.family in ("save", "load", "reshard", "ceiling") else None
         gib = Number(speed.value / GIB, f"{speed.source} / GiB") if speed else ""
         rows.append([b.name, b.nodes, b.ranks, len(b.samples), middle, low, high, gib])
     return rows
@@ -225,33 +225,72 @@ def heat_maps(data):
             charts.append(svg_chart.heat_chart(f"{family}: nodes", bench.hosts, ["own work"], work))
             table += [[f"node {h}", n[0], *[""] * (len(phases) - 1)] for h, n in zip(bench.hosts, work)]
         yield Figure(f"ranks-{family}", f"{family.capitalize()}, rank by rank",
-                     f"{bench.title}, {bench.ranks} ranks: {straggler_sentence(bench)}. The stronger the colour the longer, by logarithm.",
+                     f"{bench.title}, {bench.ranks} ranks: {straggler_sentence(bench) or 'too few to compare'}. The stronger the colour the longer, by logarithm.",
                      charts, ["rank", *(f"{p} s" for p in phases)], table)  # fmt: skip
 
 
 def reshard_map(data):
+    """Rows: how it was saved; columns: how it is loaded."""
     benches = data.family("reshard")
     if not benches:
         return
-    saved = lambda b: str(b.case.get("saved_strategy") or b.variant)
-    rows, columns = sorted({saved(b) for b in benches}), sorted({str(b.strategy) for b in benches})
-    cell = {(saved(b), str(b.strategy)): b.over("median", "time_s") for b in benches}
-    cells = [[cell.get((r, c)) for c in columns] for r in rows]
-    yield Figure("reshard", "Loading under another strategy", "Rows: saved as; columns: loaded as; median time.",
-                 [svg_chart.heat_chart("reshard", rows, columns, cells)], BENCH_COLUMNS, bench_rows(benches))  # fmt: skip
+    saved = lambda b: f"{b.case.get('saved_strategy')}@{b.case.get('saved_ranks')}"
+    loaded = lambda b: f"{b.strategy}@{b.case.get('load_ranks')}"
+    layouts = sorted({str(b.case.get("file_layout")) for b in benches})
+    charts = []
+    for layout in layouts:
+        chosen = [b for b in benches if str(b.case.get("file_layout")) == layout]
+        rows, columns = sorted({saved(b) for b in chosen}), sorted({loaded(b) for b in chosen})
+        cell = {(saved(b), loaded(b)): b.over("median", "time_s") for b in chosen}
+        cells = [[cell.get((r, c)) for c in columns] for r in rows]
+        charts.append(svg_chart.heat_chart(f"reshard, {layout}", rows, columns, cells))
+    yield Figure("reshard", "Loading under another strategy", "Rows: strategy@ranks that saved; columns: strategy@"
+                 f"ranks that load; median time. One map a file layout: {', '.join(layouts)}.", charts, BENCH_COLUMNS,
+                 bench_rows(benches))  # fmt: skip
+
+
+def gib_spread(bench):
+    """GiB/s at the median, the longest and the shortest time."""
+    moved = bench.over("median", "num_bytes")
+    rates = [quotient(moved, bench.over(how, "time_s")) for how in ("median", "max", "min")]
+    return tuple(Number(r.value / GIB, f"{r.source} / GiB") for r in rates)
+
+
+LAYERS = ("memcpy", "posix-per-rank", "posix-shared", "mpi-io", "bare-hdf5")
+
+
+def waterfall_rows(layers, judged):
+    """Rows of the chart: the best of each layer, then the whole operations."""
+    rows = []
+    for layer in LAYERS:
+        group = [b for b in layers if b.case.get("ceiling") == layer]
+        if group:
+            best = max(group, key=lambda b: rate(b).value)
+            rows.append((best.variant, *gib_spread(best)))
+    raw = [rate(b).value for b in layers if str(b.case.get("ceiling")).startswith("posix")]
+    for bench in judged:
+        share = f", {100 * rate(bench).value / max(raw):.0f} % of the best raw files" if raw else ""
+        rows.append((f"{bench.family} {bench.title}{share}", *gib_spread(bench)))
+    return rows
 
 
 def waterfall(data):
-    """The raw rates and what is left of them at a save and a load."""
-    limits = data.family("ceiling")
-    if not limits:
-        return
-    rows = [(b.title or b.name, b) for b in [*limits, *data.family("save", "load")] if rate(b)]
-    rows.sort(key=lambda entry: -rate(entry[1]).value)
-    bars = [(f"{b.family} {title}: {rate(b).value / GIB:.2f} GiB/s", *b.spread()) for title, b in rows]
-    yield Figure("waterfall", "Against the ceilings", "From the fastest raw rate of this machine down to the whole "
-                 "operation; bytes over median time.", [svg_chart.dot_chart("rates", bars)], BENCH_COLUMNS,
-                 bench_rows([b for _, b in rows]))  # fmt: skip
+    """From the fastest raw way down to the whole operation, in the same world."""
+    for family in ("save", "load"):
+        layers = [b for b in data.family("ceiling") if b.case.get("operation") == family and rate(b)]
+        if not layers:
+            continue
+        size = max((b.nodes, b.ranks) for b in layers)
+        layers = [b for b in layers if (b.nodes, b.ranks) == size]
+        judged = [b for b in data.family(family) if (b.nodes, b.ranks) == size and rate(b)]
+        table = [[*row, *gib_spread(b)[1:]] for b in [*layers, *judged] for row in bench_rows([b])]
+        chart = svg_chart.dot_chart(f"{family}: rates", waterfall_rows(layers, judged), svg_chart.rate_text)
+        yield Figure(
+            f"waterfall-{family}", f"{family.capitalize()} against its ceilings",
+            f"GiB/s on {size[1]} ranks: what memory, raw files, MPI-IO and bare HDF5 give, then the whole {family}; "
+            "measured in the same rounds. Median, slowest to fastest as a bar.", [chart],
+            [*BENCH_COLUMNS, "slowest GiB/s", "fastest GiB/s"], table,
+        )  # fmt: skip
 
 
 def virtual_planning(data):

@@ -100,6 +100,7 @@ class ReportTest(unittest.TestCase):
             for sample in document["samples"]:
                 if sample["family"] == "load" and sample["strategy"] == "ddp" and nodes == 2:
                     sample.update(time_s=None, error={"code": 1, "message": "value mismatch", "rank": 1})
+            cls.add_other_families(document, of)
             synthetic.write_run(cls.root / "runs" / str(nodes), document)
             document["samples"] = [s for s in document["samples"] if s["time_s"] is not None]
             cls.documents.append(document)
@@ -109,6 +110,22 @@ class ReportTest(unittest.TestCase):
         cls.said = done.stdout
         cls.text = (cls.root / "out" / "report.html").read_text(encoding="utf-8")
         cls.page = Page(cls.text)
+
+    @staticmethod
+    def add_other_families(document, of):
+        """Ceilings, and a checkpoint loaded under another strategy."""
+        size = f"nodes:{of['nodes']}/ranks:{of['ranks']}"
+        for layer, seconds in (("memcpy", 0.01), ("posix-per-rank", 0.4), ("bare-hdf5", 0.7)):
+            for operation in ("save", "load"):
+                name = f"ceiling/tiny/fsdp/{layer}-buffered-{operation}/{size}"
+                case = {"ceiling": layer, "operation": operation}
+                document["samples"] += [
+                    synthetic.sample("ceiling", name, of, seconds * (1 + 0.1 * i), i, 1000 + i, case=case)
+                    for i in range(3)
+                ]  # fmt: skip
+        name = f"reshard/tiny/ddp/shared-independent/{size}/from:fsdp@4/on:2"
+        case = {"saved_strategy": "fsdp", "saved_ranks": "4", "load_ranks": "2", "file_layout": "shared"}
+        document["samples"].append(synthetic.sample("reshard", name, of, 0.25, case=case))
 
     def test_every_number_comes_from_the_samples(self):
         oracle = Oracle(self.documents)
@@ -154,6 +171,12 @@ class ReportTest(unittest.TestCase):
         self.assertIn("node node2 works", self.said)
         self.assertLess(self.text.index("The answer"), self.text.index("<svg"))
 
+    def test_ceilings_and_reshard(self):
+        self.assertIn("ceiling: best raw rate measured", self.text)
+        self.assertIn("% of the best raw files", self.text)
+        self.assertIn("fsdp@4", self.text)
+        self.assertIn("ddp@2", self.text)
+
     def test_failures_are_listed(self):
         self.assertIn("value mismatch", self.text)
 
@@ -167,7 +190,8 @@ class ReportTest(unittest.TestCase):
         sections = re.findall(r'<section id="([a-z-]+)">.*?</section>', self.text, re.S)
         for key in set(sections) - {"failed", "environment"}:
             self.assertTrue((self.root / "out" / "data" / f"{key}.csv").exists(), key)
-        for wanted in ("scaling-save", "compare-load", "phases-save", "ranks-save", "hooks", "planning", "interval"):
+        for wanted in ("scaling-save", "compare-load", "phases-save", "ranks-save", "hooks", "planning", "interval",
+                       "waterfall-save", "waterfall-load", "reshard"):
             self.assertIn(wanted, sections)
         self.assertIn("## Scaling of save", (self.root / "out" / "report.md").read_text())
 

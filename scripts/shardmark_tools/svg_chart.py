@@ -148,8 +148,13 @@ def line_chart(title, x_name, series, guides=()):
     return frame(parts + keys, title, HEIGHT + more + 6)
 
 
-def dot_chart(title, rows):
-    """rows: [(name, median, low, high)]: medians with minimum and maximum, one axis."""
+def rate_text(value):
+    return f"{value:.3g}"
+
+
+def dot_chart(title, rows, text=None):
+    """rows: [(name, median, low, high)]: medians with minimum and maximum, one axis. Seconds, unless
+    `text` says how to write a value."""
     step, top = 34, 14
     bottom = top + step * len(rows)
     values = [n.value for _, *numbers in rows for n in numbers]
@@ -159,7 +164,7 @@ def dot_chart(title, rows):
         x = axis.at(tick)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" class="grid"/>')
         if x - last > 46:
-            parts.append(label(x, bottom + 16, seconds_tick(tick)))
+            parts.append(label(x, bottom + 16, text(tick) if text else seconds_tick(tick)))
             last = x
     for place, (name, middle, low, high) in enumerate(rows):
         y = top + step * place + 24
@@ -167,7 +172,7 @@ def dot_chart(title, rows):
         parts.append(f'<line x1="{axis.at(low.value):.1f}" x2="{axis.at(high.value):.1f}" y1="{y}" y2="{y}" '
                      'class="whisker c0"/>')  # fmt: skip
         parts.append(marker("circle", axis.at(middle.value), y, 0, value_attributes(middle)))
-        parts.append(label(WIDTH - 4, y + 4, seconds_text(middle.value), "end", "value"))
+        parts.append(label(WIDTH - 4, y + 4, (text or seconds_text)(middle.value), "end", "value"))
     return frame(parts, title, bottom + 24)
 
 

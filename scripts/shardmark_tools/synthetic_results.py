@@ -34,6 +34,8 @@ def context(nodes=1, per_node=2, config_hash="0123456789abcdef", started="2026-0
 
 def per_rank_phases(family, total, ranks, slow_rank=None, slow=1.0, shares=None):
     """Seconds of each rank; a slow rank's main phase takes longer and the others wait for it."""
+    if family not in SHARES:
+        return {}, [total] * ranks  # ceilings have no phases
     shares = shares or SHARES[family]
     phases = {phase: [total * shares.get(phase, 0.0)] * ranks for phase in PHASES[family]}
     main = max(shares, key=shares.get)
