@@ -69,23 +69,59 @@ void add_chunks(CLI::App& app, CommandArguments& to) {
       app, to, "chunks", "Who owns which box of a sharded tensor",
       "  shardmark chunks --shape 10,7 --mesh 2,3 --placements \"S(0),R\"\n"
       "  shardmark chunks --shape 16,8 --mesh 2,2 --placements \"SS(0,2),S(0)\" --json\n"
-      "  shardmark chunks --shape \"\" --mesh 4 --placements R        (a 0-d tensor)\n");
+      "  shardmark chunks --shape \"\" --mesh 4 --placements R        (a 0-d tensor)\n"
+      "  shardmark chunks --type sharded --shape 4,6 --boxes \"1:0,0:4,2;0:0,2:4,4\"\n"
+      "  shardmark chunks --type flat --shape 10,7 --mesh 4 --flat-before 5\n"
+      "  shardmark chunks --type ragged --shape 10,7 --mesh 4 --units 3,1,0,4\n"
+      "  shardmark chunks --type block-cyclic --shape 9,9 --mesh 2,3 --blocks 2,2 --source 1,0\n");
   command.add_option("--shape", to.chunks.shape, "Extents of the tensor; \"\" for a 0-d tensor")
       ->type_name("N,...")
       ->required();
-  command.add_option("--mesh", to.chunks.mesh, "Extents of the device mesh")
-      ->type_name("N,...")
-      ->required();
+  command
+      .add_option("--mesh", to.chunks.mesh,
+                  "Extents of the device mesh; optional with --boxes, which names ranks")
+      ->type_name("N,...");
   command
       .add_option("--placements", to.chunks.placements,
                   "One for each mesh dimension: S(d) shard, R replicate, P partial (refused), "
-                  "SS(d,k) strided shard with split factor k")
-      ->type_name("P,...")
-      ->required();
+                  "SS(d,k) strided shard with split factor k. flat and ragged take S(0) and R; "
+                  "block-cyclic S(d) and R; sharded only without --boxes, replicas dropped. "
+                  "Optional for flat, ragged (cut over the whole mesh) and block-cyclic (mesh "
+                  "dimension d deals out dimension d)")
+      ->type_name("P,...");
   command
       .add_option("--type", to.chunks.type,
-                  "dtensor, sharded, flat, ragged or block-cyclic; default: dtensor")
+                  "dtensor, sharded (an explicit list of boxes), flat (a range of the flattened "
+                  "concatenation of tensors: FSDP1, ZeRO), ragged (uneven units of elements) or "
+                  "block-cyclic (ScaLAPACK); default: dtensor")
       ->type_name("TYPE");
+  command
+      .add_option("--boxes", to.chunks.boxes,
+                  "sharded: which rank holds which box, each as rank:offsets:sizes")
+      ->type_name("R:N,...:N,...;...");
+  command
+      .add_option("--units", to.chunks.units,
+                  "ragged: units of each rank; a unit is ceil(elements / all units); default: one "
+                  "each")
+      ->type_name("N,...");
+  command
+      .add_option("--blocks", to.chunks.blocks,
+                  "block-cyclic: block sizes; default: 64, less where a process would get none, "
+                  "whole dimensions that no placement cuts")
+      ->type_name("N,...");
+  command
+      .add_option("--source", to.chunks.source,
+                  "block-cyclic: for each tensor dimension the process that holds its first "
+                  "block; default: 0")
+      ->type_name("N,...");
+  command
+      .add_option("--flat-before", to.chunks.flat_before,
+                  "flat: elements of other tensors before this one; default: 0")
+      ->type_name("N");
+  command
+      .add_option("--flat-after", to.chunks.flat_after,
+                  "flat: elements of other tensors after this one; default: 0")
+      ->type_name("N");
 }
 
 void add_plan(CLI::App& app, CommandArguments& to) {

@@ -175,10 +175,7 @@ TEST(ChunksCommand, RefusesBadArguments) {
   refused("9000000000000", "2", "SS(0,4000000000000)", "more than 4194304 boxes");
 
   Words arguments = chunks("4", "2", "R");
-  arguments.insert(arguments.end(), {"--type", "ragged"});
-  EXPECT_THAT(shardmark(arguments).err,
-              HasSubstr("--type ragged is not available in this version"));
-  arguments.back() = "flatt";
+  arguments.insert(arguments.end(), {"--type", "flatt"});
   EXPECT_THAT(shardmark(arguments).err, HasSubstr("did you mean 'flat'?"));
   EXPECT_EQ(shardmark(arguments).exit_code, 2);
 }
@@ -190,7 +187,8 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   expect_refusal({"--verson"}, "unexpected argument '--verson'; did you mean '--version'?");
   expect_refusal({"chunks", "--shap", "4"},
                  "unexpected argument '--shap'; did you mean '--shape'?");
-  expect_refusal({"chunks", "--shape", "4"}, "is required");
+  expect_refusal({"chunks", "--mesh", "4"}, "--shape is required");
+  expect_refusal({"chunks", "--shape", "4"}, "--mesh: found nothing");
   expect_refusal({"chunks", "--shape"}, "--shape");
   expect_refusal({"models", "a", "b"}, "unexpected argument 'b'");
   expect_refusal({"save", "quick", "--step", "1"}, "--dir is required");
