@@ -17,10 +17,10 @@ const std::vector<ConfigKey> table = {
     {"model.name", "A model of the catalog; 'shardmark models' lists them", KeyForm::text,
      SHARDMARK_TARGET(model.name)},
     {"model.safetensors",
-     "A safetensors file whose names, shapes and dtypes replace the catalog's",
-     KeyForm::absent,
-     [](Config&) -> KeyTarget { return std::monostate(); },
-     {"model.name"}},
+     "A safetensors file, or its .index.json, whose names, shapes and dtypes replace the "
+     "catalog's; "
+     "only headers are read, and a file may be the header alone",
+     KeyForm::text, SHARDMARK_TARGET(model.safetensors)},
     {"model.scale",
      "Share of the model's bytes to keep, within 10 %, with all names and the structure",
      KeyForm::share, SHARDMARK_TARGET(model.scale)},
@@ -31,6 +31,14 @@ const std::vector<ConfigKey> table = {
      KeyForm::choice,
      SHARDMARK_TARGET(model.optimizer),
      {"none", "adamw", "sgd-momentum"}},
+    {"model.experts",
+     "Whether the experts of a layer are tensors of their own or stacked to one a weight",
+     KeyForm::choice,
+     SHARDMARK_TARGET(model.experts),
+     {"separate", "stacked"}},
+    {"model.matrix_sizes",
+     "Matrices (rows x columns) and vectors of the model matrix, as in 8192x8192,8192",
+     KeyForm::text, SHARDMARK_TARGET(model.matrix_sizes)},
 
     {"parallel.strategy", "How tensors are cut over the ranks", KeyForm::text,
      SHARDMARK_TARGET(parallel.strategy)},
@@ -40,10 +48,22 @@ const std::vector<ConfigKey> table = {
      SHARDMARK_TARGET(parallel.dp_shard)},
     {"parallel.tp", "Tensor-parallel ranks", KeyForm::degree, SHARDMARK_TARGET(parallel.tp)},
     {"parallel.pp", "Pipeline stages", KeyForm::degree, SHARDMARK_TARGET(parallel.pp)},
-    {"parallel.ep", "Expert-parallel ranks; no strategy of this version uses it", KeyForm::degree,
+    {"parallel.ep", "Expert-parallel ranks, a divisor of dp_shard", KeyForm::degree,
      SHARDMARK_TARGET(parallel.ep)},
     {"parallel.order", "Which ranks are neighbours, fastest first: tp-dp-pp or tp-pp-dp",
      KeyForm::text, SHARDMARK_TARGET(parallel.order)},
+    {"parallel.grid_rows",
+     "Rows of block-cyclic's process grid, a divisor of the world; -1 or left out: the largest up "
+     "to its square root",
+     KeyForm::degree, SHARDMARK_TARGET(parallel.grid_rows)},
+    {"parallel.block_size",
+     "Rows and columns of block-cyclic's blocks",
+     KeyForm::integer,
+     SHARDMARK_TARGET(parallel.block_size),
+     {},
+     {},
+     {},
+     1},
 
     {"planner.kind",
      "How a save is planned",
@@ -248,8 +268,6 @@ std::string expectation(const ConfigKey& key) {
       return "one of " + dtype_names();
     case KeyForm::hints:
       return "a table of MPI-IO hints, as in {romio_cb_write = \"enable\"}";
-    case KeyForm::absent:
-      return fmt::format("{} instead", key.built.front());
   }
   return {};
 }

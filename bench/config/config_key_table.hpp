@@ -15,10 +15,9 @@
 namespace shardmark::bench {
 
 /// The member that a key sets.
-using KeyTarget =
-    std::variant<bool*, std::int64_t*, std::string*, std::optional<std::int64_t>*,
-                 std::optional<double>*, std::optional<Dtype>*, std::vector<std::string>*,
-                 std::map<std::string, std::string>*, std::monostate>;
+using KeyTarget = std::variant<bool*, std::int64_t*, std::string*, std::optional<std::int64_t>*,
+                               std::optional<double>*, std::optional<Dtype>*,
+                               std::vector<std::string>*, std::map<std::string, std::string>*>;
 
 /// What a key takes.
 enum class KeyForm {
@@ -34,7 +33,6 @@ enum class KeyForm {
   auto_size,     // "auto"; a byte size is not available
   dtype,
   hints,
-  absent,  // the key is not available
 };
 
 /// What the design says of a key, and how much of it is built.

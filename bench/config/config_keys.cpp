@@ -158,7 +158,6 @@ Status assign_scalar(const ConfigKey& key, const ConfigValue& value, const KeyTa
 }
 
 struct TargetText {
-  std::string operator()(std::monostate) const { return {}; }
   std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
   std::string operator()(const std::int64_t* value) const { return fmt::format("{}", *value); }
   std::string operator()(const std::string* value) const {
@@ -247,8 +246,6 @@ Status assign(Config& config, const std::string& name, const ConfigValue& value)
   const ConfigKey& key = *find_config_key(name);
   const KeyTarget target = key.target(config);
   switch (key.form) {
-    case KeyForm::absent:
-      return not_available(key, value, "the key", expectation(key));
     case KeyForm::choice: {
       SHARDMARK_ASSIGN_OR_RETURN(*std::get<std::string*>(target), chosen(key, value, value));
       return {};

@@ -238,8 +238,7 @@ TEST_F(ConfigTest, DesignedButNotBuiltIsUnsupported) {
       {"storage.io=direct", "collective, independent"},
       {"storage.async=true", "false"},
       {"storage.alignment=4KiB", "\"auto\""},
-      {"storage.alignment=4096", "\"auto\""},
-      {"model.safetensors=a.safetensors", "model.name"}};
+      {"storage.alignment=4096", "\"auto\""}};
   for (const auto& [set, available] : planned) {
     EXPECT_THAT(set_refusal(set, ErrorCode::unsupported),
                 AllOf(HasSubstr("--set " + set + ": "),

@@ -16,8 +16,10 @@ T known(const std::optional<T>& value) {
 WorkloadOptions workload_options(const Config& config) {
   const ModelConfig& m = config.model;
   const ParallelConfig& p = config.parallel;
-  return {{m.name, m.scale, m.dtype, m.optimizer},
-          {p.strategy, p.dp_replicate, p.dp_shard, p.tp, p.pp, p.ep, p.order},
+  return {{m.name, m.scale, m.dtype, m.optimizer, m.safetensors, m.matrix_sizes,
+           m.experts == "stacked"},
+          {p.strategy, p.dp_replicate, p.dp_shard, p.tp, p.pp, p.ep, p.order, p.grid_rows,
+           p.block_size},
           {}};
 }
 

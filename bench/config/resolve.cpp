@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "bench/config/config_keys.hpp"
 #include "shardmark/core/checksum.hpp"
@@ -32,8 +33,12 @@ Result<Config> resolve_with(const ConfigDocument& document,
   for (const auto& [key, value] : overlay) {
     SHARDMARK_RETURN_IF_ERROR(assign(config, key, *value));
   }
+  if (!config.model.safetensors.empty()) {
+    config.model.name = std::filesystem::path(config.model.safetensors).stem();
+  }
   if (config.model.name.empty()) {
-    return missing(document, "model.name", "a model of the catalog: see 'shardmark models'");
+    return missing(document, "model.name",
+                   "a model of the catalog (see 'shardmark models'), or model.safetensors");
   }
   if (config.parallel.strategy.empty()) {
     return missing(document, "parallel.strategy", "a sharding strategy such as \"fsdp\"");

@@ -32,7 +32,6 @@ std::string_view type_of(KeyForm form) {
     case KeyForm::text:
     case KeyForm::choice:
     case KeyForm::dtype:
-    case KeyForm::absent:
       return "string";
   }
   return {};
@@ -86,8 +85,6 @@ std::string takes_of(const ConfigKey& key, const std::vector<std::string>& words
       return "Takes false" + planned_text("true");
     case KeyForm::auto_size:
       return "Takes auto" + planned_text("bytes");
-    case KeyForm::absent:
-      return "Not available in this version";
     case KeyForm::text:
       return "Takes " + (words.empty() ? expectation(key) : fmt::to_string(fmt::join(words, ", ")));
     default:

@@ -8,6 +8,7 @@
 
 #include "shardmark/core/nearest_name.hpp"
 #include "shardmark/workload/model_families.hpp"
+#include "shardmark/workload/safetensors_model.hpp"
 
 namespace shardmark {
 namespace {
@@ -28,10 +29,10 @@ constexpr MlperfShape mlperf_1t{{25872, 98304, 4312, 128256, 128}, 8};
 
 struct CatalogEntry {
   std::string_view name;
-  Model (*make)();
+  Model (*make)();  // null: made from options
 };
 
-constexpr std::array<CatalogEntry, 11> catalog = {{
+constexpr std::array<CatalogEntry, 12> catalog = {{
     {"tiny", make_tiny},
     {"llama3-8b", [] { return make_llama(llama3_8b); }},
     {"llama3-70b", [] { return make_llama(llama3_70b); }},
@@ -43,6 +44,7 @@ constexpr std::array<CatalogEntry, 11> catalog = {{
     {"mlperf-70b", [] { return make_mlperf(mlperf_70b); }},
     {"mlperf-405b", [] { return make_mlperf(mlperf_405b); }},
     {"mlperf-1t", [] { return make_mlperf(mlperf_1t); }},
+    {"matrix", nullptr},
 }};
 
 constexpr auto catalog_names = [] {
@@ -74,7 +76,17 @@ Result<Optimizer> parse_optimizer(std::string_view name) {
       fmt::format("model.optimizer '{}': expected one of none, adamw, sgd-momentum", name)};
 }
 
-Result<Model> make_model(const ModelOptions& options) {
+namespace {
+
+Result<Model> named_model(const ModelOptions& options) {
+  if (!options.safetensors.empty()) {
+    auto model = read_safetensors_model(options.safetensors);
+    if (!model) {
+      return Error{model.error().code, "model.safetensors: " + model.error().message};
+    }
+    model->name = options.name;
+    return model;
+  }
   const auto* const entry =
       std::find_if(catalog.begin(), catalog.end(),
                    [&](const CatalogEntry& e) { return e.name == options.name; });
@@ -84,16 +96,34 @@ Result<Model> make_model(const ModelOptions& options) {
         fmt::format("model.name '{}' is not in the catalog: {}{}", options.name,
                     fmt::join(catalog_names, ", "), did_you_mean(options.name, catalog_names))};
   }
-  Model model = entry->make();
+  Model model;
+  if (entry->make == nullptr) {
+    SHARDMARK_ASSIGN_OR_RETURN(model, make_matrix(options.matrix_sizes));
+  } else {
+    model = entry->make();
+  }
   model.name = entry->name;
+  return model;
+}
+
+}  // namespace
+
+Result<Model> make_model(const ModelOptions& options) {
+  SHARDMARK_ASSIGN_OR_RETURN(Model model, named_model(options));
   SHARDMARK_ASSIGN_OR_RETURN(model.optimizer, parse_optimizer(options.optimizer));
+  if (options.safetensors.empty() && options.name == "matrix") {
+    model.optimizer = Optimizer::none;  // nothing trains it
+  }
   if (options.dtype) {
     for (TensorSpec& tensor : model.tensors) {
       tensor.dtype = *options.dtype;
     }
   }
   if (options.scale) {
-    return scaled(model, *options.scale);
+    SHARDMARK_ASSIGN_OR_RETURN(model, scaled(model, *options.scale));
+  }
+  if (options.stacked_experts) {
+    stack_experts(model);
   }
   return model;
 }

@@ -16,12 +16,16 @@ struct ModelOptions {
   std::optional<double> scale;  // in (0, 1]: about this share of all bytes, see scaled()
   std::optional<Dtype> dtype;   // of all parameters; default: each tensor's own
   std::string optimizer = "adamw";
+  std::string safetensors = {};                           // a file or index; replaces `name`
+  std::string matrix_sizes = "8192x8192,8192x8192,8192";  // of the model `matrix`
+  bool stacked_experts = false;                           // one tensor a weight of all experts
 };
 
 /// Local. The catalog's names, small models first.
 std::span<const std::string_view> model_names() noexcept;
 
-/// Local. Errors: invalid_argument for an unknown name or optimizer, or a scale that cannot be met.
+/// Local. Errors: invalid_argument for an unknown name or optimizer, or a scale that cannot be met;
+/// those of read_safetensors_model() and make_matrix().
 Result<Model> make_model(const ModelOptions& options);
 
 /// Local. none, adamw, sgd-momentum. Errors: invalid_argument, listing them.

@@ -42,6 +42,7 @@ class Builder {
   void add_experts(const std::string& mlp, std::int32_t i) {
     for (std::int64_t e = 0; e < shape_.experts; ++e) {
       add_mlp(fmt::format("{}experts.{}.", mlp, e), shape_.expert_ffn, i);
+      mark_expert(model, 3, e, shape_.experts);
     }
     add(mlp + "gate.weight", {shape_.experts, shape_.hidden}, TpCut::none, i);
     add(mlp + "gate.e_score_correction_bias", {shape_.experts}, TpCut::none, i, Dtype::float32);

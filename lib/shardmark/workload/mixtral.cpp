@@ -26,6 +26,7 @@ Model make_mixtral(const MixtralShape& shape) {
       add(expert + "w1.weight", {ffn, hidden}, TpCut::dim_0, i);
       add(expert + "w2.weight", {hidden, ffn}, TpCut::dim_1, i);
       add(expert + "w3.weight", {ffn, hidden}, TpCut::dim_0, i);
+      mark_expert(model, 3, e, shape.experts);
     }
     add(layer + "input_layernorm.weight", {hidden}, TpCut::none, i);
     add(layer + "post_attention_layernorm.weight", {hidden}, TpCut::none, i);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/workload/model.hpp"
 
+#include <algorithm>
 #include <span>
+
+#include "shardmark/workload/model_families.hpp"
 
 namespace shardmark {
 namespace {
@@ -48,6 +51,37 @@ std::vector<TensorSpec> optimizer_tensors(const Model& model) {
     }
   }
   return tensors;
+}
+
+void mark_expert(Model& model, std::size_t count, std::int64_t number, std::int64_t experts) {
+  for (std::size_t i = model.tensors.size() - count; i < model.tensors.size(); ++i) {
+    model.tensors[i].expert = number;
+    model.tensors[i].num_experts = experts;
+  }
+}
+
+void stack_experts(Model& model) {
+  std::vector<TensorSpec> tensors;
+  for (TensorSpec& tensor : model.tensors) {
+    if (tensor.num_experts == 0 || tensor.expert < 0) {
+      tensors.push_back(std::move(tensor));
+      continue;
+    }
+    if (tensor.expert > 0) {
+      continue;
+    }
+    const std::string part = ".experts.0.";
+    tensor.fqn.replace(tensor.fqn.find(part), part.size(), ".experts.");
+    Dims stacked = Dims::filled(tensor.shape.ndim() + 1, tensor.num_experts);
+    std::copy(tensor.shape.begin(), tensor.shape.end(), stacked.begin() + 1);
+    tensor.shape = stacked;
+    tensor.expert = -1;
+    tensor.tp_cut = tensor.tp_cut == TpCut::dim_0   ? TpCut::dim_1
+                    : tensor.tp_cut == TpCut::dim_1 ? TpCut::dim_2
+                                                    : TpCut::none;
+    tensors.push_back(std::move(tensor));
+  }
+  model.tensors = std::move(tensors);
 }
 
 std::int64_t num_elements(const std::vector<TensorSpec>& tensors) noexcept {

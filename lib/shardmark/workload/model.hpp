@@ -14,7 +14,7 @@ namespace shardmark {
 /// How tensor parallelism cuts a tensor. Column-parallel weights and their biases are cut along the
 /// dimension of output features, row-parallel ones along that of input features: dimensions 0 and 1
 /// of a Linear weight [out, in], 1 and 0 of GPT-2's Conv1D weight [in, out].
-enum class TpCut : std::uint8_t { none, dim_0, dim_1 };
+enum class TpCut : std::uint8_t { none, dim_0, dim_1, dim_2 };  // dim_2: of stacked experts
 
 /// How layers are dealt to pipeline stages, in runs of neighbours.
 enum class LayerSplit : std::uint8_t {
@@ -34,6 +34,10 @@ struct TensorSpec {
   bool optimizer_state = false;
   /// A 1-D pool that optimizer states of all stages share; cut over all ranks of the world.
   bool world_pool = false;
+  /// Mixture of experts: how many there are, 0 for other tensors; which one this is, -1 if the
+  /// tensor holds them all, stacked along dimension 0.
+  std::int64_t num_experts = 0;
+  std::int64_t expert = -1;
 };
 
 /// What the optimizer keeps for every parameter, as float32 tensors of the parameter's shape.
@@ -56,6 +60,10 @@ struct Model {
 /// Local. The optimizer's tensors, state by state within a parameter, in parameter order:
 /// `optimizer.state.<fqn>.{master,exp_avg,exp_avg_sq}` or `.momentum`.
 std::vector<TensorSpec> optimizer_tensors(const Model& model);
+
+/// Local. Stacks the experts of each weight: `...experts.3.w1.weight` and its like become
+/// `...experts.w1.weight` of shape [experts, ...].
+void stack_experts(Model& model);
 
 /// Local. Sums over tensors, each once.
 std::int64_t num_elements(const std::vector<TensorSpec>& tensors) noexcept;

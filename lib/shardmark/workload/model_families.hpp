@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
+#include "shardmark/core/result.hpp"
 #include "shardmark/workload/model.hpp"
 
 namespace shardmark {
@@ -53,8 +55,16 @@ struct DeepseekShape {
 };
 Model make_deepseek(const DeepseekShape& shape);
 
+/// Local. The last `count` tensors are expert `number`'s.
+void mark_expert(Model& model, std::size_t count, std::int64_t number, std::int64_t experts);
+
 /// A few MB with every awkward shape and name and all dtypes.
 Model make_tiny();
+
+/// An HPC state: large dense float64 matrices and vectors, `matrix.<i>` and `vector.<i>` in the
+/// order of the list, no optimizer. `sizes`: "8192x8192,4096x512,8192". Errors: invalid_argument,
+/// naming model.matrix_sizes.
+Result<Model> make_matrix(std::string_view sizes);
 
 /// A Llama as MLPerf Storage's checkpoint workloads write it: the optimizer keeps flat pools,
 /// layers are dealt evenly to pipeline stages. With ZeRO-1 each of `norm_copies` tensor-parallel

@@ -30,20 +30,25 @@ class Derivation {
     dp_shard().given = options.dp_shard;
     tp().given = options.tp;
     pp().given = options.pp;
-    degrees_[4].given = options.ep;
+    ep().given = options.ep;
     dp_replicate().used = kind == StrategyKind::ddp || kind == StrategyKind::zero1 ||
-                          kind == StrategyKind::hsdp || kind == StrategyKind::megatron;
-    dp_shard().used =
-        kind == StrategyKind::fsdp || kind == StrategyKind::hsdp || kind == StrategyKind::fsdp_tp;
-    tp().used = kind == StrategyKind::fsdp_tp || kind == StrategyKind::megatron;
-    pp().used = kind == StrategyKind::megatron;
+                          kind == StrategyKind::hsdp || megatron();
+    dp_shard().used = kind == StrategyKind::fsdp || kind == StrategyKind::hsdp ||
+                      kind == StrategyKind::fsdp_tp || kind == StrategyKind::flat_fsdp ||
+                      kind == StrategyKind::ep;
+    tp().used = kind == StrategyKind::fsdp_tp || megatron();
+    pp().used = megatron();
+    ep().used = kind == StrategyKind::ep;
   }
 
   Result<ParallelDegrees> derive() {
     SHARDMARK_RETURN_IF_ERROR(check_given());
+    if (kind_ == StrategyKind::block_cyclic) {
+      return ParallelDegrees{};
+    }
     Degree* const rest = choose_rest();
     for (Degree& degree : degrees_) {
-      if (degree.used && &degree != rest) {
+      if (degree.used && &degree != rest && &degree != &ep()) {
         degree.value = degree.given ? *degree.given : default_of(degree);
       }
     }
@@ -57,7 +62,9 @@ class Derivation {
     if (product() != world_size_) {
       return mismatch(nullptr);
     }
-    return ParallelDegrees{dp_replicate().value, dp_shard().value, tp().value, pp().value, 1};
+    SHARDMARK_RETURN_IF_ERROR(choose_ep());
+    return ParallelDegrees{dp_replicate().value, dp_shard().value, tp().value, pp().value,
+                           ep().value};
   }
 
  private:
@@ -65,6 +72,32 @@ class Derivation {
   Degree& dp_shard() { return degrees_[1]; }
   Degree& tp() { return degrees_[2]; }
   Degree& pp() { return degrees_[3]; }
+  Degree& ep() { return degrees_[4]; }
+  bool megatron() const {
+    return kind_ == StrategyKind::megatron || kind_ == StrategyKind::megatron_dist;
+  }
+
+  /// ep divides dp_shard and is no factor of the world beside it; -1 is all of dp_shard, the
+  /// default its largest power of two up to 8.
+  Status choose_ep() {
+    if (!ep().used) {
+      return {};
+    }
+    std::int64_t& value = ep().value;
+    value = ep().given.value_or(1);
+    if (value == rest_of_world) {
+      value = dp_shard().value;
+    }
+    while (!ep().given && value < 8 && dp_shard().value % (value * 2) == 0) {
+      value *= 2;
+    }
+    if (dp_shard().value % value != 0) {
+      return Error{ErrorCode::invalid_argument,
+                   fmt::format("parallel.ep = {}: expected a divisor of dp_shard, which is {}",
+                               value, dp_shard().value)};
+    }
+    return {};
+  }
 
   Status check_given() const {
     std::vector<std::string_view> rests;
@@ -85,7 +118,8 @@ class Derivation {
       if (!degree.used && *degree.given > 1) {
         return Error{ErrorCode::invalid_argument,
                      fmt::format("parallel.{} = {}: strategy '{}' does not use it, only {}",
-                                 degree.name, *degree.given, strategy_, used_names())};
+                                 degree.name, *degree.given, strategy_,
+                                 kind_ == StrategyKind::block_cyclic ? "grid_rows" : used_names())};
       }
     }
     if (rests.size() > 1) {
@@ -101,7 +135,7 @@ class Derivation {
   /// strategy's data-parallel degree, else (that one given) the other degree of a pair.
   Degree* choose_rest() {
     for (Degree& degree : degrees_) {
-      if (degree.used && degree.given == rest_of_world) {
+      if (degree.used && degree.given == rest_of_world && &degree != &ep()) {
         return &degree;
       }
     }
@@ -127,7 +161,7 @@ class Derivation {
     if (&degree == &tp()) {
       std::int64_t power = 1;
       while (power < 8 && open % (power * 2) == 0 &&
-             (kind_ == StrategyKind::megatron || power * 2 <= open / (power * 2))) {
+             (megatron() || power * 2 <= open / (power * 2))) {
         power *= 2;
       }
       return power;
@@ -159,7 +193,7 @@ class Derivation {
   Error mismatch(const Degree* rest) const {
     std::vector<std::string> factors;
     for (const Degree& degree : degrees_) {
-      if (degree.used && &degree != rest) {
+      if (degree.used && &degree != rest && degree.name != "ep") {
         factors.push_back(fmt::format("{} {}", degree.name, degree.value));
       }
     }

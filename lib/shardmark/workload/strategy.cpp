@@ -6,16 +6,28 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "shardmark/core/nearest_name.hpp"
+#include "shardmark/tensor/grouped_experts.hpp"
 #include "shardmark/workload/parallel_degrees.hpp"
 
 namespace shardmark {
 namespace {
 
 /// In the order of StrategyKind.
-constexpr std::array<std::string_view, 6> names = {"ddp",  "zero1",   "fsdp",
-                                                   "hsdp", "fsdp-tp", "megatron"};
+constexpr std::array<std::string_view, 10> names = {
+    "ddp",      "zero1",     "fsdp",          "hsdp", "fsdp-tp",
+    "megatron", "flat-fsdp", "megatron-dist", "ep",   "block-cyclic"};
+
+/// The dimension that tensor parallelism cuts, if the tensor has it.
+std::optional<std::int32_t> tp_dimension(const TensorSpec& tensor) {
+  const std::int32_t dim = tensor.tp_cut == TpCut::dim_0   ? 0
+                           : tensor.tp_cut == TpCut::dim_1 ? 1
+                           : tensor.tp_cut == TpCut::dim_2 ? 2
+                                                           : -1;
+  return dim >= 0 && dim < tensor.shape.ndim() ? std::optional(dim) : std::nullopt;
+}
 
 }  // namespace
 
@@ -47,6 +59,7 @@ Result<Strategy> Strategy::resolve(const ParallelOptions& options, std::int64_t 
   strategy.world_size_ = world_size;
   SHARDMARK_ASSIGN_OR_RETURN(strategy.degrees_,
                              derive_degrees(strategy.kind_, options, world_size));
+  SHARDMARK_RETURN_IF_ERROR(strategy.resolve_grid(options));
   const ParallelDegrees& degrees = strategy.degrees_;
   Strides& strides = strategy.strides_;
   strides.tp = 1;
@@ -78,7 +91,8 @@ std::int64_t Strategy::stage(const TensorSpec& tensor, std::int32_t num_layers,
 }
 
 bool Strategy::pools_over_world(const TensorSpec& tensor) const noexcept {
-  return tensor.world_pool && (kind_ == StrategyKind::fsdp_tp || kind_ == StrategyKind::megatron);
+  return tensor.world_pool && (kind_ == StrategyKind::fsdp_tp || kind_ == StrategyKind::megatron ||
+                               kind_ == StrategyKind::megatron_dist);
 }
 
 Result<DeviceMesh> Strategy::mesh_of(const TensorSpec& tensor, std::int64_t stage) const {
@@ -89,6 +103,8 @@ Result<DeviceMesh> Strategy::mesh_of(const TensorSpec& tensor, std::int64_t stag
     case StrategyKind::ddp:
     case StrategyKind::zero1:
     case StrategyKind::fsdp:
+    case StrategyKind::flat_fsdp:
+    case StrategyKind::ep:
       return DeviceMesh::row_major({world_size_});
     case StrategyKind::hsdp:
       return DeviceMesh::strided({degrees_.dp_replicate, degrees_.dp_shard},
@@ -97,10 +113,13 @@ Result<DeviceMesh> Strategy::mesh_of(const TensorSpec& tensor, std::int64_t stag
       return DeviceMesh::strided({degrees_.dp_shard, degrees_.tp}, {strides_.dp_shard, strides_.tp},
                                  0);
     case StrategyKind::megatron:
+    case StrategyKind::megatron_dist:
       return DeviceMesh::strided({degrees_.dp_replicate, degrees_.tp},
                                  {strides_.dp_replicate, strides_.tp}, stage * strides_.pp);
+    case StrategyKind::block_cyclic:
+      break;
   }
-  return Error{ErrorCode::internal, "strategy without a mesh"};
+  return Error{ErrorCode::invalid_argument, fmt::format("strategy '{}' has no placements", name_)};
 }
 
 Result<TensorLayout> Strategy::layout(const TensorSpec& tensor, std::int32_t num_layers,
@@ -110,35 +129,138 @@ Result<TensorLayout> Strategy::layout(const TensorSpec& tensor, std::int32_t num
   const Placement whole = Placement::replicate();
   const Placement rows = Placement::shard(0);
   const int ndim = tensor.shape.ndim();
-  const bool cut_0 = tensor.tp_cut == TpCut::dim_0 && ndim > 0;
-  const bool cut_1 = tensor.tp_cut == TpCut::dim_1 && ndim > 1;
+  const auto tp_dim = tp_dimension(tensor);
+  const Placement by_tp = tp_dim ? Placement::shard(*tp_dim) : whole;
   std::array<Placement, 2> placements = {whole, whole};
   if (pools_over_world(tensor)) {
     placements[0] = rows;
   } else if (ndim > 0) {
     switch (kind_) {
       case StrategyKind::ddp:
+      case StrategyKind::flat_fsdp:
+      case StrategyKind::block_cyclic:
         break;
       case StrategyKind::zero1:
         placements[0] = tensor.optimizer_state ? rows : whole;
         break;
       case StrategyKind::fsdp:
+      case StrategyKind::ep:
         placements[0] = rows;
         break;
       case StrategyKind::hsdp:
         placements[1] = rows;
         break;
       case StrategyKind::fsdp_tp:
-        placements[0] = cut_0 ? Placement::strided_shard(0, degrees_.tp) : rows;
-        placements[1] = cut_0 ? rows : cut_1 ? Placement::shard(1) : whole;
+        placements[0] = tp_dim == 0 ? Placement::strided_shard(0, degrees_.tp) : rows;
+        placements[1] = by_tp;
         break;
       case StrategyKind::megatron:
-        placements[1] = cut_0 ? rows : cut_1 ? Placement::shard(1) : whole;
+      case StrategyKind::megatron_dist:
+        placements[1] = by_tp;
         break;
     }
   }
   return make_tensor_layout(tensor.shape, tensor.dtype, mesh,
                             {placements.data(), static_cast<std::size_t>(mesh.ndim())});
+}
+
+Status Strategy::resolve_grid(const ParallelOptions& options) {
+  if (options.block_size < 1) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("parallel.block_size = {}: expected at least 1", options.block_size)};
+  }
+  block_size_ = options.block_size;
+  if (options.grid_rows && *options.grid_rows != -1) {
+    grid_rows_ = *options.grid_rows;
+    if (kind_ != StrategyKind::block_cyclic) {
+      return Error{ErrorCode::invalid_argument,
+                   fmt::format("parallel.grid_rows = {}: strategy '{}' does not use it, only "
+                               "block-cyclic",
+                               grid_rows_, name_)};
+    }
+    if (grid_rows_ < 1 || world_size_ % grid_rows_ != 0) {
+      return Error{ErrorCode::invalid_argument,
+                   fmt::format("parallel.grid_rows = {}: expected a divisor of the world of {} "
+                               "ranks",
+                               grid_rows_, world_size_)};
+    }
+    return {};
+  }
+  for (std::int64_t rows = 1; rows <= world_size_ / rows; ++rows) {
+    grid_rows_ = world_size_ % rows == 0 ? rows : grid_rows_;
+  }
+  return {};
+}
+
+Result<Distribution> Strategy::cyclic(const TensorSpec& tensor) const {
+  const std::int64_t columns = world_size_ / grid_rows_;
+  const int ndim = tensor.shape.ndim();
+  BlockCyclicLayout layout;
+  layout.global_sizes = tensor.shape;
+  layout.dtype = tensor.dtype;
+  SHARDMARK_ASSIGN_OR_RETURN(layout.grid, ndim > 1
+                                              ? DeviceMesh::row_major({grid_rows_, columns})
+                                              : DeviceMesh::strided({grid_rows_}, {columns}, 0));
+  layout.block_sizes = Dims::filled(ndim, block_size_);
+  layout.grid_dims = Dims::filled(ndim, -1);
+  layout.source = Dims::filled(ndim, 0);
+  for (int d = 0; d < std::min(ndim, 2); ++d) {
+    layout.grid_dims[d] = d;
+  }
+  return layout;
+}
+
+Result<Distribution> Strategy::expert(const TensorSpec& tensor) const {
+  SHARDMARK_ASSIGN_OR_RETURN(const DeviceMesh mesh,
+                             DeviceMesh::row_major({degrees_.dp_shard / degrees_.ep, degrees_.ep}));
+  const std::array<Placement, 2> placements = {Placement::shard(1), Placement::shard(0)};
+  if (tensor.expert < 0) {
+    SHARDMARK_ASSIGN_OR_RETURN(TensorLayout layout,
+                               make_tensor_layout(tensor.shape, tensor.dtype, mesh, placements));
+    return ExpertStack{layout};
+  }
+  Dims stacked = Dims::filled(tensor.shape.ndim() + 1, tensor.num_experts);
+  std::copy(tensor.shape.begin(), tensor.shape.end(), stacked.begin() + 1);
+  SHARDMARK_ASSIGN_OR_RETURN(const TensorLayout layout,
+                             make_tensor_layout(stacked, tensor.dtype, mesh, placements));
+  SHARDMARK_ASSIGN_OR_RETURN(TensorLayout own,
+                             GroupedExperts::expert_layout(layout, tensor.expert));
+  return own;
+}
+
+std::string Strategy::flat_buffer_of(const TensorSpec& tensor, std::int64_t stage) const {
+  const std::string_view state =
+      tensor.optimizer_state ? std::string_view(tensor.fqn).substr(tensor.fqn.rfind('.') + 1) : "";
+  if (kind_ == StrategyKind::flat_fsdp) {
+    return fmt::format("{}/{}/{}", tensor.layer, dtype_name(tensor.dtype), state);
+  }
+  return fmt::format("{}/{}/{}", stage, tp_dimension(tensor).has_value(), state);
+}
+
+Result<Distribution> Strategy::distribution(const TensorSpec& tensor, std::int32_t num_layers,
+                                            LayerSplit split) const {
+  const bool scalar = tensor.shape.empty();
+  if (kind_ == StrategyKind::block_cyclic && !scalar) {
+    return cyclic(tensor);
+  }
+  if (kind_ == StrategyKind::ep && tensor.num_experts > 0 && !scalar) {
+    return expert(tensor);
+  }
+  if (kind_ == StrategyKind::block_cyclic) {
+    SHARDMARK_ASSIGN_OR_RETURN(const DeviceMesh world, DeviceMesh::row_major({world_size_}));
+    const std::array<Placement, 1> replicated = {Placement::replicate()};
+    SHARDMARK_ASSIGN_OR_RETURN(TensorLayout layout,
+                               make_tensor_layout(tensor.shape, tensor.dtype, world, replicated));
+    return layout;
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(const TensorLayout placed, layout(tensor, num_layers, split));
+  const bool flat =
+      kind_ == StrategyKind::flat_fsdp ||
+      (kind_ == StrategyKind::megatron_dist && tensor.optimizer_state && !tensor.world_pool);
+  if (flat && !scalar) {
+    return FlatMembership{placed, 0, flat_buffer_of(tensor, stage(tensor, num_layers, split))};
+  }
+  return placed;
 }
 
 }  // namespace shardmark

@@ -6,9 +6,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/protocol/tensor_layout.hpp"
+#include "shardmark/tensor/block_cyclic.hpp"
 #include "shardmark/workload/model.hpp"
 
 namespace shardmark {
@@ -22,6 +24,9 @@ struct ParallelOptions {
   std::optional<std::int64_t> pp;
   std::optional<std::int64_t> ep;
   std::string order = "tp-dp-pp";  // ranks, fastest first; or "tp-pp-dp". dp: dp_shard first
+  // Of block-cyclic only.
+  std::optional<std::int64_t> grid_rows;  // default: the largest divisor up to the square root
+  std::int64_t block_size = 256;          // elements, in both dimensions
 };
 
 /// How many ways each kind of parallelism divides the world; the product is the world size.
@@ -35,7 +40,33 @@ struct ParallelDegrees {
   friend bool operator==(const ParallelDegrees&, const ParallelDegrees&) = default;
 };
 
-enum class StrategyKind : std::uint8_t { ddp, zero1, fsdp, hsdp, fsdp_tp, megatron };
+enum class StrategyKind : std::uint8_t {
+  ddp,
+  zero1,
+  fsdp,
+  hsdp,
+  fsdp_tp,
+  megatron,
+  flat_fsdp,
+  megatron_dist,
+  ep,
+  block_cyclic
+};
+
+/// A tensor that shares a flat buffer with others.
+struct FlatMembership {
+  TensorLayout windows;  // what each rank would hold of the tensor, were it not flattened
+  int cut_dim = 0;       // the mesh dimension whose ranks share the buffer
+  std::string buffer;    // which one: the tensors of one buffer follow one another in it
+};
+
+/// All experts of one weight as one tensor.
+struct ExpertStack {
+  TensorLayout layout;
+};
+
+/// How a tensor lies over the ranks, the same on every rank.
+using Distribution = std::variant<TensorLayout, ExpertStack, FlatMembership, BlockCyclicLayout>;
 
 /// A sharding strategy for one world size: gives every tensor its layout.
 ///
@@ -46,6 +77,16 @@ enum class StrategyKind : std::uint8_t { ddp, zero1, fsdp, hsdp, fsdp_tp, megatr
 ///   fsdp-tp   on (dp_shard, tp): cut by tp along dim 0 [SS(0,tp), S(0)], dim 1 [S(0), S(1)], else
 ///             [S(0), R]
 ///   megatron  on (dp_replicate, tp) of a pipeline stage: [R, S(0) or S(1) or R]
+///   flat-fsdp       the tensors of a layer and dtype in one flat buffer, cut over dp_shard (FSDP1)
+///   megatron-dist   parameters as megatron; each optimizer state's tensors in one flat buffer a
+///                   stage, cut over dp_replicate (Megatron's distributed optimizer). Tensors that
+///                   tp cuts and those that it replicates have buffers of their own, so that
+///                   replicas are cut alike
+///   ep              S(0) over dp_shard; experts on (dp_shard / ep, ep): dealt out over ep, each
+///   cut
+///                   by rows over the rest
+///   block-cyclic    dimensions 0 and 1 block-cyclic over a grid of processes; 1-d tensors over its
+///                   first column, other ranks hold nothing of them
 ///
 /// 0-d tensors are replicated in all of them.
 class Strategy {
@@ -65,6 +106,11 @@ class Strategy {
                      LayerSplit split = LayerSplit::ceil) const noexcept;
 
   /// Local. Errors: as make_tensor_layout().
+  Result<Distribution> distribution(const TensorSpec& tensor, std::int32_t num_layers,
+                                    LayerSplit split = LayerSplit::ceil) const;
+
+  /// Local. The placements alone: of flat-fsdp and megatron-dist before flattening, of the dense
+  /// tensors of ep. Errors: as distribution(); invalid_argument for block-cyclic.
   Result<TensorLayout> layout(const TensorSpec& tensor, std::int32_t num_layers,
                               LayerSplit split = LayerSplit::ceil) const;
 
@@ -76,6 +122,10 @@ class Strategy {
     std::int64_t pp = 1;
   };
 
+  Status resolve_grid(const ParallelOptions& options);
+  Result<Distribution> cyclic(const TensorSpec& tensor) const;
+  Result<Distribution> expert(const TensorSpec& tensor) const;
+  std::string flat_buffer_of(const TensorSpec& tensor, std::int64_t stage) const;
   Result<DeviceMesh> mesh_of(const TensorSpec& tensor, std::int64_t stage) const;
   bool pools_over_world(const TensorSpec& tensor) const noexcept;
 
@@ -84,6 +134,8 @@ class Strategy {
   ParallelDegrees degrees_;
   Strides strides_;
   std::int64_t world_size_ = 1;
+  std::int64_t grid_rows_ = 1;
+  std::int64_t block_size_ = 1;
 };
 
 /// Local. The strategies of this version.

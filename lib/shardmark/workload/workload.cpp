@@ -47,24 +47,57 @@ Result<Workload> Workload::make(const WorkloadOptions& options, std::int64_t ran
   return workload;
 }
 
+Status Workload::add_tensor(const TensorSpec& spec, const Distribution& distribution,
+                            std::map<std::string, FlatBuffer*>& flat_buffers) {
+  const auto keep = [this](auto buffer) {
+    auto* const raw = buffer.get();
+    buffers_.push_back(std::move(buffer));
+    return raw;
+  };
+  if (const auto* const layout = std::get_if<TensorLayout>(&distribution)) {
+    SHARDMARK_ASSIGN_OR_RETURN(const Dims sizes, DTensor::local_sizes(*layout, rank_));
+    const TensorView planned = contiguous_view<std::byte>(nullptr, spec.dtype, sizes);
+    SHARDMARK_ASSIGN_OR_RETURN(DTensor tensor, DTensor::from_local(planned, *layout, rank_));
+    return state_dict_.add(spec.fqn,
+                           keep(std::make_unique<DTensorBuffer>(std::move(tensor)))->tensor);
+  }
+  if (const auto* const stack = std::get_if<ExpertStack>(&distribution)) {
+    ExpertsBuffer& buffer = *keep(std::make_unique<ExpertsBuffer>(stack->layout));
+    SHARDMARK_RETURN_IF_ERROR(buffer.place(rank_, nullptr));
+    return state_dict_.add(spec.fqn, *buffer.tensor);
+  }
+  if (const auto* const cyclic = std::get_if<BlockCyclicLayout>(&distribution)) {
+    BlockCyclicBuffer& buffer = *keep(std::make_unique<BlockCyclicBuffer>(*cyclic));
+    SHARDMARK_RETURN_IF_ERROR(buffer.place(rank_, nullptr));
+    return state_dict_.add(spec.fqn, *buffer.tensor);
+  }
+  const FlatMembership& membership = std::get<FlatMembership>(distribution);
+  FlatBuffer*& buffer = flat_buffers[membership.buffer];
+  if (buffer == nullptr) {
+    buffer = keep(std::make_unique<FlatBuffer>());
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(FlatShard* const tensor, buffer->add(membership));
+  return state_dict_.add(spec.fqn, *tensor);
+}
+
 Status Workload::add_tensors(const Model& model,
                              const std::function<bool(std::string_view)>& filter) {
   const std::vector<TensorSpec> states = optimizer_tensors(model);
-  tensors_.reserve(model.tensors.size() + states.size());
+  std::map<std::string, FlatBuffer*> flat_buffers;
   for (const auto* specs : {&model.tensors, &states}) {
     for (const TensorSpec& spec : *specs) {
       if (filter && !filter(spec.fqn)) {
         continue;
       }
-      SHARDMARK_ASSIGN_OR_RETURN(const TensorLayout layout,
-                                 strategy_.layout(spec, model.num_layers, model.layer_split));
-      SHARDMARK_ASSIGN_OR_RETURN(const Dims sizes, DTensor::local_sizes(layout, rank_));
-      const TensorView planned = contiguous_view<std::byte>(nullptr, spec.dtype, sizes);
-      SHARDMARK_ASSIGN_OR_RETURN(DTensor tensor, DTensor::from_local(planned, layout, rank_));
-      tensors_.push_back(std::move(tensor));
-      SHARDMARK_RETURN_IF_ERROR(state_dict_.add(spec.fqn, tensors_.back()));
+      SHARDMARK_ASSIGN_OR_RETURN(const Distribution distribution,
+                                 strategy_.distribution(spec, model.num_layers, model.layer_split));
+      SHARDMARK_RETURN_IF_ERROR(add_tensor(spec, distribution, flat_buffers));
+      global_sizes_.push_back(spec.shape);
       global_num_bytes_ += volume(spec.shape) * element_size(spec.dtype);
     }
+  }
+  for (const auto& [name, buffer] : flat_buffers) {
+    SHARDMARK_RETURN_IF_ERROR(buffer->place(rank_, nullptr));
   }
   return {};
 }
@@ -88,26 +121,23 @@ Status Workload::allocate() {
     return (bytes + tensor_alignment - 1) / tensor_alignment * tensor_alignment;
   };
   std::int64_t total = 0;
-  for (const DTensor& tensor : tensors_) {
-    total += aligned(tensor.local_num_bytes());
+  for (const auto& buffer : buffers_) {
+    total += aligned(buffer->num_bytes());
   }
   SHARDMARK_ASSIGN_OR_RETURN(elements_, HostBuffer::make(total));
   std::byte* next = elements_.bytes().data();
-  for (DTensor& tensor : tensors_) {
-    // The layout moves into its own replacement: take a copy first.
-    const TensorLayout layout = tensor.layout();
-    SHARDMARK_ASSIGN_OR_RETURN(const Dims sizes, DTensor::local_sizes(layout, rank_));
-    SHARDMARK_ASSIGN_OR_RETURN(
-        tensor, DTensor::from_local(contiguous_view(next, layout.dtype, sizes), layout, rank_));
-    next += aligned(tensor.local_num_bytes());
+  for (const auto& buffer : buffers_) {
+    const std::int64_t num_bytes = aligned(buffer->num_bytes());
+    SHARDMARK_RETURN_IF_ERROR(buffer->place(rank_, next));
+    next += num_bytes;
   }
   return {};
 }
 
 void Workload::count_local_bytes() noexcept {
   local_num_bytes_ = object_num_bytes_;
-  for (const DTensor& tensor : tensors_) {
-    local_num_bytes_ += tensor.local_num_bytes();
+  for (const auto& buffer : buffers_) {
+    local_num_bytes_ += buffer->num_bytes();
   }
 }
 
@@ -120,9 +150,9 @@ Status Workload::move_to_rank(std::int64_t rank) {
   }
   rank_ = rank;
   local_num_bytes_ = object_num_bytes_;
-  for (DTensor& tensor : tensors_) {
-    SHARDMARK_RETURN_IF_ERROR(tensor.move_to_rank(rank));
-    local_num_bytes_ += tensor.local_num_bytes();
+  for (const auto& buffer : buffers_) {
+    SHARDMARK_RETURN_IF_ERROR(buffer->place(rank, nullptr));
+    local_num_bytes_ += buffer->num_bytes();
   }
   return {};
 }
@@ -131,7 +161,8 @@ void Workload::fill(std::uint64_t seed) {
   if (memory_ == Memory::none) {
     return;
   }
-  for (const StateDictEntry& entry : state_dict_.entries()) {
+  for (std::size_t i = 0; i < state_dict_.size(); ++i) {
+    const StateDictEntry& entry = state_dict_.entries()[i];
     if (entry.tensor == nullptr) {
       shardmark::fill(entry.mutable_object, entry.fqn, seed);
       continue;
@@ -140,7 +171,7 @@ void Workload::fill(std::uint64_t seed) {
     for (const Box& box : boxes.value()) {
       const auto view =
           entry.tensor->get_mutable_tensor_shard({entry.fqn, box.offsets, std::nullopt});
-      shardmark::fill(view.value(), entry.fqn, seed, box, entry.tensor->layout()->global_sizes);
+      shardmark::fill(view.value(), entry.fqn, seed, box, global_sizes_[i]);
     }
   }
 }
@@ -160,7 +191,8 @@ Status Workload::check(std::uint64_t seed, std::span<const std::string> left_out
   if (memory_ == Memory::none) {
     return Error{ErrorCode::invalid_argument, "a workload without memory has no values to check"};
   }
-  for (const StateDictEntry& entry : state_dict_.entries()) {
+  for (std::size_t i = 0; i < state_dict_.size(); ++i) {
+    const StateDictEntry& entry = state_dict_.entries()[i];
     if (std::ranges::binary_search(left_out, entry.fqn)) {
       continue;
     }
@@ -175,8 +207,7 @@ Status Workload::check(std::uint64_t seed, std::span<const std::string> left_out
       SHARDMARK_ASSIGN_OR_RETURN(
           const ConstTensorView view,
           entry.tensor->get_tensor_shard({entry.fqn, box.offsets, std::nullopt}));
-      if (const auto mismatch =
-              shardmark::check(view, entry.fqn, seed, box, entry.tensor->layout()->global_sizes)) {
+      if (const auto mismatch = shardmark::check(view, entry.fqn, seed, box, global_sizes_[i])) {
         return broken_law(entry, seed, *mismatch);
       }
     }

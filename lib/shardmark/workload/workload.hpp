@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,9 +13,9 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/protocol/state_dict.hpp"
-#include "shardmark/tensor/dtensor.hpp"
 #include "shardmark/workload/catalog.hpp"
 #include "shardmark/workload/host_buffer.hpp"
+#include "shardmark/workload/local_buffer.hpp"
 #include "shardmark/workload/strategy.hpp"
 
 namespace shardmark {
@@ -67,6 +69,8 @@ class Workload {
   explicit Workload(const Strategy& strategy) : strategy_(strategy) {}
 
   Status add_tensors(const Model& model, const std::function<bool(std::string_view)>& filter);
+  Status add_tensor(const TensorSpec& spec, const Distribution& distribution,
+                    std::map<std::string, FlatBuffer*>& flat_buffers);
   Status allocate();
   Status add_objects(const std::function<bool(std::string_view)>& filter);
   void count_local_bytes() noexcept;
@@ -74,7 +78,8 @@ class Workload {
   Strategy strategy_;
   std::int64_t rank_ = 0;
   Memory memory_ = Memory::none;
-  std::vector<DTensor> tensors_;  // never grows after add_tensors: the StateDict points into it
+  std::vector<std::unique_ptr<LocalBuffer>> buffers_;  // the StateDict points into them
+  std::vector<Dims> global_sizes_;  // of the StateDict's first entries, which are the tensors
   std::vector<std::vector<std::byte>> objects_;
   HostBuffer elements_;
   StateDict state_dict_;

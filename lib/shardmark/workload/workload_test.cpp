@@ -36,12 +36,16 @@ void take_part(const Workload& workload, std::uint64_t seed, std::map<std::strin
     if (entry.tensor == nullptr) {
       continue;
     }
-    const TensorLayout& layout = *entry.tensor->layout();
     auto& holders = held[entry.fqn].holders;
-    holders.resize(static_cast<std::size_t>(volume(layout.global_sizes)));
-    const Dims strides = row_major_strides(layout.global_sizes);
-    const std::int64_t itemsize = element_size(layout.dtype);
     const auto items = entry.tensor->create_write_items(entry.fqn).value();
+    if (items.empty()) {
+      continue;
+    }
+    const Dims& global_sizes = items[0].tensor_data.size;
+    const Dtype dtype = items[0].tensor_data.properties.dtype;
+    holders.resize(static_cast<std::size_t>(volume(global_sizes)));
+    const Dims strides = row_major_strides(global_sizes);
+    const std::int64_t itemsize = element_size(dtype);
     for (const WriteItem& item : items) {
       const Box& box = item.tensor_data.chunk;
       const ConstTensorView view = entry.tensor->get_tensor_shard(item.index).value();
@@ -56,7 +60,7 @@ void take_part(const Workload& workload, std::uint64_t seed, std::map<std::strin
         }
         ++holders.at(static_cast<std::size_t>(global));
         const auto word = value_word(entry.fqn, seed, static_cast<std::uint64_t>(global));
-        if (layout.dtype == Dtype::float32) {
+        if (dtype == Dtype::float32) {
           float value;
           std::memcpy(&value, view.data + place * itemsize, sizeof value);
           ASSERT_EQ(double{value}, static_cast<double>(word >> 40) / (1 << 24)) << entry.fqn;
@@ -72,7 +76,7 @@ TEST(Workload, RanksTogetherHoldTheModelWithTheLawsValues) {
     for (const std::int64_t world : {3, 4}) {
       WorkloadOptions options = tiny(std::string(strategy));
       options.model.optimizer = "sgd-momentum";
-      if (strategy == "megatron" && world == 4) {
+      if (strategy.starts_with("megatron") && world == 4) {
         options.parallel.pp = 2;
       }
       SCOPED_TRACE(std::string(strategy) + " on " + std::to_string(world));
