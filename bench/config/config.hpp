@@ -17,12 +17,12 @@ namespace shardmark::bench {
 
 struct ModelConfig {
   std::string name;                  // of the catalog; of a safetensors file its stem
-  std::string safetensors;           // a file or its index, instead of a model of the catalog
+  std::optional<double> scale;       // share of the bytes to keep, in (0, 1]
+  std::optional<Dtype> dtype;        // nullopt: each tensor has the catalog's
+  std::string optimizer = "adamw";   // none, adamw, sgd-momentum
+  std::string safetensors = {};      // a file or its index, instead of a model of the catalog
   std::string experts = "separate";  // separate, stacked
   std::string matrix_sizes = "8192x8192,8192x8192,8192";  // of the model "matrix"
-  std::optional<double> scale;                            // share of the bytes to keep, in (0, 1]
-  std::optional<Dtype> dtype;                             // nullopt: each tensor has the catalog's
-  std::string optimizer = "adamw";                        // none, adamw, sgd-momentum
 
   friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 };
@@ -36,9 +36,9 @@ struct ParallelConfig {
   std::optional<std::int64_t> tp;
   std::optional<std::int64_t> pp;
   std::optional<std::int64_t> ep;
-  std::string order;                      // "tp-pp-dp"; empty: the default order
-  std::optional<std::int64_t> grid_rows;  // of block-cyclic; nullopt: near the square root
-  std::int64_t block_size = 256;          // of block-cyclic, elements
+  std::string order;                           // "tp-pp-dp"; empty: the default order
+  std::optional<std::int64_t> grid_rows = {};  // of block-cyclic; nullopt: near the square root
+  std::int64_t block_size = 256;               // of block-cyclic, elements
 
   friend bool operator==(const ParallelConfig&, const ParallelConfig&) = default;
 };

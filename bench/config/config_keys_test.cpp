@@ -17,9 +17,12 @@ using testing::Not;
 constexpr const char* defaults = R"([model]
 name = "m"
 optimizer = "adamw"
+experts = "separate"
+matrix_sizes = "8192x8192,8192x8192,8192"
 
 [parallel]
 strategy = "ddp"
+block_size = 256
 
 [planner]
 kind = "coordinator"
@@ -67,6 +70,9 @@ name = "llama3-8b"
 scale = 0.05
 dtype = "float8_e5m2"
 optimizer = "sgd-momentum"
+safetensors = "/m/some.model.safetensors"
+experts = "stacked"
+matrix_sizes = "3x4"
 [parallel]
 strategy = "fsdp-tp"
 dp_replicate = 2
@@ -75,6 +81,8 @@ tp = 4
 pp = 3
 ep = 1
 order = "tp-pp-dp"
+grid_rows = 2
+block_size = 32
 [planner]
 kind = "coordinator"
 dedup = "lowest-rank"
@@ -125,8 +133,10 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
   const auto config = base(every_key);
   ASSERT_TRUE(config) << config.error().message;
   Config expected;
-  expected.model = {"llama3-8b", 0.05, Dtype::float8_e5m2, "sgd-momentum"};
-  expected.parallel = {"fsdp-tp", 2, -1, 4, 3, 1, "tp-pp-dp"};
+  expected.model = {
+      "some.model", 0.05, Dtype::float8_e5m2, "sgd-momentum", "/m/some.model.safetensors",
+      "stacked",    "3x4"};
+  expected.parallel = {"fsdp-tp", 2, -1, 4, 3, 1, "tp-pp-dp", 2, 32};
   expected.planner = {"coordinator", "lowest-rank", false};
   expected.storage = {"null",
                       "/x y",
@@ -253,6 +263,7 @@ TEST_F(ConfigTest, KeysWithoutDefaultMustBeThere) {
               HasSubstr("model.name is missing and has no default"));
   EXPECT_THAT(message(base("[model]\nname = \"m\"\n"), ErrorCode::invalid_argument),
               HasSubstr("parallel.strategy is missing"));
+  EXPECT_TRUE(base("model.safetensors = \"a/b.safetensors\"\nparallel.strategy = \"ddp\"\n"));
 }
 
 TEST(ByteSize, UnitsAreBinaryAndOverflowIsRefused) {
