@@ -112,6 +112,10 @@ Result<BlockCyclic> BlockCyclic::from_local(const TensorView& local,
   return tensor;
 }
 
+bool BlockCyclic::without_elements() const noexcept {
+  return !outside_ && whole_box(layout_.global_sizes).empty();
+}
+
 std::int64_t BlockCyclic::num_blocks() const noexcept {
   return outside_ ? 0 : volume(blocks_);
 }
@@ -128,6 +132,10 @@ Box BlockCyclic::block_at(const Dims& position) const noexcept {
 /// Calls `take(box)` for every block, in row-major order.
 template <typename Take>
 void BlockCyclic::for_each_block(const Take& take) const {
+  if (without_elements()) {
+    take(whole_box(layout_.global_sizes));
+    return;
+  }
   const std::int64_t count = num_blocks();
   Dims position = Dims::filled(layout_.global_sizes.ndim(), 0);
   for (std::int64_t i = 0; i < count; ++i) {
@@ -160,6 +168,9 @@ Result<TensorView> BlockCyclic::find(const MetadataIndex& index) const {
     return no_offset_given(index);
   }
   const Dims& wanted = *index.offset;
+  if (without_elements() && wanted == Dims::filled(layout_.global_sizes.ndim(), 0)) {
+    return contiguous_view(local_.data, layout_.dtype, layout_.global_sizes);
+  }
   if (num_blocks() == 0 || wanted.ndim() != layout_.global_sizes.ndim()) {
     return no_box_there(index);
   }

@@ -47,7 +47,8 @@ class BlockCyclic {
   /// Local. Extents of `rank`'s local tensor (NUMROC); all zero outside the grid.
   static Dims local_sizes(const BlockCyclicLayout& layout, std::int64_t rank);
 
-  /// Row-major order of offsets; ranks without elements list nothing.
+  /// Row-major order of offsets; ranks without elements list nothing. Of a tensor without elements
+  /// the ranks of the grid list the whole.
   std::vector<WriteItem> create_write_items(std::string_view fqn) const;
   std::vector<ChunkStorageMetadata> create_chunk_list() const;
   /// By arithmetic: no search, the hint is not needed. Errors: invalid_argument without an offset,
@@ -61,6 +62,7 @@ class BlockCyclic {
   BlockCyclic(const TensorView& local, const BlockCyclicLayout& layout)
       : local_(local), layout_(layout) {}
 
+  bool without_elements() const noexcept;
   std::int64_t num_blocks() const noexcept;
   Box block_at(const Dims& position) const noexcept;
   template <typename Take>

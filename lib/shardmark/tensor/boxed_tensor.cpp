@@ -10,6 +10,9 @@ namespace shardmark {
 BoxedTensor::BoxedTensor(const Dims& global_sizes, Dtype dtype, std::vector<HeldBox> boxes)
     : global_sizes_(global_sizes), dtype_(dtype), boxes_(std::move(boxes)) {
   std::erase_if(boxes_, [](const HeldBox& held) { return held.box.empty(); });
+  if (whole_box(global_sizes).empty()) {
+    boxes_ = {{whole_box(global_sizes), contiguous_view<std::byte>(nullptr, dtype, global_sizes)}};
+  }
   std::sort(boxes_.begin(), boxes_.end(),
             [](const HeldBox& a, const HeldBox& b) { return a.box.offsets < b.box.offsets; });
 }

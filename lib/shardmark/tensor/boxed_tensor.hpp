@@ -19,7 +19,8 @@ struct HeldBox {
 /// types come down to. The types derive from it to share the hooks; they add only how the boxes
 /// come about. A view: the elements must outlive it and are never copied.
 ///
-/// Boxes are listed in row-major order of their offsets; a rank without elements lists nothing.
+/// Boxes are listed in row-major order of their offsets; a rank without elements lists nothing. Of
+/// a tensor without elements every rank lists the whole, or no checkpoint would know of it.
 class BoxedTensor {
  public:
   std::vector<WriteItem> create_write_items(std::string_view fqn) const;
@@ -35,7 +36,8 @@ class BoxedTensor {
   std::int64_t local_num_bytes() const noexcept;
 
  protected:
-  /// Empty boxes are dropped. No two of the others may share a corner.
+  /// Empty boxes of a tensor that has elements are dropped. No two of the others may share a
+  /// corner.
   BoxedTensor(const Dims& global_sizes, Dtype dtype, std::vector<HeldBox> boxes);
 
  private:

@@ -141,33 +141,51 @@ inline Result<GroupedExperts> experts_of(std::vector<std::byte>& memory, std::in
 
 /// Every tensor type of this library, in strided memory, some on part of the ranks only.
 inline std::vector<OwnType> own_types() {
-  return {{"DTensor S(0)", dtensor_maker({5, 3}, Dtype::float32, "S(0)", false)},
-          {"DTensor SS(1,3)", dtensor_maker({3, 29}, Dtype::int32, "SS(1,3)", false)},
-          {"DTensor R", dtensor_maker({4, 2}, Dtype::float16, "R", false)},
-          {"DTensor 0-d", dtensor_maker({}, Dtype::int64, "R", false)},
-          {"DTensor empty", dtensor_maker({0, 3}, Dtype::uint8, "S(0)", false)},
-          {"DTensor on a sub-mesh", dtensor_maker({7, 2}, Dtype::float64, "S(0)", true)},
-          {"PlainTensor",
-           [](std::int64_t, std::int64_t) {
-             return held<PlainTensor>([](std::vector<std::byte>& memory) {
-               return Result<PlainTensor>(PlainTensor(strided_memory(memory, Dtype::int8, {6, 5})));
-             });
-           }},
-          {"ShardedTensor", make_sharded},
-          {"FlatShard", make_flat},
-          {"RaggedShard", make_ragged},
-          {"BlockCyclic", make_block_cyclic},
-          {"GroupedExperts",
-           [](std::int64_t rank, std::int64_t world) {
-             return held<GroupedExperts>(
-                 [&](std::vector<std::byte>& memory) { return experts_of(memory, rank, world); });
-           }},
-          {"an expert of GroupedExperts", [](std::int64_t rank, std::int64_t world) {
-             return held<DTensor>([&](std::vector<std::byte>& memory) -> Result<DTensor> {
-               SHARDMARK_ASSIGN_OR_RETURN(const auto experts, experts_of(memory, rank, world));
-               return experts.expert(3);
-             });
-           }}};
+  return {
+      {"DTensor S(0)", dtensor_maker({5, 3}, Dtype::float32, "S(0)", false)},
+      {"DTensor SS(1,3)", dtensor_maker({3, 29}, Dtype::int32, "SS(1,3)", false)},
+      {"DTensor R", dtensor_maker({4, 2}, Dtype::float16, "R", false)},
+      {"DTensor 0-d", dtensor_maker({}, Dtype::int64, "R", false)},
+      {"DTensor empty", dtensor_maker({0, 3}, Dtype::uint8, "S(0)", false)},
+      {"DTensor on a sub-mesh", dtensor_maker({7, 2}, Dtype::float64, "S(0)", true)},
+      {"PlainTensor",
+       [](std::int64_t, std::int64_t) {
+         return held<PlainTensor>([](std::vector<std::byte>& memory) {
+           return Result<PlainTensor>(PlainTensor(strided_memory(memory, Dtype::int8, {6, 5})));
+         });
+       }},
+      {"ShardedTensor", make_sharded},
+      {"FlatShard", make_flat},
+      {"RaggedShard", make_ragged},
+      {"BlockCyclic", make_block_cyclic},
+      {"FlatShard of no elements",
+       [](std::int64_t, std::int64_t) {
+         return held<FlatShard>([](std::vector<std::byte>& memory) {
+           return FlatShard::from_buffer(strided_memory(memory, Dtype::float32, {0}),
+                                         {{3, 0}, Dtype::float32, whole_box({3, 0}), 5, {9, 9}});
+         });
+       }},
+      {"BlockCyclic of no elements",
+       [](std::int64_t rank, std::int64_t world) {
+         return held<BlockCyclic>([&](std::vector<std::byte>& memory) {
+           const BlockCyclicLayout layout{
+               {0, 7}, Dtype::float32, *DeviceMesh::row_major({1, world}), {2, 3}, {0, 1}, {0, 0}};
+           return BlockCyclic::from_local(
+               strided_memory(memory, Dtype::float32, BlockCyclic::local_sizes(layout, rank)),
+               layout, rank);
+         });
+       }},
+      {"GroupedExperts",
+       [](std::int64_t rank, std::int64_t world) {
+         return held<GroupedExperts>(
+             [&](std::vector<std::byte>& memory) { return experts_of(memory, rank, world); });
+       }},
+      {"an expert of GroupedExperts", [](std::int64_t rank, std::int64_t world) {
+         return held<DTensor>([&](std::vector<std::byte>& memory) -> Result<DTensor> {
+           SHARDMARK_ASSIGN_OR_RETURN(const auto experts, experts_of(memory, rank, world));
+           return experts.expert(3);
+         });
+       }}};
 }
 
 }  // namespace shardmark::testing
