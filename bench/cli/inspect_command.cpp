@@ -23,13 +23,16 @@ struct Inspection {
 
 ordered_json entries_document(const Manifest& manifest, EntryKind kind) {
   ordered_json list = ordered_json::array();
-  for (const Entry& entry : manifest.entries.entries) {
+  for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
+    const Entry& entry = manifest.entries.entries[i];
     if (entry.kind == kind) {
       list.push_back({{"fqn", entry.fqn},
                       {"dtype", dtype_name(entry.dtype)},
                       {"shape", std::vector<std::int64_t>(entry.sizes.begin(), entry.sizes.end())},
                       {"chunks", entry.num_chunks},
-                      {"num_bytes", entry.num_bytes()}});
+                      {"num_bytes", entry.num_bytes()},
+                      {"stored_as", stored_as_name(manifest.locations[i].stored_as)},
+                      {"layout_reason", layout_reason_text(manifest.locations[i].reason)}});
     }
   }
   return list;

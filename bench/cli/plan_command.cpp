@@ -11,11 +11,11 @@
 
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/phase_report.hpp"
+#include "bench/cli/planned_files.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
 #include "shardmark/checkpoint/plan_phase.hpp"
 #include "shardmark/plan/save_planner.hpp"
-#include "shardmark/storage/manifest.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -71,7 +71,7 @@ struct PlanSummary {
   Spread written;  // by a rank
   Spread held;     // by a rank, replicas included
   std::int64_t deduplicated_bytes = 0;
-  std::int64_t metadata_bytes = 0;
+  PlannedFiles files;
   std::int64_t checksum_bytes = 0;
   std::uint64_t bytes_gathered = 0;
   std::uint64_t bytes_scattered = 0;
@@ -125,19 +125,6 @@ class StepTimes {
   PhaseClock::Clock::time_point since_ = PhaseClock::Clock::now();
 };
 
-/// Bytes of the manifest that such a save would write.
-std::int64_t manifest_bytes(const GlobalSavePlan& plan, const EntryTable& entries,
-                            std::int64_t world_size) {
-  Manifest manifest;
-  manifest.save_id = std::string(32, '0');
-  manifest.world_size = world_size;
-  manifest.files = {"checkpoint.h5"};
-  manifest.entries = entries;
-  manifest.locations.resize(entries.entries.size());
-  manifest.chunks = plan.chunks;
-  return static_cast<std::int64_t>(encode(manifest).size());
-}
-
 Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, RankRange ranks) {
   SHARDMARK_ASSIGN_OR_RETURN(Workload workload,
                              Workload::make(workload_options(config), 0, world_size, Memory::none));
@@ -180,7 +167,8 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.items = sum(statistics.rank_items);
   summary.written = spread_of(counted(statistics.rank_bytes));
   summary.held = spread_of(counted(held));
-  summary.metadata_bytes = manifest_bytes(*planning.global, planning.entries, world_size);
+  summary.files =
+      plan_files(storage_options(config), planning.entries, planning.global->chunks, world_size);
   summary.checksum_bytes = config.storage.checksum == "none"
                                ? 0
                                : static_cast<std::int64_t>(8 * planning.entries.num_chunks());
@@ -210,8 +198,10 @@ std::string json_text(const PlanSummary& s) {
   document["memory_per_rank"] = spread_document(s.held);
   document["imbalance"] = s.imbalance();
   document["deduplicated_bytes"] = s.deduplicated_bytes;
-  document["files"] = 1;
-  document["metadata_bytes"] = s.metadata_bytes;
+  document["files"] = s.files.files;
+  document["file_layout"] = s.files.layout;
+  document["layout_reasons"] = s.files.reasons;
+  document["metadata_bytes"] = s.files.metadata_bytes;
   document["checksum_bytes"] = s.checksum_bytes;
   document["bytes_gathered"] = s.bytes_gathered;
   document["bytes_scattered"] = s.bytes_scattered;
@@ -236,14 +226,18 @@ std::string human_text(const PlanSummary& s, const Config& config) {
       "  write items       {} before de-duplication, which saves {}\n"
       "  bytes per rank    {}; imbalance {:.3f}\n"
       "  memory per rank   {}, replicas included\n"
-      "  files             1; manifest {}, checksums {}\n"
-      "  on the wire       {} gathered, {} scattered\n\n",
+      "  files             {}, layout {}; manifest {}, checksums {}\n"
+      "  on the wire       {} gathered, {} scattered\n",
       format_bytes(s.num_bytes), format_count(s.num_bytes), format_count(s.tensors),
       format_count(s.items), format_bytes(s.deduplicated_bytes), spread_text(s.written),
-      s.imbalance(), spread_text(s.held), format_bytes(s.metadata_bytes),
-      format_bytes(s.checksum_bytes), format_bytes(static_cast<std::int64_t>(s.bytes_gathered)),
+      s.imbalance(), spread_text(s.held), s.files.files, s.files.layout,
+      format_bytes(s.files.metadata_bytes), format_bytes(s.checksum_bytes),
+      format_bytes(static_cast<std::int64_t>(s.bytes_gathered)),
       format_bytes(static_cast<std::int64_t>(s.bytes_scattered)));
-  return text + phases_table(s.times, save_phases);
+  for (const auto& [reason, tensors] : s.files.reasons) {
+    text += fmt::format("  {} tensors: {}\n", format_count(tensors), reason);
+  }
+  return text + "\n" + phases_table(s.times, save_phases);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ nlohmann::ordered_json optional_number(const std::optional<double>& value) {
   return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
 }
 
-std::string json_text(const SaveSummary& summary) {
+std::string json_text(const SaveSummary& summary, const Config& config) {
   const SaveReport& report = summary.report;
   nlohmann::ordered_json document;
   document["step"] = report.step;
@@ -39,6 +39,17 @@ std::string json_text(const SaveSummary& summary) {
                                  ? nlohmann::ordered_json(nullptr)
                                  : nlohmann::ordered_json(summary.visibility.from);
   document["phases_s"] = phases_document(summary.phases, save_phases);
+  document["file_layout"] = file_layout_name(report.layout);
+  document["io"] = config.storage.io;
+  document["o_direct_actual"] = nullptr;
+  if (config.storage.io == "direct" && !report.path.empty()) {
+    document["o_direct_actual"] =
+        config.storage.o_direct && report.counters.o_direct_reason.empty();
+  }
+  document["o_direct_reason"] = nullptr;
+  if (!report.counters.o_direct_reason.empty()) {
+    document["o_direct_reason"] = report.counters.o_direct_reason;
+  }
   document["files"] = report.inventory.files;
   document["disk_bytes"] = report.inventory.num_bytes;
   document["padding_bytes"] = report.inventory.padding_bytes;
@@ -107,7 +118,7 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   if (!comm.is_root()) {
     return CommandOutput{};
   }
-  return CommandOutput{arguments.json ? json_text(summary)
+  return CommandOutput{arguments.json ? json_text(summary, config)
                                       : human_text(summary, config, comm.size())};
 }
 

@@ -54,11 +54,11 @@ struct PlannerConfig {
 struct StorageConfig {
   std::string backend = "hdf5";  // hdf5, null
   std::string directory = "checkpoints";
-  std::string layout = "shared";
-  std::string io = "independent";  // collective, independent
-  bool o_direct = true;            // acts in io = direct only
-  std::int64_t threads = 0;        // acts in io = direct only; 0: choose
-  std::string checksum = "xxh3";   // xxh3, none
+  std::string layout = "auto";    // auto, shared, ..., groups:M
+  std::string io = "direct";      // collective, independent, direct
+  bool o_direct = true;           // acts in io = direct only
+  std::int64_t threads = 0;       // acts in io = direct only; 0: choose
+  std::string checksum = "xxh3";  // xxh3, none
   bool async = false;
   std::int64_t staging_bytes = 0;         // async pool; 0: this rank's bytes
   std::optional<std::int64_t> alignment;  // bytes; nullopt: auto

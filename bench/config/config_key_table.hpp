@@ -30,7 +30,7 @@ enum class KeyForm {
   choice,        // one of `built`; `planned` are refused as not available
   choice_list,   // at least one of `built`, none twice
   byte_size,     // minimum or more
-  auto_size,     // "auto"; a byte size is not available
+  auto_size,     // "auto", or minimum or more
   dtype,
   hints,
 };
@@ -43,7 +43,7 @@ struct ConfigKey {
   KeyTarget (*target)(Config&);
   std::vector<std::string_view> built = {};
   std::vector<std::string_view> planned = {};
-  std::string_view auto_means = {};  // what "auto" of a choice stands for
+  std::string_view auto_means = {};  // what "auto" of a choice stands for; itself
   std::int64_t minimum = 0;
   std::int64_t maximum = std::numeric_limits<std::int64_t>::max();
 };

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "bench/config/byte_size.hpp"
 #include "bench/config/config_key_table.hpp"
@@ -34,11 +35,23 @@ Error not_available(const ConfigKey& key, const ConfigValue& value, const std::s
                       what, available)};
 }
 
-/// "groups:4" is the planned choice "groups:M".
-bool is_planned(const ConfigKey& key, std::string_view name) {
-  return std::any_of(key.planned.begin(), key.planned.end(), [&](std::string_view planned) {
-    return name == planned ||
-           (planned.ends_with(":M") && name.starts_with(planned.substr(0, planned.size() - 1)));
+constexpr std::int64_t max_groups = std::int64_t{1} << 20;
+
+/// "groups:4" is the choice "groups:M".
+bool is_counted(std::string_view choice, std::string_view name) {
+  if (!choice.ends_with(":M") || !name.starts_with(choice.substr(0, choice.size() - 1))) {
+    return false;
+  }
+  const std::string_view digits = name.substr(choice.size() - 1);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return error == std::errc() && end == digits.data() + digits.size() && digits.front() != '0' &&
+         number >= 1 && number <= max_groups;
+}
+
+bool is_one_of(const Names& choices, std::string_view name) {
+  return std::any_of(choices.begin(), choices.end(), [&](std::string_view choice) {
+    return is_counted(choice, name) || (name == choice && !choice.ends_with(":M"));
   });
 }
 
@@ -48,10 +61,10 @@ Result<std::string> chosen(const ConfigKey& key, const ConfigValue& value,
   if (name == nullptr) {
     return wrong(key, value);
   }
-  if (std::find(key.built.begin(), key.built.end(), *name) != key.built.end()) {
-    return *name == "auto" ? std::string(key.auto_means) : *name;
+  if (is_one_of(key.built, *name)) {
+    return *name == "auto" && !key.auto_means.empty() ? std::string(key.auto_means) : *name;
   }
-  if (is_planned(key, *name)) {
+  if (is_one_of(key.planned, *name)) {
     return not_available(
         key, value, quoted(*name),
         fmt::format("{}{}", key.built.size() > 1 ? "one of " : "", fmt::join(key.built, ", ")));
@@ -270,8 +283,9 @@ Status assign(Config& config, const std::string& name, const ConfigValue& value)
         std::get<std::optional<std::int64_t>*>(target)->reset();
         return {};
       }
-      SHARDMARK_ASSIGN_OR_RETURN([[maybe_unused]] const std::int64_t bytes, number(key, value));
-      return not_available(key, value, describe(value), "\"auto\"");
+      SHARDMARK_ASSIGN_OR_RETURN(*std::get<std::optional<std::int64_t>*>(target),
+                                 number(key, value));
+      return {};
     }
     default:
       return assign_scalar(key, value, target);

@@ -32,8 +32,8 @@ cache = false
 [storage]
 backend = "hdf5"
 directory = "checkpoints"
-layout = "shared"
-io = "independent"
+layout = "auto"
+io = "direct"
 o_direct = true
 threads = 0
 checksum = "xxh3"
@@ -140,7 +140,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
   expected.planner = {"coordinator", "lowest-rank", false};
   expected.storage = {"null",
                       "/x y",
-                      "shared",
+                      "auto",
                       "collective",
                       false,
                       3,
@@ -232,23 +232,27 @@ TEST_F(ConfigTest, UnknownNamesComeWithTheNearest) {
   EXPECT_THAT(set_refusal("stroage.io=collective"), HasSubstr("did you mean 'storage.io'?"));
 }
 
+TEST_F(ConfigTest, GroupsAreCounted) {
+  EXPECT_EQ(minimal_with("storage.layout=groups:12").storage.layout, "groups:12");
+  for (const char* wrong : {"groups", "groups:", "groups:M", "groups:0", "groups:02", "groups:-1",
+                            "groups:2x", "groups:9999999999999999999"}) {
+    EXPECT_THAT(set_refusal(std::string("storage.layout=") + wrong),
+                HasSubstr("expected one of auto, shared, shared-chunked"));
+  }
+}
+
+TEST_F(ConfigTest, AlignmentIsAutoOrBytes) {
+  EXPECT_EQ(minimal_with("storage.alignment=64KiB").storage.alignment, 65536);
+  EXPECT_EQ(minimal_with("storage.alignment=auto").storage.alignment, std::nullopt);
+  EXPECT_THAT(set_refusal("storage.alignment=0"), HasSubstr("expected \"auto\", or bytes"));
+}
+
 TEST_F(ConfigTest, DesignedButNotBuiltIsUnsupported) {
   const std::vector<std::pair<std::string, std::string>> planned = {
-      {"planner.kind=tree", "coordinator"},
-      {"planner.kind=layout", "coordinator"},
-      {"planner.cache=true", "false"},
-      {"storage.backend=posix", "one of hdf5, null"},
-      {"storage.backend=posix-shared", "hdf5"},
-      {"storage.backend=mpiio", "hdf5"},
-      {"storage.layout=shared-chunked", "shared"},
-      {"storage.layout=per-rank", "shared"},
-      {"storage.layout=per-node", "shared"},
-      {"storage.layout=groups:2", "shared"},
-      {"storage.layout=packed", "shared"},
-      {"storage.io=direct", "collective, independent"},
-      {"storage.async=true", "false"},
-      {"storage.alignment=4KiB", "\"auto\""},
-      {"storage.alignment=4096", "\"auto\""}};
+      {"planner.kind=tree", "coordinator"},     {"planner.kind=layout", "coordinator"},
+      {"planner.cache=true", "false"},          {"storage.backend=posix", "one of hdf5, null"},
+      {"storage.backend=posix-shared", "hdf5"}, {"storage.backend=mpiio", "hdf5"},
+      {"storage.async=true", "false"}};
   for (const auto& [set, available] : planned) {
     EXPECT_THAT(set_refusal(set, ErrorCode::unsupported),
                 AllOf(HasSubstr("--set " + set + ": "),

@@ -30,9 +30,18 @@ DedupPolicy dedup_policy(const Config& config) {
 StorageOptions storage_options(const Config& config) {
   StorageOptions options;
   options.backend = known(backend_from_name(config.storage.backend));
-  options.layout = known(file_layout_from_name(config.storage.layout));
+  const std::string& layout = config.storage.layout;
+  const std::size_t colon = layout.find(':');  // "groups:4"
+  options.layout = known(file_layout_from_name(layout.substr(0, colon)));
+  options.groups = colon == std::string::npos ? 1 : std::stoi(layout.substr(colon + 1));
   options.io = known(io_mode_from_name(config.storage.io));
   options.checksum = config.storage.checksum == "none" ? ChecksumKind::none : ChecksumKind::xxh3;
+  options.o_direct = config.storage.o_direct;
+  options.threads = static_cast<int>(config.storage.threads);
+  options.alignment = config.storage.alignment;
+  options.alignment_threshold = config.storage.alignment_threshold;
+  options.allow_padding = config.storage.allow_padding;
+  options.hints = config.storage.hints;
   options.meta_block_size = config.storage.meta_block_size;
   return options;
 }
@@ -51,6 +60,10 @@ LoadOptions load_options(const Config& config, const std::string& directory,
   options.io = known(io_mode_from_name(config.storage.io));
   options.replicas = config.load.replicas == "broadcast" ? Replicas::broadcast : Replicas::read;
   options.strict = config.load.strict;
+  options.o_direct = config.storage.o_direct;
+  options.threads = static_cast<int>(config.storage.threads);
+  options.sieve_gap = config.load.sieve_gap;
+  options.hints = config.storage.hints;
   return options;
 }
 

@@ -129,6 +129,7 @@ Sample gather_sample(const Measurement& measurement, const CollectiveTime& time,
   sample.cold = measurement.cold;
   sample.io_modes = measurement.io_modes;
   sample.metrics = measurement.metrics;
+  sample.o_direct_actual = measurement.o_direct_actual;
   sample.verified = measurement.verified;
   gather_times(sample, measurement, time, passes, comm);
   sum_counts(sample, measurement, comm);

@@ -51,6 +51,7 @@ struct Measurement {
   std::optional<DiskInventory> inventory;
   std::optional<CacheReport> cold;
   std::vector<IoModeRecord> io_modes;
+  std::optional<bool> o_direct_actual;  // where it was asked for or could have been
   std::map<std::string, double> metrics;
   std::optional<bool> verified;
   std::optional<double> visible_s;  // rank 0's
@@ -97,6 +98,7 @@ struct Sample {
   std::optional<DiskInventory> inventory;
   std::optional<CacheReport> cold;
   std::vector<IoModeRecord> io_modes;
+  std::optional<bool> o_direct_actual;
   std::map<std::string, double> metrics;  // "imbalance" is always there
   std::optional<bool> verified;
   std::optional<Error> error;

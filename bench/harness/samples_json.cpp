@@ -150,6 +150,7 @@ Json sample_json(const RunContext& context, const CaseDescription& of, const Sam
   json["inventory"] = inventory_json(sample.inventory);
   json["cold"] = cold_json(sample.cold);
   json["io_modes"] = io_modes_json(sample.io_modes);
+  json["o_direct_actual"] = or_null(sample.o_direct_actual);
   json["metrics"] = Json(sample.metrics);
   json["verified"] = or_null(sample.verified);
   json["error"] = error_json(sample.error);

@@ -100,6 +100,7 @@ class SaveCase final : public BenchmarkCase {
     const Inventory& inventory = report_.inventory;
     measurement.metrics["metadata_bytes"] = static_cast<double>(inventory.metadata_bytes);
     measurement.metrics["checksum_bytes"] = static_cast<double>(inventory.checksum_bytes);
+    add_counters(measurement);
     if (report_.statistics) {
       const SavePlanStatistics& plan = *report_.statistics;
       measurement.metrics["items"] = static_cast<double>(plan.items);
@@ -111,6 +112,23 @@ class SaveCase final : public BenchmarkCase {
       std::array<std::int64_t, 1> cause = {report_.no_collective_cause};
       environment_.comm.all_reduce(std::span<std::int64_t>(cause), MPI_BOR);
       measurement.io_modes = {io_mode_record(config_.storage.io, cause[0])};
+    }
+  }
+
+  /// Of all ranks together; overlapped_s of the rank that has most.
+  void add_counters(Measurement& measurement) const {
+    const WriteCounters& counters = report_.counters;
+    std::array<std::int64_t, 4> sums = {counters.bytes_staged, counters.bytes_o_direct,
+                                        counters.misaligned_requests, counters.small_requests};
+    environment_.comm.all_reduce(std::span<std::int64_t>(sums), MPI_SUM);
+    measurement.metrics["bytes_staged"] = static_cast<double>(sums[0]);
+    measurement.metrics["overlapped_s"] =
+        environment_.comm.all_reduce(counters.overlapped_s, MPI_MAX);
+    if (config_.storage.io == "direct" && !report_.path.empty()) {
+      measurement.metrics["bytes_o_direct"] = static_cast<double>(sums[1]);
+      measurement.metrics["misaligned_requests"] = static_cast<double>(sums[2]);
+      measurement.metrics["small_requests"] = static_cast<double>(sums[3]);
+      measurement.o_direct_actual = config_.storage.o_direct && sums[1] > 0;
     }
   }
 
@@ -129,7 +147,8 @@ class SaveCase final : public BenchmarkCase {
     if (config_.run.verify == "full") {
       workload_->poison();
       LoadOptions options = load_options(config_, checkpoint_.directory, checkpoint_.step);
-      options.io = IoMode::independent;
+      options.io = IoMode::direct;  // through the cache: what was saved may still lie there
+      options.o_direct = false;
       SHARDMARK_RETURN_IF_ERROR(load(workload_->state_dict(), options, environment_.comm));
       SHARDMARK_RETURN_IF_ERROR(workload_->check(checkpoint_.seed));
       measurement.verified = true;

@@ -84,7 +84,7 @@ std::string takes_of(const ConfigKey& key, const std::vector<std::string>& words
     case KeyForm::switched_off:
       return "Takes false" + planned_text("true");
     case KeyForm::auto_size:
-      return "Takes auto" + planned_text("bytes");
+      return fmt::format("Takes auto, or bytes from {}", key.minimum);
     case KeyForm::text:
       return "Takes " + (words.empty() ? expectation(key) : fmt::to_string(fmt::join(words, ", ")));
     default:

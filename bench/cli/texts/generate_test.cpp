@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the command says of itself to manual pages and shells.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 
 #include "bench/cli/command_grammar.hpp"
 #include "bench/cli/driven_command.hpp"
+#include "bench/config/config_key_table.hpp"
 #include "bench/config/config_keys.hpp"
 
 namespace shardmark::bench {
@@ -86,8 +88,8 @@ TEST(Generate, ManualPageHasEveryCommandOptionAndKey) {
   }
   EXPECT_THAT(text, HasSubstr("run.repetitions (integer) Samples of each case. Takes an integer "
                               "from 1 to 100000. Default: 9. "));
-  EXPECT_THAT(text, HasSubstr("Takes auto, collective, independent; not available in this "
-                              "version: direct. Default: \"auto\", which is \"independent\"."));
+  EXPECT_THAT(text, HasSubstr("Takes auto, collective, independent, direct. Default: "
+                              "\"auto\", which is \"direct\"."));
 }
 
 TEST(Generate, EveryShellKnowsEveryCommandAndOption) {
@@ -110,9 +112,14 @@ TEST(Generate, WordsForCompletions) {
   EXPECT_THAT(generated("suites"), HasSubstr("quick\nreshard\n"));
   EXPECT_THAT(generated("models"), HasSubstr("\nllama3-8b\n"));
   const std::string settings = generated("settings");
-  EXPECT_THAT(settings, AllOf(HasSubstr("\nstorage.io=collective\n"),
-                              HasSubstr("\nparallel.strategy=fsdp-tp\n"),
-                              HasSubstr("\nrun.ranks=\n"), Not(HasSubstr("storage.io=direct"))));
+  EXPECT_THAT(settings,
+              AllOf(HasSubstr("\nstorage.io=collective\n"),
+                    HasSubstr("\nparallel.strategy=fsdp-tp\n"), HasSubstr("\nrun.ranks=\n")));
+  for (const ConfigKey& key : config_key_table()) {
+    for (const std::string_view name : key.planned) {
+      EXPECT_THAT(settings, Not(HasSubstr(fmt::format("\n{}={}\n", key.name, name))));
+    }
+  }
 }
 
 /// What bash would offer for a line whose words readline has broken up; the last one is completed.
@@ -142,7 +149,8 @@ TEST(Generate, BashCompletes) {
   EXPECT_EQ(offers({"load", "quick", "--ve"}), "--verify,");
   EXPECT_EQ(offers({"plan", "quick", "--set", "storage.i"}), "storage.io=,");
   EXPECT_EQ(offers({"plan", "quick", "--set", "storage.io", "=", "c"}), "collective,");
-  EXPECT_EQ(offers({"plan", "quick", "--set", "storage.io", "="}), "auto,collective,independent,");
+  EXPECT_EQ(offers({"plan", "quick", "--set", "storage.io", "="}),
+            "auto,collective,independent,direct,");
   EXPECT_EQ(offers({"save", "quick", "--dir", "/us"}), "/usr,");
   EXPECT_EQ(offers({"save", "quick", "--dir", "=", "/us"}), "/usr,");
   EXPECT_EQ(offers({"inspect", "/us"}), "/usr,");

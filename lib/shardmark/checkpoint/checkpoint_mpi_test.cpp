@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -56,16 +57,58 @@ SaveOptions options_for(const TemporaryDirectory& directory, std::int64_t step, 
   return options;
 }
 
-class CheckpointTest : public ::testing::TestWithParam<IoMode> {};
+struct Storage {
+  FileLayout layout;
+  IoMode io;
+};
 
-TEST_P(CheckpointTest, SavesAndLoadsUnderTheSameAndAnotherSharding) {
+class EveryStorage : public ::testing::TestWithParam<Storage> {
+ protected:
+  static SaveOptions save_options(const TemporaryDirectory& directory, std::int64_t step) {
+    SaveOptions options = options_for(directory, step, GetParam().io);
+    options.storage.layout = GetParam().layout;
+    options.storage.groups = 2;
+    return options;
+  }
+  static LoadOptions load_options(const SaveOptions& saved, ChecksumMode checksum, IoMode io) {
+    LoadOptions options;
+    options.directory = saved.directory;
+    options.checksum = checksum;
+    options.io = io;
+    options.sieve_gap = 16;
+    return options;
+  }
+};
+
+class SomeStorage : public EveryStorage {};
+
+/// The file and the byte in it where element `at` of an int32 tensor lies.
+std::pair<std::string, std::int64_t> place_of(const CheckpointSummary& checkpoint,
+                                              const std::string& fqn, const Dims& at) {
+  const Manifest& manifest = checkpoint.manifest;
+  const std::size_t index = *manifest.entries.find(fqn);
+  const Entry& entry = manifest.entries.entries[index];
+  for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+    if (contains(manifest.chunks.box(c, at.ndim()), {at, Dims::filled(at.ndim(), 1)})) {
+      const StoredPiece piece = manifest.piece_of(index, c);
+      std::int64_t address = piece.address;
+      for (int d = 0; d < at.ndim(); ++d) {
+        address += 4 * (at[d] - piece.offsets[d]) * row_major_strides(piece.sizes)[d];
+      }
+      return {checkpoint.directory + "/" + manifest.files[piece.file], address};
+    }
+  }
+  return {};
+}
+
+TEST_P(EveryStorage, SavesAndLoadsUnderTheSameAndAnotherSharding) {
   const TemporaryDirectory directory(world());
   FilledState saved(world());
   add_rows(saved);
   saved.fill();
   std::vector<std::byte> object(7, std::byte{static_cast<unsigned char>(3)});
   ASSERT_TRUE(saved.state.add_object("step", std::span<const std::byte>(object)));
-  const SaveOptions options = options_for(directory, 3, GetParam());
+  const SaveOptions options = save_options(directory, 3);
   const auto report = save(saved.state, options, world());
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->num_bytes, (13 * 6 + 5 * 11 + 17 * 3 + 9 + 1 + 0 + 1) * 4 + 7);
@@ -74,25 +117,31 @@ TEST_P(CheckpointTest, SavesAndLoadsUnderTheSameAndAnotherSharding) {
   const std::int64_t written = world().all_reduce(report->bytes_written, MPI_SUM);
   EXPECT_EQ(written, report->num_bytes + report->inventory.checksum_bytes);
 
-  FilledState loaded(world());
-  add_transposed(loaded);
-  std::vector<std::byte> loaded_object(7);
-  ASSERT_TRUE(loaded.state.add_object("step", std::span(loaded_object)));
-  const auto got =
-      load(loaded.state, {options.directory, {}, ChecksumMode::full, GetParam()}, world());
-  ASSERT_TRUE(got) << got.error().message;
-  EXPECT_EQ(loaded.count_wrong(), 0);
-  EXPECT_EQ(loaded_object, object);
-  EXPECT_EQ(got->unverified_chunks, 0);
-  EXPECT_GT(got->verified_chunks, 0);
+  for (const IoMode io : {IoMode::collective, IoMode::independent, IoMode::direct}) {
+    for (const bool same_sharding : {false, true}) {
+      if (same_sharding && io != GetParam().io) {
+        continue;
+      }
+      FilledState loaded(world());
+      same_sharding ? add_rows(loaded) : add_transposed(loaded);
+      std::vector<std::byte> loaded_object(7);
+      ASSERT_TRUE(loaded.state.add_object("step", std::span(loaded_object)));
+      const auto got = load(loaded.state, load_options(options, ChecksumMode::full, io), world());
+      ASSERT_TRUE(got) << io_mode_name(io) << ": " << got.error().message;
+      EXPECT_EQ(loaded.count_wrong(), 0) << io_mode_name(io);
+      EXPECT_EQ(loaded_object, object);
+      EXPECT_EQ(got->unverified_chunks, 0);
+      EXPECT_GT(got->verified_chunks, 0);
+    }
+  }
 }
 
-TEST_P(CheckpointTest, RefusesAStepThatExists) {
+TEST_P(SomeStorage, RefusesAStepThatExists) {
   const TemporaryDirectory directory(world());
   FilledState saved(world());
   add_rows(saved);
   saved.fill();
-  const SaveOptions options = options_for(directory, 7, GetParam());
+  const SaveOptions options = save_options(directory, 7);
   ASSERT_TRUE(save(saved.state, options, world()));
   const auto again = save(saved.state, options, world());
   ASSERT_FALSE(again);
@@ -100,20 +149,18 @@ TEST_P(CheckpointTest, RefusesAStepThatExists) {
   EXPECT_EQ(again.error().rank, 0);
 }
 
-TEST_P(CheckpointTest, FindsAFlippedBitAndNamesItsChunk) {
+TEST_P(EveryStorage, FindsAFlippedBitAndNamesItsChunk) {
   const TemporaryDirectory directory(world());
   FilledState saved(world());
   add_rows(saved);
   saved.fill();
-  const SaveOptions options = options_for(directory, 0, GetParam());
+  const SaveOptions options = save_options(directory, 0);
   ASSERT_TRUE(save(saved.state, options, world()));
   const auto checkpoint = inspect_checkpoint(options.directory, {});
   ASSERT_TRUE(checkpoint);
   if (world().is_root()) {
-    const std::size_t columns = *checkpoint->manifest.entries.find("columns");
-    std::fstream file(checkpoint->directory + "/checkpoint.h5",
-                      std::ios::in | std::ios::out | std::ios::binary);
-    const std::int64_t at = checkpoint->manifest.locations[columns].address + 4 * 10;  // [0, 10]
+    const auto [path, at] = place_of(*checkpoint, "columns", {0, 10});
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekg(at);
     const int byte = file.get();
     file.seekp(at);
@@ -128,26 +175,26 @@ TEST_P(CheckpointTest, FindsAFlippedBitAndNamesItsChunk) {
     FilledState loaded(world());
     same_layout ? add_rows(loaded) : add_transposed(loaded);
     const auto got =
-        load(loaded.state, {options.directory, {}, ChecksumMode::full, GetParam()}, world());
+        load(loaded.state, load_options(options, ChecksumMode::full, GetParam().io), world());
     ASSERT_FALSE(got);
     EXPECT_EQ(got.error().code, ErrorCode::data_loss);
     EXPECT_THAT(got.error().message, HasSubstr("'columns'"));
   }
 }
 
-TEST_P(CheckpointTest, LoadRefusesWhatDoesNotFit) {
+TEST_P(SomeStorage, LoadRefusesWhatDoesNotFit) {
   const TemporaryDirectory directory(world());
   FilledState saved(world());
   add_rows(saved);
   saved.fill();
-  const SaveOptions options = options_for(directory, 0, GetParam());
+  const SaveOptions options = save_options(directory, 0);
   ASSERT_TRUE(save(saved.state, options, world()));
   const Dims mesh{world().size()};
   const auto code_of = [&](const std::string& fqn, const Dims& sizes, Dtype dtype) {
     FilledState wanted(world());
     wanted.add(fqn, sizes, {Placement::shard(0)}, mesh, dtype);
     const auto got =
-        load(wanted.state, {options.directory, {}, ChecksumMode::read, GetParam()}, world());
+        load(wanted.state, load_options(options, ChecksumMode::read, GetParam().io), world());
     EXPECT_FALSE(got);
     EXPECT_THAT(got.error().message, HasSubstr(fqn));
     return got.error().code;
@@ -157,9 +204,31 @@ TEST_P(CheckpointTest, LoadRefusesWhatDoesNotFit) {
   EXPECT_EQ(code_of("rows", {13, 6}, Dtype::float32), ErrorCode::mismatch);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, CheckpointTest,
-                         ::testing::Values(IoMode::collective, IoMode::independent),
-                         [](const auto& mode) { return std::string(io_mode_name(mode.param)); });
+std::vector<Storage> every_storage() {
+  std::vector<Storage> all;
+  for (const FileLayout layout :
+       {FileLayout::shared, FileLayout::shared_chunked, FileLayout::per_rank, FileLayout::per_node,
+        FileLayout::groups, FileLayout::packed, FileLayout::automatic}) {
+    for (const IoMode io : {IoMode::collective, IoMode::independent, IoMode::direct}) {
+      all.push_back({layout, io});
+    }
+  }
+  return all;
+}
+
+std::string storage_name(const ::testing::TestParamInfo<Storage>& storage) {
+  std::string name(file_layout_name(storage.param.layout));
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name + "_" + std::string(io_mode_name(storage.param.io));
+}
+
+INSTANTIATE_TEST_SUITE_P(Storages, EveryStorage, ::testing::ValuesIn(every_storage()),
+                         storage_name);
+INSTANTIATE_TEST_SUITE_P(Storages, SomeStorage,
+                         ::testing::Values(Storage{FileLayout::shared, IoMode::collective},
+                                           Storage{FileLayout::per_rank, IoMode::independent},
+                                           Storage{FileLayout::automatic, IoMode::direct}),
+                         storage_name);
 
 TEST(Checkpoint, RanksThatDisagreeEndWithOneMessage) {
   if (world().size() == 1) {

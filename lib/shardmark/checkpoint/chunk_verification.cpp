@@ -37,7 +37,8 @@ Error wrong(const Entry& entry, const Dims& offsets) {
 
 }  // namespace
 
-Status ChunkVerification::run(std::span<const ReadTask> tasks, ChecksumMode mode) {
+Status ChunkVerification::run(std::span<const ReadTask> tasks,
+                              std::span<const std::uint64_t> hashed, ChecksumMode mode) {
   const std::uint64_t num_chunks = manifest_.entries.num_chunks();
   const std::size_t words = (num_chunks + word_bits - 1) / word_bits;
   // The first half: chunks that some rank needs. The second: chunks that some rank has read whole.
@@ -51,7 +52,7 @@ Status ChunkVerification::run(std::span<const ReadTask> tasks, ChecksumMode mode
   Status status;
   if (hashes) {
     std::vector<std::uint64_t> own(words, 0);
-    status = verify_in_memory(tasks, own);
+    status = verify_in_memory(tasks, hashed, own);
     std::copy(own.begin(), own.end(), whole.begin());
   }
   comm_.all_reduce(bits, MPI_BOR);
@@ -67,13 +68,16 @@ Status ChunkVerification::run(std::span<const ReadTask> tasks, ChecksumMode mode
 }
 
 Status ChunkVerification::verify_in_memory(std::span<const ReadTask> tasks,
+                                           std::span<const std::uint64_t> hashed,
                                            std::vector<std::uint64_t>& whole) const {
-  for (const ReadTask& task : tasks) {
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const ReadTask& task = tasks[i];
     if (!task.read->whole_chunk) {
       continue;
     }
     set_bit(whole, task.read->chunk);
-    if (xxh3(task.elements) != checksums_[task.read->chunk]) {
+    const std::uint64_t hash = hashed.empty() ? xxh3(task.elements) : hashed[i];
+    if (hash != checksums_[task.read->chunk]) {
       return wrong(manifest_.entries.entries[task.read->entry], task.read->box.offsets);
     }
   }
@@ -120,11 +124,10 @@ Status ChunkVerification::verify_in_files(std::span<const std::uint64_t> touched
           return {};
         }
         const Entry& entry = manifest_.entries.entries[e];
-        const EntryLocation& location = manifest_.locations[e];
-        SHARDMARK_ASSIGN_OR_RETURN(
-            const std::uint64_t stored,
-            hasher.hash(files[location.file], manifest_.files[location.file], location.address,
-                        element_size(entry.dtype), entry.sizes, box));
+        const StoredPiece piece = manifest_.piece_of(e, chunk);
+        SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t stored,
+                                   hasher.hash(files[piece.file], manifest_.files[piece.file],
+                                               piece, element_size(entry.dtype), box));
         return stored == checksums_[chunk] ? Status() : Status(wrong(entry, box.offsets));
       });
   counts_.bytes_read = hasher.bytes_read();

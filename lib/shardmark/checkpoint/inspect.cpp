@@ -37,13 +37,12 @@ Result<std::vector<ChunkError>> verify_checkpoint(const CheckpointSummary& check
   StoredChunkHasher hasher;
   for (std::size_t e = 0; e < manifest.entries.entries.size(); ++e) {
     const Entry& entry = manifest.entries.entries[e];
-    const EntryLocation& location = manifest.locations[e];
     for (std::uint64_t i = 0; i < entry.num_chunks; ++i) {
       const Box box = manifest.chunks.box(entry.first_chunk + i, entry.sizes.ndim());
-      SHARDMARK_ASSIGN_OR_RETURN(
-          const std::uint64_t stored,
-          hasher.hash(files[location.file], manifest.files[location.file], location.address,
-                      element_size(entry.dtype), entry.sizes, box));
+      const StoredPiece piece = manifest.piece_of(e, entry.first_chunk + i);
+      SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t stored,
+                                 hasher.hash(files[piece.file], manifest.files[piece.file], piece,
+                                             element_size(entry.dtype), box));
       if (stored != checksums[entry.first_chunk + i]) {
         errors.push_back({entry.fqn, box.offsets, "checksum mismatch"});
       }

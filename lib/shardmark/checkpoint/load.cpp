@@ -48,7 +48,11 @@ class Load {
     std::vector<ReadTask> tasks;
     SHARDMARK_RETURN_IF_ERROR(agree(resolve(tasks)));
     clock_.enter(Phase::read);
-    const auto reader = make_storage_reader(manifest_.layout, options_.io, comm_);
+    const bool hashes =
+        options_.checksum != ChecksumMode::none && !checksums_.empty() && !broadcast_;
+    const auto reader = make_storage_reader({options_.io, options_.o_direct, options_.threads,
+                                             options_.sieve_gap, hashes, options_.hints},
+                                            comm_);
     SHARDMARK_RETURN_IF_ERROR(reader->read(directory_, manifest_, own_reads(tasks)));
     if (broadcast_) {
       broadcast_->distribute(tasks);
@@ -56,7 +60,7 @@ class Load {
     }
     clock_.enter(Phase::verify);
     ChunkVerification verification(directory_, manifest_, checksums_, comm_);
-    const Status verified = verification.run(tasks, options_.checksum);
+    const Status verified = verification.run(tasks, reader->checksums(), options_.checksum);
     SHARDMARK_RETURN_IF_ERROR(agree(verified));
 
     report.step = manifest_.step;
@@ -65,6 +69,9 @@ class Load {
     report.bytes_read = reader->counters().bytes_read;
     report.read_requests = reader->counters().read_requests;
     report.smallest_request = reader->counters().smallest_request;
+    report.bytes_staged = reader->counters().bytes_staged;
+    report.bytes_o_direct = reader->counters().bytes_o_direct;
+    report.o_direct_reason = reader->counters().o_direct_reason;
     report.verified_chunks = verification.counts().verified;
     report.unverified_chunks = verification.counts().unverified;
     report.verify_bytes_read = verification.counts().bytes_read;
@@ -82,12 +89,13 @@ class Load {
       }
       const PlannedRead& read = plan_.reads[i];
       const Entry& entry = manifest_.entries.entries[read.entry];
-      const EntryLocation& location = manifest_.locations[read.entry];
-      const std::string path = directory_ + "/" + manifest_.files[location.file];
+      const StoredPiece piece = manifest_.piece_of(read.entry, read.chunk);
+      const std::string path = directory_ + "/" + manifest_.files[piece.file];
       const std::int64_t itemsize = element_size(entry.dtype);
-      for_each_run(read.box, entry.sizes, [&](std::int64_t element, std::int64_t count) {
-        ranges.push_back({path, location.address + element * itemsize, count * itemsize});
-      });
+      for_each_run(relative_to(read.box, piece.offsets), piece.sizes,
+                   [&](std::int64_t element, std::int64_t count) {
+                     ranges.push_back({path, piece.address + element * itemsize, count * itemsize});
+                   });
     }
     return ranges;
   }

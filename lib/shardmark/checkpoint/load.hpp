@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +29,11 @@ struct LoadOptions {
   ChecksumMode checksum = ChecksumMode::read;
   IoMode io = IoMode::independent;
   Replicas replicas = Replicas::read;
-  bool strict = true;  // a wanted entry that the checkpoint does not have is an error
+  bool strict = true;    // a wanted entry that the checkpoint does not have is an error
+  bool o_direct = true;  // in IoMode::direct
+  int threads = 0;       // in IoMode::direct; 0: choose
+  std::int64_t sieve_gap = std::int64_t{64} << 10;  // bytes; in IoMode::direct
+  std::map<std::string, std::string> hints = {};    // for MPI-IO
 };
 
 struct LoadReport {
@@ -39,6 +44,9 @@ struct LoadReport {
   std::int64_t read_requests = 0;     // transfers of this rank
   std::int64_t smallest_request = 0;  // bytes; 0 without requests
   std::int64_t bytes_received = 0;    // from ranks that read the same, with replicas = broadcast
+  std::int64_t bytes_staged = 0;      // copied on their way, by this rank
+  std::int64_t bytes_o_direct = 0;    // of bytes_read, those past the page cache
+  std::string o_direct_reason;        // why O_DIRECT was wanted and not used, on this rank
   KeyReport keys;                     // the same on all ranks
   // Over all ranks; each chunk counts once.
   std::int64_t verified_chunks = 0;

@@ -29,9 +29,11 @@ class Save {
       return done.error();
     }
     report_.step = options_.step;
+    report_.layout = manifest_.layout;
     report_.bytes_written = writer_->counters().bytes_written;
     report_.write_requests = writer_->counters().write_requests;
     report_.no_collective_cause = writer_->counters().no_collective_cause;
+    report_.counters = writer_->counters();
     if (planning_.global) {
       report_.statistics = std::move(planning_.global->statistics);
     }
@@ -93,7 +95,6 @@ class Save {
     manifest_.step = options_.step;
     manifest_.seed = options_.seed;
     manifest_.world_size = comm_.size();
-    manifest_.layout = options_.storage.layout;
     manifest_.checksum = options_.storage.checksum;
     std::string path;
     SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [&]() -> Status {
@@ -110,7 +111,8 @@ class Save {
     }));
     clock_.enter(Phase::create);
     comm_.broadcast(path);
-    return writer_->create(path, planning_.entries, manifest_);
+    return writer_->create({path, &planning_.entries, &plan_,
+                            planning_.global ? &*planning_.global : nullptr, &manifest_});
   }
 
   Status write() {
@@ -170,28 +172,33 @@ class Save {
                           address,
                           static_cast<std::int64_t>(bytes.size()),
                           0};
-      SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(entry_file));
-      record.files.push_back({entry_file_name, size});
+      std::int64_t file_bytes = 0;
+      for (const std::string& file : manifest_.files) {
+        SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size,
+                                   file_size(partial_->path() + "/" + file));
+        record.files.push_back({file, size});
+        file_bytes += size;
+      }
       SHARDMARK_ASSIGN_OR_RETURN(record.structure_hash, structure_hash(entry_file, manifest_));
       SHARDMARK_ASSIGN_OR_RETURN(report_.path, partial_->commit(record));
       partial_.reset();
-      take_inventory(size, static_cast<std::int64_t>(to_text(record).size()));
+      take_inventory(file_bytes, static_cast<std::int64_t>(to_text(record).size()));
       return {};
     });
   }
 
-  void take_inventory(std::int64_t entry_file_bytes, std::int64_t commit_bytes) {
+  void take_inventory(std::int64_t file_bytes, std::int64_t commit_bytes) {
     Inventory& inventory = report_.inventory;
     std::int64_t element_bytes = 0;
     for (const Entry& entry : manifest_.entries.entries) {
       element_bytes += entry.num_bytes();
     }
-    inventory.files = 2;
-    inventory.num_bytes = entry_file_bytes + commit_bytes;
+    inventory.files = static_cast<std::int64_t>(manifest_.files.size()) + 1;
+    inventory.num_bytes = file_bytes + commit_bytes;
     inventory.checksum_bytes = manifest_.checksums_address < 0
                                    ? 0
                                    : static_cast<std::int64_t>(8 * manifest_.entries.num_chunks());
-    inventory.padding_bytes = entry_file_bytes - element_bytes - inventory.metadata_bytes -
+    inventory.padding_bytes = file_bytes - element_bytes - inventory.metadata_bytes -
                               inventory.checksum_bytes -
                               writer_->layout_counters().library_metadata_bytes;
   }

@@ -14,6 +14,7 @@
 #include "shardmark/protocol/state_dict.hpp"
 #include "shardmark/storage/hdf5_state.hpp"
 #include "shardmark/storage/storage_options.hpp"
+#include "shardmark/storage/storage_writer.hpp"
 
 namespace shardmark {
 
@@ -37,7 +38,8 @@ struct Inventory {
 /// What one save did, as this rank saw it.
 struct SaveReport {
   std::int64_t step = 0;
-  std::string path;                 // of the committed step; empty for the null back end
+  std::string path;                        // of the committed step; empty for the null back end
+  FileLayout layout = FileLayout::shared;  // without "auto"; rank 0 only
   std::int64_t num_bytes = 0;       // stored bytes of all ranks, replicas once, objects included
   double returned_s = 0;            // until the caller may go on
   double durable_s = 0;             // until all fsyncs are done and the step is renamed
@@ -46,8 +48,9 @@ struct SaveReport {
   std::int64_t bytes_written = 0;   // elements and checksums, by this rank
   std::int64_t write_requests = 0;  // HDF5 transfers of this rank
   std::uint32_t no_collective_cause =
-      0;                // HDF5's bits, or-ed; 0 where every collective transfer was one
-  Inventory inventory;  // the same on all ranks
+      0;                   // HDF5's bits, or-ed; 0 where every collective transfer was one
+  WriteCounters counters;  // of this rank
+  Inventory inventory;     // the same on all ranks
   std::optional<SavePlanStatistics> statistics;  // rank 0 only
 };
 

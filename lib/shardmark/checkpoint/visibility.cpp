@@ -31,7 +31,7 @@ std::vector<Sample> one_chunk_a_file(const Manifest& manifest) {
   for (std::size_t e = 0; e < manifest.entries.entries.size(); ++e) {
     const Entry& entry = manifest.entries.entries[e];
     for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
-      Sample& sample = samples[manifest.locations[e].file];
+      Sample& sample = samples[manifest.piece_of(e, c).file];
       const Box box = manifest.chunks.box(c, entry.sizes.ndim());
       const std::int64_t num_bytes = box.num_elements() * element_size(entry.dtype);
       if (!sample.found ||
@@ -62,8 +62,9 @@ Status check_visible(const std::string& directory, std::int64_t step, const Obse
     const Entry& entry = manifest.entries.entries[sample.entry];
     SHARDMARK_ASSIGN_OR_RETURN(
         const std::uint64_t stored,
-        hasher.hash(file, path, manifest.locations[sample.entry].address, element_size(entry.dtype),
-                    entry.sizes, manifest.chunks.box(sample.chunk, entry.sizes.ndim())));
+        hasher.hash(file, path, manifest.piece_of(sample.entry, sample.chunk),
+                    element_size(entry.dtype),
+                    manifest.chunks.box(sample.chunk, entry.sizes.ndim())));
     if (!checksums.empty() && stored != checksums[sample.chunk]) {
       return Error{ErrorCode::data_loss,
                    fmt::format("'{}': an observer found another checksum in {}", entry.fqn, path)};

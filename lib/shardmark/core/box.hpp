@@ -56,6 +56,15 @@ constexpr bool contains(const Box& outer, const Box& inner) noexcept {
   return outer.ndim() == inner.ndim();
 }
 
+/// Local. The same box with offsets counted from `origin`.
+constexpr Box relative_to(const Box& box, const Dims& origin) noexcept {
+  Box moved = box;
+  for (int d = 0; d < box.ndim(); ++d) {
+    moved.offsets[d] -= origin[d];
+  }
+  return moved;
+}
+
 /// Local. "[0, 4]+[2, 4]": offsets, then sizes.
 std::string to_string(const Box& box);
 

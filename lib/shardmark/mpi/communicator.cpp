@@ -49,6 +49,13 @@ Communicator Communicator::of_ranks(std::span<const std::int32_t> ranks) const {
   return Communicator(comm);
 }
 
+Result<Communicator> Communicator::split(const Communicator& parent, int color) {
+  MPI_Comm comm = MPI_COMM_NULL;
+  SHARDMARK_RETURN_IF_ERROR(
+      mpi_call(MPI_Comm_split(parent.handle(), color, parent.rank(), &comm), "MPI_Comm_split"));
+  return Communicator(comm);
+}
+
 Communicator::Communicator(Communicator&& other) noexcept
     : comm_(std::exchange(other.comm_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_) {}
 

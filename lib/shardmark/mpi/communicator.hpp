@@ -29,6 +29,9 @@ class Communicator {
   /// Asserts that close() was called.
   ~Communicator();
 
+  /// Collective over `parent`. The ranks that give the same color, in the order of their ranks.
+  static Result<Communicator> split(const Communicator& parent, int color);
+
   /// Collective.
   void close();
 

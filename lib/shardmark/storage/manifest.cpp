@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "shardmark/core/checksum.hpp"
 
@@ -12,6 +13,69 @@ namespace {
 
 constexpr std::uint64_t magic = 0x544E414D4B524D53ULL;  // "SMRKMANT"
 constexpr std::uint64_t chunk_table_tag = 0;            // 1 is kept for layouts
+
+void encode_locations(const Manifest& manifest, ByteWriter& out) {
+  // An address is written in full, so that a manifest's length does not depend on where data lies.
+  for (std::size_t i = 0; i < manifest.locations.size(); ++i) {
+    const EntryLocation& location = manifest.locations[i];
+    out.varint(static_cast<std::uint64_t>(location.stored_as));
+    out.varint(static_cast<std::uint64_t>(location.reason));
+    if (location.stored_as == StoredAs::whole) {
+      out.varint(location.file);
+      out.fixed64(static_cast<std::uint64_t>(location.address));
+      continue;
+    }
+    for (std::uint64_t c = 0; c < manifest.entries.entries[i].num_chunks; ++c) {
+      const ChunkLocation& chunk = manifest.chunk_locations[location.first_chunk_location + c];
+      out.varint(chunk.file);
+      out.fixed64(static_cast<std::uint64_t>(chunk.address));
+    }
+  }
+}
+
+void decode_locations(ByteReader& in, Manifest& manifest) {
+  for (const Entry& entry : manifest.entries.entries) {
+    EntryLocation location;
+    location.stored_as =
+        static_cast<StoredAs>(in.count(static_cast<std::int64_t>(StoredAs::separate)));
+    location.reason = static_cast<LayoutReason>(
+        in.count(static_cast<std::int64_t>(LayoutReason::contiguous_chunks)));
+    if (location.stored_as == StoredAs::whole) {
+      location.file = in.varint();
+      location.address = static_cast<std::int64_t>(in.fixed64());
+    } else {
+      location.first_chunk_location = manifest.chunk_locations.size();
+      for (std::uint64_t c = 0; c < entry.num_chunks && in.ok(); ++c) {
+        const std::uint64_t file = in.varint();
+        manifest.chunk_locations.push_back({file, static_cast<std::int64_t>(in.fixed64())});
+      }
+    }
+    if (!in.ok()) {
+      return;
+    }
+    manifest.locations.push_back(location);
+  }
+}
+
+/// An hdf5_chunk has the first chunk's sizes, so no chunk may be larger.
+void check_chunk_sizes(ByteReader& in, const Manifest& manifest) {
+  for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
+    const Entry& entry = manifest.entries.entries[i];
+    if (manifest.locations[i].stored_as != StoredAs::hdf5_chunks) {
+      continue;
+    }
+    const int ndim = entry.sizes.ndim();
+    for (std::uint64_t c = 0; c < entry.num_chunks; ++c) {
+      const Dims first = manifest.chunks.box(entry.first_chunk, ndim).sizes;
+      const Dims sizes = manifest.chunks.box(entry.first_chunk + c, ndim).sizes;
+      for (int d = 0; d < ndim; ++d) {
+        if (sizes[d] > first[d]) {
+          in.fail("chunk larger than its hdf5_chunk");
+        }
+      }
+    }
+  }
+}
 
 }  // namespace
 
@@ -31,12 +95,7 @@ std::vector<std::byte> encode(const Manifest& manifest) {
     out.text(file);
   }
   encode(manifest.entries, out);
-  for (const EntryLocation& location : manifest.locations) {
-    out.varint(location.file);
-    // An address is written in full, so that a manifest's length does not depend on where data
-    // lies.
-    out.fixed64(static_cast<std::uint64_t>(location.address));
-  }
+  encode_locations(manifest, out);
   out.varint(chunk_table_tag);
   encode(manifest.chunks, manifest.entries, out);
   out.fixed64(xxh3(out.bytes()));
@@ -66,7 +125,7 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
   manifest.save_id = in.text();
   manifest.world_size = in.count();
   manifest.layout =
-      static_cast<FileLayout>(in.count(static_cast<std::int64_t>(FileLayout::shared)));
+      static_cast<FileLayout>(in.count(static_cast<std::int64_t>(FileLayout::packed)));
   manifest.checksum =
       static_cast<ChecksumKind>(in.count(static_cast<std::int64_t>(ChecksumKind::xxh3)));
   manifest.checksums_address = in.count() - 1;
@@ -76,22 +135,52 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
   }
   SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
   SHARDMARK_ASSIGN_OR_RETURN(manifest.entries, decode_entry_table(in));
-  for (std::size_t i = 0; i < manifest.entries.entries.size() && in.ok(); ++i) {
-    EntryLocation location;
-    location.file = in.varint();
-    location.address = static_cast<std::int64_t>(in.fixed64());
-    manifest.locations.push_back(location);
-  }
+  decode_locations(in, manifest);
   if (in.varint() != chunk_table_tag) {
     in.fail("unknown kind of chunk table");
   }
   SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
   SHARDMARK_ASSIGN_OR_RETURN(manifest.chunks, decode_chunk_table(in, manifest.entries));
+  check_chunk_sizes(in, manifest);
   if (!in.at_end()) {
     in.fail("bytes after the end");
   }
   SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
   return manifest;
+}
+
+std::string_view stored_as_name(StoredAs stored_as) noexcept {
+  constexpr std::array<std::string_view, 3> names = {"whole", "hdf5_chunks", "separate"};
+  return names[static_cast<std::size_t>(stored_as)];
+}
+
+std::string_view layout_reason_text(LayoutReason reason) noexcept {
+  constexpr std::array<std::string_view, 9> texts = {
+      "as asked",
+      "objects, 0-d and zero-size tensors are plain in every layout",
+      "its chunks form no regular grid",
+      "its first chunk has 4 GiB or more",
+      "tiles would pad it by more than 5 %",
+      "it is too large to be packed",
+      "it is small: packed with others",
+      "its chunks are strided: each is a tile of its own",
+      "each of its chunks is one piece of the tensor"};
+  return texts[static_cast<std::size_t>(reason)];
+}
+
+StoredPiece Manifest::piece_of(std::size_t entry, std::uint64_t chunk) const {
+  const Entry& e = entries.entries[entry];
+  const EntryLocation& location = locations[entry];
+  const int ndim = e.sizes.ndim();
+  if (location.stored_as == StoredAs::whole) {
+    return {location.file, location.address, Dims::filled(ndim, 0), e.sizes};
+  }
+  const ChunkLocation& at =
+      chunk_locations[location.first_chunk_location + (chunk - e.first_chunk)];
+  const Box box = chunks.box(chunk, ndim);
+  return {
+      at.file, at.address, box.offsets,
+      location.stored_as == StoredAs::separate ? box.sizes : chunks.box(e.first_chunk, ndim).sizes};
 }
 
 Status check_locations(const Manifest& manifest, std::span<const std::int64_t> file_sizes) {
@@ -119,9 +208,17 @@ Status check_locations(const Manifest& manifest, std::span<const std::int64_t> f
   };
   for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
     const Entry& entry = manifest.entries.entries[i];
-    if (entry.num_bytes() > 0) {
-      SHARDMARK_RETURN_IF_ERROR(add(manifest.locations[i].file, manifest.locations[i].address,
-                                    entry.num_bytes(), entry.fqn));
+    if (manifest.locations[i].stored_as == StoredAs::whole) {
+      if (entry.num_bytes() > 0) {
+        SHARDMARK_RETURN_IF_ERROR(add(manifest.locations[i].file, manifest.locations[i].address,
+                                      entry.num_bytes(), entry.fqn));
+      }
+      continue;
+    }
+    for (std::uint64_t c = 0; c < entry.num_chunks; ++c) {
+      const StoredPiece piece = manifest.piece_of(i, entry.first_chunk + c);
+      SHARDMARK_RETURN_IF_ERROR(add(piece.file, piece.address,
+                                    volume(piece.sizes) * element_size(entry.dtype), entry.fqn));
     }
   }
   if (manifest.checksums_address >= 0) {

@@ -162,6 +162,66 @@ TEST(CommitRecord, ARightHashMakesNoWrongContentsRight) {
   }
 }
 
+/// Entry "a" in hdf5_chunks, the rest of "b" in separate places of a second file.
+Manifest chunked_manifest() {
+  Manifest manifest;
+  manifest.save_id = "abcd";
+  manifest.layout = FileLayout::per_rank;
+  manifest.files = {entry_file_name, "data-0.h5"};
+  manifest.entries.entries = {{"a", EntryKind::tensor, Dtype::float32, {4, 3}, 0, 2},
+                              {"b", EntryKind::tensor, Dtype::int8, {7}, 2, 2},
+                              {"step", EntryKind::object, Dtype::uint8, {8}, 4, 1}};
+  for (const Box& box :
+       {Box{{0, 0}, {4, 2}}, Box{{0, 2}, {4, 1}}, Box{{0}, {3}}, Box{{3}, {4}}, whole_box({8})}) {
+    manifest.chunks.append(box);
+  }
+  manifest.locations = {{0, -1, StoredAs::hdf5_chunks, LayoutReason::strided_chunks, 0},
+                        {0, -1, StoredAs::separate, LayoutReason::as_asked, 2},
+                        {0, 100}};
+  manifest.chunk_locations = {{0, 200}, {0, 264}, {1, 10}, {1, 13}};
+  return manifest;
+}
+
+TEST(Manifest, ChunksThatLieByThemselvesRoundTrip) {
+  const Manifest manifest = chunked_manifest();
+  const auto bytes = encode(manifest);
+  const auto again = decode_manifest(bytes);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->locations, manifest.locations);
+  EXPECT_EQ(again->chunk_locations, manifest.chunk_locations);
+  const StoredPiece padded = again->piece_of(0, 1);
+  EXPECT_EQ(padded.address, 264);
+  EXPECT_EQ(padded.offsets, (Dims{0, 2}));
+  EXPECT_EQ(padded.sizes, (Dims{4, 2}));  // those of the first chunk
+  const StoredPiece separate = again->piece_of(1, 3);
+  EXPECT_EQ(separate.file, 1U);
+  EXPECT_EQ(separate.address, 13);
+  EXPECT_EQ(separate.sizes, (Dims{4}));
+  const StoredPiece whole = again->piece_of(2, 4);
+  EXPECT_EQ(whole.address, 100);
+  EXPECT_EQ(whole.sizes, (Dims{8}));
+}
+
+TEST(Manifest, ChunksMustLieInTheirFilesAndApart) {
+  const std::vector<std::int64_t> sizes = {264 + 32, 17};
+  EXPECT_TRUE(check_locations(chunked_manifest(), sizes));
+  EXPECT_FALSE(check_locations(chunked_manifest(), std::vector<std::int64_t>{264 + 31, 17}))
+      << "the padding of an hdf5_chunk is part of the file";
+  EXPECT_FALSE(check_locations(chunked_manifest(), std::vector<std::int64_t>{296, 16}));
+  for (const ChunkLocation& wrong :
+       {ChunkLocation{1, 12}, ChunkLocation{1, -1}, ChunkLocation{2, 10}, ChunkLocation{0, 97}}) {
+    Manifest manifest = chunked_manifest();
+    manifest.chunk_locations[3] = wrong;
+    EXPECT_FALSE(check_locations(manifest, sizes));
+  }
+}
+
+TEST(Manifest, AChunkAboveItsHdf5ChunkIsRefused) {
+  Manifest manifest = chunked_manifest();
+  manifest.locations[1].stored_as = StoredAs::hdf5_chunks;  // 3 elements, then 4
+  EXPECT_EQ(decode_manifest(encode(manifest)).error().code, ErrorCode::data_loss);
+}
+
 Manifest some_manifest() {
   Manifest manifest;
   manifest.step = 7;
@@ -220,11 +280,10 @@ TEST(Manifest, EveryFlippedBitAndEveryTruncationIsRefused) {
 
 TEST(Manifest, ARightHashMakesNoWrongContentsRight) {
   RandomSource random;
-  const auto good = encode(some_manifest());
-  const std::vector<std::int64_t> file_sizes = {5000};
+  const std::array good = {encode(some_manifest()), encode(chunked_manifest())};
   int accepted = 0;
   for (int round = 0; round < 20'000; ++round) {
-    auto bytes = good;
+    auto bytes = good[static_cast<std::size_t>(round % 2)];
     for (std::int64_t n = 1 + random.number(3); n > 0; --n) {
       const auto at = bytes.begin() + random.number(static_cast<std::int64_t>(bytes.size()) - 8);
       if (random.one_in(4)) {
@@ -241,14 +300,16 @@ TEST(Manifest, ARightHashMakesNoWrongContentsRight) {
     }
     ++accepted;
     ASSERT_EQ(encode(*got), bytes);
-    if (!check_locations(*got, file_sizes)) {
+    if (!check_locations(*got, std::vector<std::int64_t>(got->files.size(), 5000))) {
       continue;
     }
     for (std::size_t i = 0; i < got->entries.entries.size(); ++i) {
       const Entry& entry = got->entries.entries[i];
-      ASSERT_TRUE(entry.num_bytes() == 0 ||
-                  (got->locations[i].address >= 0 &&
-                   got->locations[i].address + entry.num_bytes() <= 5000));
+      for (std::uint64_t c = 0; c < entry.num_chunks; ++c) {
+        const StoredPiece piece = got->piece_of(i, entry.first_chunk + c);
+        ASSERT_GE(piece.address, 0);
+        ASSERT_LE(piece.address + volume(piece.sizes) * element_size(entry.dtype), 5000);
+      }
     }
   }
   EXPECT_GT(accepted, 0);  // seeds, addresses, names may be anything

@@ -214,12 +214,13 @@ TEST(StoredChunk, HashesEveryBoxAsTheBytesSay) {
     for (const Box& box : random.tiling(sizes, 3)) {
       const auto elements = elements_of(std::span(bytes).subspan(static_cast<std::size_t>(address)),
                                         itemsize, sizes, box);
-      const auto hash = hasher.hash(*file, path, address, itemsize, sizes, box);
+      const auto hash = hasher.hash(*file, path, {0, address, Dims::filled(sizes.ndim(), 0), sizes},
+                                    itemsize, box);
       ASSERT_TRUE(hash);
       ASSERT_EQ(*hash, xxh3(elements));
     }
   }
-  EXPECT_EQ(hasher.hash(*file, path, 39'999, 4, {2}, whole_box({2})).error().code,
+  EXPECT_EQ(hasher.hash(*file, path, {0, 39'999, {0}, {2}}, 4, whole_box({2})).error().code,
             ErrorCode::data_loss);
 }
 
@@ -234,7 +235,8 @@ TEST(StoredChunk, HashesRowsFurtherApartThanAWindowAndRowsLongerThanOne) {
   StoredChunkHasher hasher;
   for (const Box& box : {Box{{0, 77}, {110, 3}}, Box{{3, 10}, {90, 60 << 10}},
                          Box{{20, 0}, {85, 96 << 10}}, Box{{109, 0}, {1, 96 << 10}}}) {
-    const auto hash = hasher.hash(*file, path, 0, 1, sizes, box);
+    const auto hash =
+        hasher.hash(*file, path, {0, 0, Dims::filled(sizes.ndim(), 0), sizes}, 1, box);
     ASSERT_TRUE(hash);
     EXPECT_EQ(*hash, xxh3(elements_of(bytes, 1, sizes, box))) << to_string(box);
   }

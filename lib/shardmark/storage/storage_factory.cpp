@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "shardmark/storage/hdf5/shared_file_reader.hpp"
-#include "shardmark/storage/hdf5/shared_file_writer.hpp"
+#include "shardmark/storage/hdf5/hdf5_reader.hpp"
+#include "shardmark/storage/hdf5/hdf5_writer.hpp"
 #include "shardmark/storage/null/null_writer.hpp"
+#include "shardmark/storage/posix/direct_reader.hpp"
+#include "shardmark/storage/posix/direct_writer.hpp"
 #include "shardmark/storage/storage_reader.hpp"
 #include "shardmark/storage/storage_writer.hpp"
 
@@ -12,12 +14,18 @@ std::unique_ptr<StorageWriter> make_storage_writer(const StorageOptions& options
   if (options.backend == Backend::null) {
     return std::make_unique<NullWriter>(options.checksum, clock);
   }
-  return std::make_unique<SharedFileWriter>(options, comm, clock);
+  if (options.io == IoMode::direct) {
+    return std::make_unique<DirectWriter>(options, comm, clock);
+  }
+  return std::make_unique<Hdf5Writer>(options, comm, clock);
 }
 
-std::unique_ptr<StorageReader> make_storage_reader(FileLayout /*layout*/, IoMode io,
+std::unique_ptr<StorageReader> make_storage_reader(const ReadOptions& options,
                                                    const Communicator& comm) {
-  return std::make_unique<SharedFileReader>(io, comm);
+  if (options.io == IoMode::direct) {
+    return std::make_unique<DirectReader>(options, comm);
+  }
+  return std::make_unique<Hdf5Reader>(options, comm);
 }
 
 }  // namespace shardmark

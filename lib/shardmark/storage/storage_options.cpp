@@ -7,8 +7,9 @@ namespace shardmark {
 namespace {
 
 constexpr std::array<std::string_view, 2> backends = {"hdf5", "null"};
-constexpr std::array<std::string_view, 1> layouts = {"shared"};
-constexpr std::array<std::string_view, 2> io_modes = {"collective", "independent"};
+constexpr std::array<std::string_view, 7> layouts = {
+    "shared", "shared-chunked", "per-rank", "per-node", "groups", "packed", "auto"};
+constexpr std::array<std::string_view, 3> io_modes = {"collective", "independent", "direct"};
 constexpr std::array<std::string_view, 3> checksum_modes = {"full", "read", "none"};
 
 template <typename Enum, std::size_t n>

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace shardmark {
@@ -14,12 +16,19 @@ enum class Backend : std::uint8_t {
 
 /// How chunks lie in files. The number is part of the manifest.
 enum class FileLayout : std::uint8_t {
-  shared = 0,  // one file, one contiguous dataset a tensor
+  shared = 0,          // one file, one contiguous dataset a tensor
+  shared_chunked = 1,  // one file, hdf5_chunks of a chunk's sizes where that pads little
+  per_rank = 2,        // a data file a rank, seen through virtual datasets in the entry file
+  per_node = 3,        // a data file a node, likewise
+  groups = 4,          // a data file for each of M groups of ranks, likewise
+  packed = 5,          // one file, small tensors together in one dataset a dtype
+  automatic = 6,       // chosen for each tensor from the plan; never in a manifest
 };
 
 enum class IoMode : std::uint8_t {
   collective,   // every H5Dwrite and H5Dread by all ranks together
   independent,  // each rank for itself
+  direct,       // past HDF5, at the addresses that it gave
 };
 
 enum class ChecksumKind : std::uint8_t { none = 0, xxh3 = 1 };
@@ -40,12 +49,19 @@ std::optional<FileLayout> file_layout_from_name(std::string_view name) noexcept;
 std::optional<IoMode> io_mode_from_name(std::string_view name) noexcept;
 std::optional<ChecksumMode> checksum_mode_from_name(std::string_view name) noexcept;
 
-/// What the configuration says of storage, resolved: no "auto" is left but in alignment.
+/// What the configuration says of storage.
 struct StorageOptions {
   Backend backend = Backend::hdf5;
   FileLayout layout = FileLayout::shared;
   IoMode io = IoMode::independent;
   ChecksumKind checksum = ChecksumKind::xxh3;
+  int groups = 1;                                        // files of FileLayout::groups
+  bool o_direct = true;                                  // in IoMode::direct
+  int threads = 0;                                       // in IoMode::direct; 0: choose
+  std::optional<std::int64_t> alignment;                 // bytes; nullopt: choose
+  std::int64_t alignment_threshold = 0;                  // bytes; 0: the alignment
+  bool allow_padding = false;                            // above 5 %, with an explicit alignment
+  std::map<std::string, std::string> hints = {};         // for MPI-IO
   std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,10 +23,23 @@ struct ReadTask {
 };
 
 struct ReadCounters {
-  std::int64_t bytes_read = 0;
+  std::int64_t bytes_read = 0;  // asked of files, gaps that were read across included
   std::int64_t read_requests = 0;
+  std::int64_t bytes_staged = 0;      // copied on their way
+  std::int64_t bytes_o_direct = 0;    // of bytes_read, those past the page cache
+  std::string o_direct_reason;        // why O_DIRECT was wanted and not used; empty if it was
   std::int64_t smallest_request = 0;  // bytes; 0 without requests
 
+  /// Local. Adds what another reader did.
+  void merge(const ReadCounters& other) noexcept {
+    if (other.read_requests > 0) {
+      smallest_request = read_requests == 0 ? other.smallest_request
+                                            : std::min(smallest_request, other.smallest_request);
+    }
+    bytes_read += other.bytes_read;
+    read_requests += other.read_requests;
+    bytes_staged += other.bytes_staged;
+  }
   /// Local. Counts one request.
   void add(std::int64_t num_bytes) noexcept {
     smallest_request = read_requests == 0 ? num_bytes : std::min(smallest_request, num_bytes);
@@ -43,11 +57,25 @@ class StorageReader {
   virtual Status read(const std::string& directory, const Manifest& manifest,
                       std::span<const ReadTask> tasks) = 0;
 
+  /// By task: the XXH3-64 of what lies in memory now, taken while it was read, for tasks that are a
+  /// whole chunk. Empty if this reader takes none.
+  virtual std::span<const std::uint64_t> checksums() const noexcept { return {}; }
+
   virtual const ReadCounters& counters() const noexcept = 0;
 };
 
+/// How a load reads.
+struct ReadOptions {
+  IoMode io = IoMode::independent;
+  bool o_direct = true;                             // in IoMode::direct
+  int threads = 0;                                  // in IoMode::direct; 0: choose
+  std::int64_t sieve_gap = std::int64_t{64} << 10;  // bytes; in IoMode::direct
+  bool hashes = false;  // take checksums of whole chunks while they are read, where that is free
+  std::map<std::string, std::string> hints = {};  // for MPI-IO
+};
+
 /// Local.
-std::unique_ptr<StorageReader> make_storage_reader(FileLayout layout, IoMode io,
+std::unique_ptr<StorageReader> make_storage_reader(const ReadOptions& options,
                                                    const Communicator& comm);
 
 }  // namespace shardmark

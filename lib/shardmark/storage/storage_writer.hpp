@@ -22,17 +22,36 @@ struct WriteTask {
   ConstTensorView elements;  // sizes equal write->box.sizes
 };
 
+/// Requests below this many bytes count as small.
+inline constexpr std::int64_t small_request_bytes = std::int64_t{64} << 10;
+
 /// What a writer did, on this rank.
 struct WriteCounters {
   std::int64_t bytes_written = 0;
   std::int64_t write_requests = 0;
-  std::int64_t bytes_staged = 0;          // copied because their strides no transfer can express
+  std::int64_t bytes_staged = 0;          // copied on their way
   std::uint32_t no_collective_cause = 0;  // HDF5's bits where a collective transfer was not one
+  std::int64_t bytes_o_direct = 0;        // of bytes_written, those past the page cache
+  std::int64_t misaligned_requests = 0;   // of raw requests, those that share a block with others
+  std::int64_t small_requests = 0;        // of raw requests, those below small_request_bytes
+  double overlapped_s = 0;                // hashing and copying while writes were under way
+  std::string o_direct_reason;            // why O_DIRECT was wanted and not used; empty if it was
 };
 
-/// Bytes in the entry file that are neither elements nor ours.
+/// Bytes in entry and data files that are neither elements nor ours; the same on all ranks or on
+/// rank 0 only.
 struct LayoutCounters {
   std::int64_t library_metadata_bytes = 0;
+};
+
+/// What a save is about to store, as this rank knows it. All must outlive the writer's flush().
+struct SaveTarget {
+  std::string directory;                   // of the partial checkpoint
+  const EntryTable* entries = nullptr;     // the same on all ranks
+  const SavePlan* plan = nullptr;          // what this rank writes
+  const GlobalSavePlan* global = nullptr;  // rank 0 only: who writes what
+  /// On rank 0 with entries and chunks; gets files, locations and checksums address.
+  Manifest* manifest = nullptr;
 };
 
 /// Puts planned chunks into files. One object a save; the calls come in the order of declaration,
@@ -42,14 +61,12 @@ class StorageWriter {
  public:
   virtual ~StorageWriter() = default;
 
-  /// Phase create. Lays out the files for `entries` in `directory` and reserves their space before
-  /// any element is written. On rank 0 fills in the manifest's files, locations and checksums
-  /// address.
-  virtual Status create(const std::string& directory, const EntryTable& entries,
-                        Manifest& manifest) = 0;
+  /// Phase create. Lays out the files and reserves their space before any element is written. On
+  /// rank 0 fills in the manifest's files, locations and checksums address.
+  virtual Status create(const SaveTarget& target) = 0;
 
-  /// Phases stage (hashing, copies that strides force) and write. Tasks by entry ascending; they
-  /// and their elements must stay until flush() is done.
+  /// Phases stage (hashing, copies that strides force) and write. One task for each write of the
+  /// plan, in its order; they and their elements must stay until flush() is done.
   virtual Status write(std::span<const WriteTask> tasks) = 0;
 
   /// Phase flush. Every byte of elements and checksums is durable after it.

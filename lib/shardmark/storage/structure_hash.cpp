@@ -14,9 +14,23 @@ namespace shardmark {
 Result<std::uint64_t> structure_hash(const std::string& entry_file, const Manifest& manifest) {
   std::vector<std::pair<std::int64_t, std::int64_t>> elements;  // address, bytes
   for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
-    const std::int64_t num_bytes = manifest.entries.entries[i].num_bytes();
-    if (manifest.locations[i].file == 0 && num_bytes > 0) {
-      elements.emplace_back(manifest.locations[i].address, num_bytes);
+    const Entry& entry = manifest.entries.entries[i];
+    if (manifest.locations[i].stored_as == StoredAs::whole) {
+      if (manifest.locations[i].file == 0 && entry.num_bytes() > 0) {
+        elements.emplace_back(manifest.locations[i].address, entry.num_bytes());
+      }
+      continue;
+    }
+    for (std::uint64_t c = 0; c < entry.num_chunks; ++c) {
+      const StoredPiece piece = manifest.piece_of(i, entry.first_chunk + c);
+      if (piece.file == 0) {
+        const Box box = manifest.chunks.box(entry.first_chunk + c, entry.sizes.ndim());
+        const std::int64_t itemsize = element_size(entry.dtype);
+        for_each_run(relative_to(box, piece.offsets), piece.sizes,
+                     [&](std::int64_t element, std::int64_t count) {
+                       elements.emplace_back(piece.address + element * itemsize, count * itemsize);
+                     });
+      }
     }
   }
   std::sort(elements.begin(), elements.end());

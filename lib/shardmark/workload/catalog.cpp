@@ -32,7 +32,7 @@ struct CatalogEntry {
   Model (*make)();  // null: made from options
 };
 
-constexpr std::array<CatalogEntry, 12> catalog = {{
+constexpr std::array<CatalogEntry, 14> catalog = {{
     {"tiny", make_tiny},
     {"llama3-8b", [] { return make_llama(llama3_8b); }},
     {"llama3-70b", [] { return make_llama(llama3_70b); }},
@@ -44,6 +44,8 @@ constexpr std::array<CatalogEntry, 12> catalog = {{
     {"mlperf-70b", [] { return make_mlperf(mlperf_70b); }},
     {"mlperf-405b", [] { return make_mlperf(mlperf_405b); }},
     {"mlperf-1t", [] { return make_mlperf(mlperf_1t); }},
+    {"many-small", make_many_small},
+    {"square-linear", make_square_linear},
     {"matrix", nullptr},
 }};
 

@@ -61,6 +61,12 @@ void mark_expert(Model& model, std::size_t count, std::int64_t number, std::int6
 /// A few MB with every awkward shape and name and all dtypes.
 Model make_tiny();
 
+/// 20,000 tensors of 4 to 64 KiB, 680 MB: what many small pieces cost.
+Model make_many_small();
+
+/// 2 GiB in 128 square matrices that tensor parallelism cuts by columns and fsdp by rows.
+Model make_square_linear();
+
 /// An HPC state: large dense float64 matrices and vectors, `matrix.<i>` and `vector.<i>` in the
 /// order of the list, no optimizer. `sizes`: "8192x8192,4096x512,8192". Errors: invalid_argument,
 /// naming model.matrix_sizes.

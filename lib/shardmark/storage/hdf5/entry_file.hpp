@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
 
 #include "shardmark/core/result.hpp"
+#include "shardmark/storage/file_arrangement.hpp"
+#include "shardmark/storage/hdf5/handle.hpp"
 #include "shardmark/storage/manifest.hpp"
 #include "shardmark/storage/storage_writer.hpp"
 
@@ -18,28 +21,49 @@ inline constexpr const char* shardmark_group = "/shardmark";
 inline constexpr const char* checksums_dataset = "/shardmark/checksums";
 inline constexpr const char* manifest_dataset = "/shardmark/manifest";
 
+inline constexpr const char* packed_group = "/packed";
+/// In data files.
+inline constexpr const char* chunks_group = "/chunks";
+
 struct EntryFileOptions {
-  std::int64_t meta_block_size = 0;  // bytes
+  StorageOptions storage;
+  const FileArrangement* arrangement = nullptr;
+  std::span<const std::int32_t> owners;  // by chunk; needed for packed and separate chunks
+};
+
+struct EntryFileMade {
+  LayoutCounters counters;
+  std::array<std::int64_t, num_dtypes> packed_addresses{};  // of the packed datasets; 0: none
 };
 
 /// Local, one rank, without MPI-IO. Makes the file with every dataset allocated and none written:
-/// the addresses are final, and the parallel phase that follows changes no metadata at all. Entries
-/// whose location is another file are not supported by this layout. Fills in the manifest's
-/// locations and checksums address. Errors: io_error, no_space, invalid_argument for a name that
-/// HDF5 cannot hold.
-Result<LayoutCounters> create_entry_file(const std::string& path, const EntryFileOptions& options,
-                                         Manifest& manifest);
+/// the addresses are final, and the parallel phase that follows changes no metadata at all. Fills
+/// in the manifest's files, layout, checksums address and locations, all but addresses in data
+/// files. Errors: io_error, no_space, invalid_argument for a name that HDF5 cannot hold or an
+/// alignment that pads too much.
+Result<EntryFileMade> create_entry_file(const std::string& path, const EntryFileOptions& options,
+                                        Manifest& manifest);
 
 /// Local, one rank. Reopens the file, writes the manifest into its dataset, closes. Returns its
 /// address.
 Result<std::int64_t> write_manifest_dataset(const std::string& path,
                                             std::span<const std::byte> bytes);
 
+/// Local, one rank. The same, durable and read back.
+Result<std::int64_t> write_manifest_durably(const std::string& path,
+                                            std::span<const std::byte> bytes);
+
 /// Local. The path of an entry's dataset.
 Result<std::string> dataset_path(const Entry& entry);
 
-/// Local. The largest power of two from 4 KiB to 1 MiB that pads datasets of that size and more by
-/// at most 5 % of all bytes; 1 where none does.
-std::int64_t choose_alignment(const EntryTable& entries);
+/// Local. Where the hdf5_chunk that begins at `offsets` lies.
+Result<std::int64_t> tile_address(const H5Dataset& dataset, const Dims& offsets);
+
+/// "/packed/float32".
+std::string packed_dataset(Dtype dtype);
+
+/// The dataset of one chunk in a data file: its tensor's dataset name and its offsets, as in
+/// "layers.0.weight[128, 0]". The last bracket ends the name, so no two chunks share one.
+std::string chunk_dataset_name(const std::string& name, const Dims& offsets);
 
 }  // namespace shardmark

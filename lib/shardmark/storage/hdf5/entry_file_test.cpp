@@ -10,6 +10,7 @@
 #include <array>
 
 #include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/alignment.hpp"
 #include "shardmark/storage/hdf5/hdf5_call.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
@@ -47,11 +48,26 @@ Manifest awkward_manifest() {
   return manifest;
 }
 
+/// Lays the manifest's entries out in layout `layout`, all chunks written by rank 0.
+Result<LayoutCounters> lay_out(const std::string& path, std::int64_t meta_block_size,
+                               Manifest& manifest, FileLayout layout = FileLayout::shared) {
+  StorageOptions options;
+  options.layout = layout;
+  options.meta_block_size = meta_block_size;
+  const std::vector<int> nodes = {0};
+  const FileArrangement arrangement =
+      arrange_files(options, manifest.entries, manifest.chunks, nodes);
+  const std::vector<std::int32_t> owners(manifest.entries.num_chunks(), 0);
+  SHARDMARK_ASSIGN_OR_RETURN(const EntryFileMade made,
+                             create_entry_file(path, {options, &arrangement, owners}, manifest));
+  return made.counters;
+}
+
 TEST(EntryFile, EveryDatasetLiesWhereTheManifestSays) {
   const TemporaryDirectory directory;
   const std::string path = directory.path() + "/checkpoint.h5";
   Manifest manifest = awkward_manifest();
-  const auto counters = create_entry_file(path, {1 << 20}, manifest);
+  const auto counters = lay_out(path, 1 << 20, manifest);
   ASSERT_TRUE(counters) << counters.error().message;
   const std::int64_t size = *file_size(path);
   EXPECT_TRUE(check_locations(manifest, std::vector<std::int64_t>{size}));
@@ -102,8 +118,8 @@ TEST(EntryFile, NeverReplacesAFile) {
   const TemporaryDirectory directory;
   const std::string path = directory.path() + "/checkpoint.h5";
   Manifest manifest = awkward_manifest();
-  ASSERT_TRUE(create_entry_file(path, {0}, manifest));
-  const auto again = create_entry_file(path, {0}, manifest);
+  ASSERT_TRUE(lay_out(path, 0, manifest));
+  const auto again = lay_out(path, 0, manifest);
   ASSERT_FALSE(again);
   EXPECT_THAT(again.error().message, ::testing::HasSubstr(path));
   EXPECT_FALSE(hdf5_unusable());
@@ -111,11 +127,7 @@ TEST(EntryFile, NeverReplacesAFile) {
 
 TEST(EntryFile, AlignmentIsTheLargestThatPadsAtMostFivePercent) {
   const auto alignment_of = [](std::initializer_list<std::int64_t> sizes) {
-    EntryTable entries;
-    for (const std::int64_t size : sizes) {
-      entries.entries.push_back({"", EntryKind::tensor, Dtype::int8, {size}, 0, 1});
-    }
-    return choose_alignment(entries);
+    return choose_alignment(std::vector<std::int64_t>(sizes)).bytes;
   };
   constexpr std::int64_t mib = 1 << 20;
   EXPECT_EQ(alignment_of({64 * mib, 3 * mib}), mib);
@@ -136,7 +148,7 @@ TEST(EntryFile, PadsAtMostFivePercent) {
     add(manifest, "c", Dtype::int8, {17});
     add(manifest, "d", Dtype::int32, {scale * 65'536});
     add(manifest, "e", Dtype::int32, {scale * 524'288});
-    const auto counters = create_entry_file(path, {1 << 20}, manifest);
+    const auto counters = lay_out(path, 1 << 20, manifest);
     ASSERT_TRUE(counters) << counters.error().message;
     std::int64_t known = counters->library_metadata_bytes;
     for (const Entry& entry : manifest.entries.entries) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "shardmark/mpi/mpi_call.hpp"
 #include "shardmark/storage/hdf5/hdf5_call.hpp"
 #include "shardmark/storage/hdf5/selection.hpp"
 
@@ -14,9 +15,23 @@ Result<H5Properties> make_properties(hid_t kind) {
   return hdf5_handle<H5Properties>(H5Pcreate(kind), "H5Pcreate", "");
 }
 
+Result<MPI_Info> make_info(const std::map<std::string, std::string>& hints) {
+  MPI_Info info = MPI_INFO_NULL;
+  if (hints.empty()) {
+    return info;
+  }
+  SHARDMARK_RETURN_IF_ERROR(mpi_call(MPI_Info_create(&info), "MPI_Info_create"));
+  for (const auto& [key, value] : hints) {
+    SHARDMARK_RETURN_IF_ERROR(
+        mpi_call(MPI_Info_set(info, key.c_str(), value.c_str()), "MPI_Info_set"));
+  }
+  return info;
+}
+
 }  // namespace
 
 Result<ParallelFile> ParallelFile::open(const std::string& path, Access access, IoMode io,
+                                        const std::map<std::string, std::string>& hints,
                                         const Communicator& comm) {
   SHARDMARK_RETURN_IF_ERROR(prepare_hdf5());
   ParallelFile file;
@@ -26,7 +41,11 @@ Result<ParallelFile> ParallelFile::open(const std::string& path, Access access, 
   SHARDMARK_ASSIGN_OR_RETURN(file.transfer_, make_properties(H5P_DATASET_XFER));
   SHARDMARK_ASSIGN_OR_RETURN(file.collective_transfer_, make_properties(H5P_DATASET_XFER));
   const bool collective = io == IoMode::collective;
-  herr_t set = H5Pset_fapl_mpio(file_access.get(), comm.handle(), MPI_INFO_NULL);
+  SHARDMARK_ASSIGN_OR_RETURN(MPI_Info info, make_info(hints));
+  herr_t set = H5Pset_fapl_mpio(file_access.get(), comm.handle(), info);
+  if (info != MPI_INFO_NULL) {
+    MPI_Info_free(&info);  // HDF5 keeps a copy
+  }
   // On the file alone, collective metadata reads do nothing in HDF5 1.10.5 to 1.10.8: on both, one
   // rank reads headers for all.
   set |= collective ? H5Pset_all_coll_metadata_ops(file_access.get(), true) : 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -20,8 +21,9 @@ class ParallelFile {
  public:
   enum class Access : std::uint8_t { read, read_write };
 
-  /// Collective; the caller agrees on the status.
+  /// Collective; the caller agrees on the status. `hints` go to MPI-IO.
   static Result<ParallelFile> open(const std::string& path, Access access, IoMode io,
+                                   const std::map<std::string, std::string>& hints,
                                    const Communicator& comm);
 
   /// Collective; the caller agrees on the status. No dataset may be open.

@@ -6,10 +6,9 @@
 
 namespace shardmark {
 
-Status NullWriter::create(const std::string& /*directory*/, const EntryTable& entries,
-                          Manifest& manifest) {
-  manifest.files = {entry_file_name};
-  manifest.locations.assign(entries.entries.size(), {});
+Status NullWriter::create(const SaveTarget& target) {
+  target.manifest->files = {entry_file_name};
+  target.manifest->locations.assign(target.entries->entries.size(), {});
   return {};
 }
 

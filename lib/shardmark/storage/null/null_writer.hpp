@@ -10,8 +10,7 @@ class NullWriter final : public StorageWriter {
  public:
   NullWriter(ChecksumKind checksum, PhaseClock& clock) : checksum_(checksum), clock_(clock) {}
 
-  Status create(const std::string& directory, const EntryTable& entries,
-                Manifest& manifest) override;
+  Status create(const SaveTarget& target) override;
   Status write(std::span<const WriteTask> tasks) override;
   Status flush() override { return {}; }
   Result<std::int64_t> write_manifest(std::span<const std::byte> /*bytes*/) override { return 0; }

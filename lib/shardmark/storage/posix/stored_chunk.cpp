@@ -19,8 +19,8 @@ struct ByteRun {
 }  // namespace
 
 Result<std::uint64_t> StoredChunkHasher::hash(const FileDescriptor& file, const std::string& path,
-                                              std::int64_t address, std::int64_t itemsize,
-                                              const Dims& sizes, const Box& box) {
+                                              const StoredPiece& stored, std::int64_t itemsize,
+                                              const Box& box) {
   StreamingChecksum checksum;
   std::vector<ByteRun> pending;  // runs of one window, ascending
   Status status;
@@ -40,22 +40,24 @@ Result<std::uint64_t> StoredChunkHasher::hash(const FileDescriptor& file, const 
     }
     pending.clear();
   };
-  for_each_run(box, sizes, [&](std::int64_t element, std::int64_t count) {
-    std::int64_t offset = address + element * itemsize;
-    for (std::int64_t left = count * itemsize; left > 0;) {
-      const std::int64_t piece = std::min(left, window_bytes);
-      if (!pending.empty()) {
-        const ByteRun& last = pending.back();
-        const std::int64_t gap = offset - (last.offset + last.num_bytes);
-        if (gap > max_gap_bytes || offset + piece - pending.front().offset > window_bytes) {
-          read_window();
+  for_each_run(
+      relative_to(box, stored.offsets), stored.sizes,
+      [&](std::int64_t element, std::int64_t count) {
+        std::int64_t offset = stored.address + element * itemsize;
+        for (std::int64_t left = count * itemsize; left > 0;) {
+          const std::int64_t piece = std::min(left, window_bytes);
+          if (!pending.empty()) {
+            const ByteRun& last = pending.back();
+            const std::int64_t gap = offset - (last.offset + last.num_bytes);
+            if (gap > max_gap_bytes || offset + piece - pending.front().offset > window_bytes) {
+              read_window();
+            }
+          }
+          pending.push_back({offset, piece});
+          offset += piece;
+          left -= piece;
         }
-      }
-      pending.push_back({offset, piece});
-      offset += piece;
-      left -= piece;
-    }
-  });
+      });
   read_window();
   SHARDMARK_RETURN_IF_ERROR(status);
   return checksum.digest();

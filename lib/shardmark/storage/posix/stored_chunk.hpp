@@ -7,20 +7,19 @@
 
 #include "shardmark/core/box.hpp"
 #include "shardmark/core/result.hpp"
+#include "shardmark/storage/manifest.hpp"
 #include "shardmark/storage/posix/file.hpp"
 
 namespace shardmark {
 
-/// Hashes chunks as they lie in a file: contiguous tensors, read past HDF5 by their address. Not
-/// for several threads.
+/// Hashes chunks as they lie in a file, read past HDF5 by their address. Not for several threads.
 class StoredChunkHasher {
  public:
-  /// Local. XXH3-64 of the elements of `box` in the box's own row-major order; the tensor of
-  /// `sizes` starts at `address`. Rows that lie close together are read in one piece. Errors:
-  /// io_error, data_loss where the file ends early.
+  /// Local. XXH3-64 of the elements of `box` in the box's own row-major order, which lies in
+  /// `piece`. Rows that lie close together are read at once. Errors: io_error, data_loss where the
+  /// file ends early.
   Result<std::uint64_t> hash(const FileDescriptor& file, const std::string& path,
-                             std::int64_t address, std::int64_t itemsize, const Dims& sizes,
-                             const Box& box);
+                             const StoredPiece& piece, std::int64_t itemsize, const Box& box);
 
   /// Bytes read so far, gaps between rows included.
   std::int64_t bytes_read() const noexcept { return bytes_read_; }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// For LD_PRELOAD: writes of one rank to checkpoint.h5 fail, or are lost without a word.
+// For LD_PRELOAD: writes of one rank to HDF5 files fail, stop short, or are lost without a word.
 //   SHARDMARK_TEST_FAIL_RANK   the rank, by OMPI_COMM_WORLD_RANK
-//   SHARDMARK_TEST_FAIL_MODE   EIO, ENOSPC, or drop: success is claimed and the bytes are gone
+//   SHARDMARK_TEST_FAIL_MODE   EIO, ENOSPC, drop: success is claimed and the bytes are gone, or
+//   short:
+//                              every write of more than a byte does half of it and says so
 //   SHARDMARK_TEST_FAIL_AFTER  bytes that still reach the file (default 0)
 //   SHARDMARK_TEST_PLAIN_FILES if set, on every rank: no holes are seen and no space is reserved
 #include <dlfcn.h>
@@ -24,13 +26,13 @@ std::string_view variable(const char* name) {
   return value == nullptr ? std::string_view() : std::string_view(value);
 }
 
-bool is_entry_file(int fd) {
+bool is_hdf5_file(int fd) {
   std::array<char, 64> link{};
   std::array<char, 4096> target{};
   std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", fd);
   const ssize_t length = ::readlink(link.data(), target.data(), target.size());
-  return length > 0 && std::string_view(target.data(), static_cast<std::size_t>(length))
-                           .ends_with("/checkpoint.h5");
+  return length > 0 &&
+         std::string_view(target.data(), static_cast<std::size_t>(length)).ends_with(".h5");
 }
 
 /// What the write shall give: -2 for itself, -1 with errno, or the number of bytes it claims.
@@ -38,7 +40,7 @@ ssize_t verdict(int fd, std::size_t num_bytes) {
   static const bool chosen =
       !variable("SHARDMARK_TEST_FAIL_RANK").empty() &&
       variable("SHARDMARK_TEST_FAIL_RANK") == variable("OMPI_COMM_WORLD_RANK");
-  if (!chosen || !is_entry_file(fd)) {
+  if (!chosen || variable("SHARDMARK_TEST_FAIL_MODE") == "short" || !is_hdf5_file(fd)) {
     return -2;
   }
   static const std::string_view mode = variable("SHARDMARK_TEST_FAIL_MODE");
@@ -72,6 +74,14 @@ Return pass_on(const char* name, Return (*)(Args...), Args... args) {
 
 }  // namespace
 
+/// The number of bytes that a short write does, or all.
+size_t shortened(int fd, size_t size) {
+  static const bool chosen =
+      variable("SHARDMARK_TEST_FAIL_MODE") == "short" &&
+      variable("SHARDMARK_TEST_FAIL_RANK") == variable("OMPI_COMM_WORLD_RANK");
+  return chosen && size > 1 && is_hdf5_file(fd) ? (size + 1) / 2 : size;
+}
+
 #define SHARDMARK_WRITE(name, num_bytes, parameters, ...)                                          \
   extern "C" __attribute__((visibility("default"))) ssize_t name parameters {                      \
     const ssize_t given = verdict(fd, num_bytes);                                                  \
@@ -79,10 +89,11 @@ Return pass_on(const char* name, Return (*)(Args...), Args... args) {
                        : pass_on(#name, static_cast<ssize_t(*) parameters>(nullptr), __VA_ARGS__); \
   }
 
-SHARDMARK_WRITE(write, size, (int fd, const void* data, size_t size), fd, data, size)
-SHARDMARK_WRITE(pwrite, size, (int fd, const void* data, size_t size, off_t at), fd, data, size, at)
-SHARDMARK_WRITE(pwrite64, size, (int fd, const void* data, size_t size, off64_t at), fd, data, size,
-                at)
+SHARDMARK_WRITE(write, size, (int fd, const void* data, size_t size), fd, data, shortened(fd, size))
+SHARDMARK_WRITE(pwrite, size, (int fd, const void* data, size_t size, off_t at), fd, data,
+                shortened(fd, size), at)
+SHARDMARK_WRITE(pwrite64, size, (int fd, const void* data, size_t size, off64_t at), fd, data,
+                shortened(fd, size), at)
 SHARDMARK_WRITE(writev, total(pieces, count), (int fd, const iovec* pieces, int count), fd, pieces,
                 count)
 SHARDMARK_WRITE(pwritev, total(pieces, count), (int fd, const iovec* pieces, int count, off_t at),

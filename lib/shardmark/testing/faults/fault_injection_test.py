@@ -18,6 +18,7 @@ import unittest
 
 MPIRUN, PROGRAM, LIBRARY = sys.argv[1:4]
 TIME_LIMIT_S = 20
+LAYOUTS = ["shared", "shared-chunked", "per-rank", "per-node", "groups", "packed", "auto"]
 
 
 def run_ranks(ranks, arguments, io_component=None, **variables):
@@ -55,8 +56,8 @@ class FaultInjection(unittest.TestCase):
         self.directory = pathlib.Path(self.folder.name) / "checkpoints"
         self.save(1, 2)
 
-    def save(self, step, ranks):
-        job = run_ranks(ranks, ["save", self.directory, step, "independent"])
+    def save(self, step, ranks, io="independent", layout="shared"):
+        job = run_ranks(ranks, ["save", self.directory, step, io, layout])
         self.assertIsNotNone(job, "a good save hangs")
         self.assertEqual(job.returncode, 0, job.stderr)
 
@@ -69,8 +70,8 @@ class FaultInjection(unittest.TestCase):
         check = [PROGRAM, "check", str(self.directory)]
         return subprocess.run(check, capture_output=True, text=True, check=True).stdout.splitlines()
 
-    def expect_failure(self, ranks, io, word, io_component=None, **variables):
-        job = run_ranks(ranks, ["save", self.directory, 2, io], io_component, **variables)
+    def expect_failure(self, ranks, io, word, io_component=None, layout="shared", **variables):
+        job = run_ranks(ranks, ["save", self.directory, 2, io, layout], io_component, **variables)
         self.assertIsNotNone(job, f"the save did not end in {TIME_LIMIT_S} s")
         self.assertEqual(job.returncode, 1, job.stderr)
         messages = [line for line in job.stderr.splitlines() if line.startswith("error: ")]
@@ -132,6 +133,74 @@ class FaultInjection(unittest.TestCase):
         self.assertEqual(job.returncode, 0, job.stderr)
         self.assertEqual(self.contents(), ["step 1 good", "step 2 good"])
 
+    def test_failing_writes_in_every_layout(self):
+        # Layout, I/O mode, failing rank, what its writes do, after how many bytes.
+        cases = [
+            ("shared", "direct", 1, "EIO", 0),
+            ("shared", "direct", 1, "drop", 300_000),
+            ("shared", "direct", 2, "ENOSPC", 100_000),
+            ("shared-chunked", "direct", 1, "drop", 0),
+            ("shared-chunked", "collective", 2, "EIO", 100_000),
+            ("per-rank", "direct", 2, "drop", 300_000),
+            ("per-rank", "independent", 1, "EIO", 200_000),
+            ("per-rank", "direct", 1, "EIO", 0),  # it cannot even lay its file out
+            ("per-node", "collective", 1, "ENOSPC", 100_000),
+            ("groups", "direct", 0, "EIO", 600_000),
+            ("groups", "independent", 2, "drop", 300_000),
+            ("packed", "direct", 1, "drop", 0),
+            ("packed", "collective", 0, "drop", 600_000),
+            ("auto", "direct", 1, "drop", 200_000),
+        ]
+        for layout, io, failing, mode, after in cases:
+            with self.subTest(layout=layout, io=io, failing=failing, mode=mode, after=after):
+                self.expect_failure(
+                    3, io, "",
+                    layout=layout,
+                    LD_PRELOAD=LIBRARY,
+                    SHARDMARK_TEST_FAIL_RANK=failing,
+                    SHARDMARK_TEST_FAIL_MODE=mode,
+                    SHARDMARK_TEST_FAIL_AFTER=after,
+                )  # fmt: skip
+
+    def test_short_writes_are_completed(self):
+        step = 2
+        for layout in ["shared", "shared-chunked", "per-rank", "packed", "auto"]:
+            with self.subTest(layout=layout):
+                job = run_ranks(
+                    2, ["save", self.directory, step, "direct", layout],
+                    LD_PRELOAD=LIBRARY,
+                    SHARDMARK_TEST_FAIL_RANK=1,
+                    SHARDMARK_TEST_FAIL_MODE="short",
+                )  # fmt: skip
+                self.assertIsNotNone(job, "a save under short writes hangs")
+                self.assertEqual(job.returncode, 0, job.stderr)
+                self.load(step, 3, "direct")
+                step += 1
+
+    def test_lost_writes_in_direct_where_the_file_system_shows_no_holes(self):
+        self.expect_failure(
+            3, "direct", "did not reach",
+            LD_PRELOAD=LIBRARY,
+            SHARDMARK_TEST_PLAIN_FILES=1,
+            SHARDMARK_TEST_FAIL_RANK=2,
+            SHARDMARK_TEST_FAIL_MODE="drop",
+            SHARDMARK_TEST_FAIL_AFTER=300_000,
+        )  # fmt: skip
+
+    def test_process_goes_on_after_a_failure_in_direct(self):
+        for layout in ["shared", "per-rank"]:
+            with self.subTest(layout=layout):
+                step = 10 if layout == "shared" else 20
+                job = run_ranks(
+                    2, ["recover", self.directory, step, "direct", layout],
+                    SHARDMARK_TEST_FSIZE_RANK=1,
+                )  # fmt: skip
+                self.assertIsNotNone(job, "the second save hangs")
+                self.assertEqual(job.returncode, 0, job.stderr)
+                self.assertIn(f"step {step + 1} good", self.contents())
+                self.assertNotIn("partial", " ".join(self.contents()))
+                self.load(step + 1, 2, "direct")
+
     def test_file_size_limit_of_one_rank(self):
         self.expect_failure(3, "collective", "RLIMIT_FSIZE", SHARDMARK_TEST_FSIZE_RANK=2)
 
@@ -142,8 +211,9 @@ class FaultInjection(unittest.TestCase):
         step = 2
         for _ in range(3):
             ranks = chance.randint(2, 4)
-            io = chance.choice(["collective", "independent"])
-            pids = self.kill_one_rank(ranks, step, io, chance)
+            io = chance.choice(["collective", "independent", "direct"])
+            layout = chance.choice(LAYOUTS)
+            pids = self.kill_one_rank(ranks, step, io, layout, chance)
             self.assertFalse([pid for pid in pids if is_alive(pid)], "a rank is left")
             found = self.contents()
             self.assertNotIn("BAD", " ".join(found))
@@ -155,12 +225,12 @@ class FaultInjection(unittest.TestCase):
         self.load(1, 3)
         self.load(step - 1, 2)
 
-    def kill_one_rank(self, ranks, step, io, chance):
+    def kill_one_rank(self, ranks, step, io, layout, chance):
         """Kills a rank while saves run; pids of all ranks."""
         files = [self.directory.parent / f"pid-{rank}" for rank in range(ranks)]
         for file in files:
             file.unlink(missing_ok=True)
-        command = [MPIRUN, "-n", str(ranks), PROGRAM, "repeat", str(self.directory), str(step), io]
+        command = [MPIRUN, "-n", str(ranks), PROGRAM, "repeat", str(self.directory), str(step), io, layout]
         job = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )

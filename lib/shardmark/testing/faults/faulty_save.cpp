@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A small program that saves, loads and leaves the way the command does; fault_injection_test.py
 // runs it while writes fail and ranks die.
-//   faulty_save save DIR STEP IO     one checkpoint
-//   faulty_save repeat DIR STEP IO   from STEP on, until killed; pids go to DIR/../pid-RANK
-//   faulty_save load DIR STEP IO     every value is compared
+//   faulty_save save DIR STEP IO [LAYOUT]     one checkpoint
+//   faulty_save repeat DIR STEP IO [LAYOUT]   from STEP on, until killed; pids go to
+//   DIR/../pid-RANK faulty_save recover DIR STEP IO [LAYOUT]  a save that fails, then one of small
+//   tensors that does not faulty_save load DIR STEP IO              every value is compared
 //   faulty_save check DIR            without MPI: "step N good|BAD" and "partial NAME", a line each
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -40,12 +41,17 @@ void add_tensors(FilledState& state, int world_size, bool transposed) {
 void limit_file_size(int rank) {
   const char* chosen = std::getenv("SHARDMARK_TEST_FSIZE_RANK");
   if (chosen != nullptr && fmt::to_string(rank) == chosen) {
-    const struct rlimit limit { 1 << 20, 1 << 20 };
+    const struct rlimit limit { 1 << 20, RLIM_INFINITY };
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
 }
 
-Status save_one(const std::string& directory, std::int64_t step, IoMode io,
+struct Storage {
+  IoMode io = IoMode::independent;
+  FileLayout layout = FileLayout::shared;
+};
+
+Status save_one(const std::string& directory, std::int64_t step, const Storage& storage,
                 const Communicator& comm) {
   FilledState state(comm);
   add_tensors(state, comm.size(), false);
@@ -55,7 +61,9 @@ Status save_one(const std::string& directory, std::int64_t step, IoMode io,
   SaveOptions options;
   options.directory = directory;
   options.step = step;
-  options.storage.io = io;
+  options.storage.io = storage.io;
+  options.storage.layout = storage.layout;
+  options.storage.groups = 2;
   return Status(save(state.state, options, comm));
 }
 
@@ -63,19 +71,24 @@ Status load_one(const std::string& directory, std::int64_t step, IoMode io,
                 const Communicator& comm) {
   FilledState state(comm);
   add_tensors(state, comm.size(), true);
-  SHARDMARK_RETURN_IF_ERROR(load(state.state, {directory, step, ChecksumMode::full, io}, comm));
+  LoadOptions options;
+  options.directory = directory;
+  options.step = step;
+  options.checksum = ChecksumMode::full;
+  options.io = io;
+  SHARDMARK_RETURN_IF_ERROR(load(state.state, options, comm));
   const int wrong = state.count_wrong(static_cast<std::int32_t>(step));
   return comm.agree(
       wrong == 0 ? Status()
                  : Status(Error{ErrorCode::data_loss, fmt::format("{} wrong elements", wrong)}));
 }
 
-Status repeat(const std::string& directory, std::int64_t step, IoMode io,
+Status repeat(const std::string& directory, std::int64_t step, const Storage& storage,
               const Communicator& comm) {
   std::ofstream(fmt::format("{}/../pid-{}", directory, comm.rank())) << ::getpid();
   comm.barrier();
   while (true) {
-    SHARDMARK_RETURN_IF_ERROR(save_one(directory, step++, io, comm));
+    SHARDMARK_RETURN_IF_ERROR(save_one(directory, step++, storage, comm));
   }
 }
 
@@ -106,7 +119,24 @@ int check(const std::string& directory) {
   ::_exit(1);
 }
 
-int run(std::string_view action, const std::string& directory, std::int64_t step, IoMode io) {
+/// After a failure outside HDF5 this process can go on: `step` fails, `step` + 1 is saved once the
+/// limit on file sizes is lifted.
+Status recover(const std::string& directory, std::int64_t step, const Storage& storage,
+               const Communicator& comm) {
+  const Status failed = save_one(directory, step, storage, comm);
+  if (failed) {
+    return Error{ErrorCode::internal, "the save did not fail"};
+  }
+  struct rlimit limit {};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  ::unsetenv("SHARDMARK_TEST_FAIL_RANK");
+  return save_one(directory, step + 1, storage, comm);
+}
+
+int run(std::string_view action, const std::string& directory, std::int64_t step,
+        const Storage& storage) {
   std::signal(SIGXFSZ, SIG_IGN);
   auto environment = MpiEnvironment::make();
   auto comm = Communicator::duplicate(MPI_COMM_WORLD);
@@ -114,9 +144,10 @@ int run(std::string_view action, const std::string& directory, std::int64_t step
     return 3;
   }
   limit_file_size(comm->rank());
-  const Status done = action == "save"     ? save_one(directory, step, io, *comm)
-                      : action == "repeat" ? repeat(directory, step, io, *comm)
-                                           : load_one(directory, step, io, *comm);
+  const Status done = action == "save"      ? save_one(directory, step, storage, *comm)
+                      : action == "repeat"  ? repeat(directory, step, storage, *comm)
+                      : action == "recover" ? recover(directory, step, storage, *comm)
+                                            : load_one(directory, step, storage.io, *comm);
   if (!done) {
     leave(done.error(), comm->rank());
   }
@@ -133,10 +164,13 @@ int main(int argc, char** argv) {
   if (action == "check") {
     return shardmark::testing::check(argv[2]);
   }
-  const auto io = argc == 5 ? shardmark::io_mode_from_name(argv[4]) : std::nullopt;
-  if (!io) {
-    fmt::print(stderr, "usage: faulty_save save|repeat|load DIR STEP IO, or check DIR\n");
+  const auto io = argc >= 5 ? shardmark::io_mode_from_name(argv[4]) : std::nullopt;
+  const auto layout =
+      shardmark::file_layout_from_name(argc == 6 ? std::string_view(argv[5]) : "shared");
+  if (!io || !layout) {
+    fmt::print(stderr,
+               "usage: faulty_save save|repeat|recover|load DIR STEP IO [LAYOUT], or check DIR\n");
     return 2;
   }
-  return shardmark::testing::run(action, argv[2], std::atoll(argv[3]), *io);
+  return shardmark::testing::run(action, argv[2], std::atoll(argv[3]), {*io, *layout});
 }
