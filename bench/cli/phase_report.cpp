@@ -18,6 +18,10 @@ RankSpread spread_of_phase(std::span<const PhaseTimes> by_rank, Phase phase) {
   return spread_of(seconds);
 }
 
+std::int64_t rank_at(std::span<const int> ranks, std::int64_t position) {
+  return ranks.empty() ? position : ranks[static_cast<std::size_t>(position)];
+}
+
 }  // namespace
 
 std::vector<PhaseTimes> gather_phases(const PhaseTimes& own, const Communicator& comm) {
@@ -30,19 +34,21 @@ std::vector<PhaseTimes> gather_phases(const PhaseTimes& own, const Communicator&
 }
 
 nlohmann::ordered_json phases_document(std::span<const PhaseTimes> by_rank,
-                                       std::span<const Phase> phases) {
+                                       std::span<const Phase> phases, std::span<const int> ranks) {
   nlohmann::ordered_json document;
   for (const Phase phase : phases) {
     const RankSpread spread = spread_of_phase(by_rank, phase);
-    document[std::string(phase_name(phase))] = {{"min", spread.min},
-                                                {"mean", spread.mean},
-                                                {"max", spread.max},
-                                                {"slowest_rank", spread.slowest_rank}};
+    document[std::string(phase_name(phase))] = {
+        {"min", spread.min},
+        {"mean", spread.mean},
+        {"max", spread.max},
+        {"slowest_rank", rank_at(ranks, spread.slowest_rank)}};
   }
   return document;
 }
 
-std::string phases_table(std::span<const PhaseTimes> by_rank, std::span<const Phase> phases) {
+std::string phases_table(std::span<const PhaseTimes> by_rank, std::span<const Phase> phases,
+                         std::span<const int> ranks) {
   Table table({{"phase"},
                {"min", Table::Align::right},
                {"mean", Table::Align::right},
@@ -53,7 +59,7 @@ std::string phases_table(std::span<const PhaseTimes> by_rank, std::span<const Ph
     if (spread.max > 0) {
       table.add_row({std::string(phase_name(phase)), format_seconds(spread.min),
                      format_seconds(spread.mean), format_seconds(spread.max),
-                     fmt::format("{}", spread.slowest_rank)});
+                     fmt::format("{}", rank_at(ranks, spread.slowest_rank))});
     }
   }
   return table.text(text_style(stdout));

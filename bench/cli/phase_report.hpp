@@ -15,11 +15,13 @@ namespace shardmark::bench {
 std::vector<PhaseTimes> gather_phases(const PhaseTimes& own, const Communicator& comm);
 
 /// Local. {"hooks": {"min", "mean", "max", "slowest_rank"}, ...} in seconds, for every phase of the
-/// list.
+/// list. `ranks` says whose times they are, if not those of all ranks in order.
 nlohmann::ordered_json phases_document(std::span<const PhaseTimes> by_rank,
-                                       std::span<const Phase> phases);
+                                       std::span<const Phase> phases,
+                                       std::span<const int> ranks = {});
 
 /// Local. The same as an aligned table; phases that took no time are left out.
-std::string phases_table(std::span<const PhaseTimes> by_rank, std::span<const Phase> phases);
+std::string phases_table(std::span<const PhaseTimes> by_rank, std::span<const Phase> phases,
+                         std::span<const int> ranks = {});
 
 }  // namespace shardmark::bench

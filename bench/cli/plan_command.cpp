@@ -14,7 +14,10 @@
 #include "bench/cli/planned_files.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
+#include "bench/harness/memory_usage.hpp"
 #include "shardmark/checkpoint/plan_phase.hpp"
+#include "shardmark/plan/holder_balance.hpp"
+#include "shardmark/plan/known_layouts.hpp"
 #include "shardmark/plan/save_planner.hpp"
 
 namespace shardmark::bench {
@@ -73,11 +76,14 @@ struct PlanSummary {
   std::int64_t deduplicated_bytes = 0;
   PlannedFiles files;
   std::int64_t checksum_bytes = 0;
-  std::uint64_t bytes_gathered = 0;
-  std::uint64_t bytes_scattered = 0;
+  PlanTraffic traffic;  // that a real world of this size would send
+  std::optional<std::int64_t> coordinator_memory_bytes;  // peak, beyond the tensors' descriptions
   std::string planner;
   std::string dedup;
-  std::vector<PhaseTimes> times;  // by played rank; what the coordinator does counts for rank 0
+  double first_s = 0;              // see critical_path_s
+  std::optional<double> cached_s;  // likewise, with planner.cache
+  std::vector<int> played_ranks;   // whose times were taken
+  std::vector<PhaseTimes> times;   // by played rank; what the coordinator does counts for rank 0
 
   double imbalance() const {
     return written.mean > 0 ? static_cast<double>(written.max) / written.mean : 1;
@@ -104,9 +110,14 @@ class StepTimes {
     rank_ = static_cast<std::size_t>(rank);
     current_ = Phase::hooks;
   }
-  std::vector<PhaseTimes> take() {
+  /// Those of the ranks that were played.
+  std::vector<PhaseTimes> take_of(std::span<const int> ranks) {
     charge();
-    return std::move(times_);
+    std::vector<PhaseTimes> times;
+    for (const int rank : ranks) {
+      times.push_back(times_[static_cast<std::size_t>(rank)]);
+    }
+    return times;
   }
 
  private:
@@ -125,33 +136,74 @@ class StepTimes {
   PhaseClock::Clock::time_point since_ = PhaseClock::Clock::now();
 };
 
+/// What a save would wait for on these processors: the slowest rank's own part, then everything
+/// that one process does for all. No network.
+double critical_path_s(std::span<const PhaseTimes> by_rank) {
+  double slowest = 0;
+  double shared = 0;
+  for (const PhaseTimes& times : by_rank) {
+    const double own = times[Phase::hooks] + times[Phase::local_plan];
+    slowest = std::max(slowest, own);
+    shared += times.total_s() - own;
+  }
+  return slowest + shared;
+}
+
+/// The ranks to play. Where each derives its part from layouts alone, a few stand for all.
+std::vector<int> ranks_to_play(const Config& config, const Workload& workload,
+                               std::int64_t world_size) {
+  constexpr std::int64_t sample = 32;
+  const bool alone = planner_kind(config) == PlannerKind::layout &&
+                     has_layout_owners(dedup_policy(config)) &&
+                     KnownLayouts::of(workload.state_dict()).others.empty();
+  std::vector<int> ranks;
+  const std::int64_t count = alone ? std::min(sample, world_size) : world_size;
+  for (std::int64_t i = 0; i < count; ++i) {
+    ranks.push_back(static_cast<int>(count == 1 ? 0 : i * (world_size - 1) / (count - 1)));
+  }
+  return ranks;
+}
+
 Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, RankRange ranks) {
   SHARDMARK_ASSIGN_OR_RETURN(Workload workload,
                              Workload::make(workload_options(config), 0, world_size, Memory::none));
-  LocalPlanExchange exchange(static_cast<int>(world_size));
+  const std::vector<int> played = ranks_to_play(config, std::as_const(workload), world_size);
+  LocalPlanExchange exchange(static_cast<int>(world_size), played);
+  const auto planner = configured_planner(config);
+  const PeakMemoryWatch memory;
   StepTimes times(world_size);
-  std::vector<std::int64_t> held(static_cast<std::size_t>(world_size));
-  const auto planner = make_coordinator_save_planner(dedup_policy(config));
-  SHARDMARK_ASSIGN_OR_RETURN(const SavePlanning planning,
-                             planner->plan(
-                                 [&](int rank) -> Result<const StateDict*> {
-                                   times.pause();
-                                   SHARDMARK_RETURN_IF_ERROR(workload.move_to_rank(rank));
-                                   held[static_cast<std::size_t>(rank)] =
-                                       workload.local_num_bytes();
-                                   times.resume_as(rank);
-                                   return &std::as_const(workload).state_dict();
-                                 },
-                                 exchange, [](int, SavePlan&&) { return Status(); },
-                                 [&](PlanStep step) { times.enter(step); }));
-
+  const auto plan = [&]() {
+    return planner->plan(
+        [&](int rank) -> Result<const StateDict*> {
+          times.pause();
+          SHARDMARK_RETURN_IF_ERROR(workload.move_to_rank(rank));
+          times.resume_as(rank);
+          return &std::as_const(workload).state_dict();
+        },
+        exchange, [](int, SavePlan&&) { return Status(); },
+        [&](PlanStep step) { times.enter(step); });
+  };
+  SHARDMARK_ASSIGN_OR_RETURN(const SavePlanning planning, plan());
+  times.pause();
+  const std::optional<std::int64_t> peak_bytes = memory.peak_bytes();
+  const PlanTraffic traffic = exchange.traffic();
+  planning.global->ensure_statistics();
   const SavePlanStatistics& statistics = planning.global->statistics;
   PlanSummary summary;
   summary.world_size = world_size;
   summary.ranks = ranks;
   summary.planner = config.planner.kind;
   summary.dedup = config.planner.dedup;
-  summary.times = times.take();
+  summary.times = times.take_of(played);
+  summary.first_s = critical_path_s(summary.times);
+  if (config.planner.cache) {
+    times = StepTimes(world_size);
+    times.pause();
+    SHARDMARK_RETURN_IF_ERROR(plan());
+    times.pause();
+    summary.cached_s = critical_path_s(times.take_of(played));
+  }
+  summary.played_ranks = played;
   summary.deduplicated_bytes = statistics.deduplicated_bytes;
   summary.tensors = std::count_if(planning.entries.entries.begin(), planning.entries.entries.end(),
                                   [](const Entry& e) { return e.kind == EntryKind::tensor; });
@@ -166,14 +218,14 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.num_bytes = sum(statistics.rank_bytes);
   summary.items = sum(statistics.rank_items);
   summary.written = spread_of(counted(statistics.rank_bytes));
-  summary.held = spread_of(counted(held));
+  summary.held = spread_of(counted(statistics.rank_held_bytes));
   summary.files =
       plan_files(storage_options(config), planning.entries, planning.global->chunks, world_size);
   summary.checksum_bytes = config.storage.checksum == "none"
                                ? 0
                                : static_cast<std::int64_t>(8 * planning.entries.num_chunks());
-  summary.bytes_gathered = statistics.bytes_gathered;
-  summary.bytes_scattered = statistics.bytes_scattered;
+  summary.traffic = traffic;
+  summary.coordinator_memory_bytes = peak_bytes;
   return summary;
 }
 
@@ -203,11 +255,22 @@ std::string json_text(const PlanSummary& s) {
   document["layout_reasons"] = s.files.reasons;
   document["metadata_bytes"] = s.files.metadata_bytes;
   document["checksum_bytes"] = s.checksum_bytes;
-  document["bytes_gathered"] = s.bytes_gathered;
-  document["bytes_scattered"] = s.bytes_scattered;
+  document["messages"] = s.traffic.messages;
+  document["bytes_gathered"] = s.traffic.bytes_gathered;
+  document["bytes_scattered"] = s.traffic.bytes_scattered + s.traffic.bytes_broadcast;
+  document["coordinator_memory_bytes"] = nullptr;
+  if (s.coordinator_memory_bytes) {
+    document["coordinator_memory_bytes"] = *s.coordinator_memory_bytes;
+  }
   document["planner"] = s.planner;
   document["dedup"] = s.dedup;
-  document["times_s"] = phases_document(s.times, save_phases);
+  document["first_s"] = s.first_s;
+  document["cached_s"] = nullptr;
+  if (s.cached_s) {
+    document["cached_s"] = *s.cached_s;
+  }
+  document["played_ranks"] = s.played_ranks.size();
+  document["times_s"] = phases_document(s.times, save_phases, s.played_ranks);
   return document.dump(2) + "\n";
 }
 
@@ -232,12 +295,17 @@ std::string human_text(const PlanSummary& s, const Config& config) {
       format_count(s.items), format_bytes(s.deduplicated_bytes), spread_text(s.written),
       s.imbalance(), spread_text(s.held), s.files.files, s.files.layout,
       format_bytes(s.files.metadata_bytes), format_bytes(s.checksum_bytes),
-      format_bytes(static_cast<std::int64_t>(s.bytes_gathered)),
-      format_bytes(static_cast<std::int64_t>(s.bytes_scattered)));
+      format_bytes(static_cast<std::int64_t>(s.traffic.bytes_gathered)),
+      format_bytes(
+          static_cast<std::int64_t>(s.traffic.bytes_scattered + s.traffic.bytes_broadcast)));
   for (const auto& [reason, tensors] : s.files.reasons) {
     text += fmt::format("  {} tensors: {}\n", format_count(tensors), reason);
   }
-  return text + "\n" + phases_table(s.times, save_phases);
+  if (s.cached_s) {
+    text += fmt::format("  first plan {}, cached {} ({:.2f} % of it)\n", format_seconds(s.first_s),
+                        format_seconds(*s.cached_s), 100 * *s.cached_s / s.first_s);
+  }
+  return text + "\n" + phases_table(s.times, save_phases, s.played_ranks);
 }
 
 }  // namespace

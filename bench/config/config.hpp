@@ -44,7 +44,7 @@ struct ParallelConfig {
 };
 
 struct PlannerConfig {
-  std::string kind = "coordinator";
+  std::string kind = "layout";     // coordinator, layout
   std::string dedup = "balanced";  // balanced, lowest-rank, dcp, split
   bool cache = false;
 

@@ -25,7 +25,7 @@ strategy = "ddp"
 block_size = 256
 
 [planner]
-kind = "coordinator"
+kind = "layout"
 dedup = "balanced"
 cache = false
 
@@ -224,7 +224,7 @@ TEST_F(ConfigTest, UnknownNamesComeWithTheNearest) {
               AllOf(HasSubstr(":1: unknown key 'inclde', expected model, "),
                     HasSubstr("; did you mean 'include'?")));
   EXPECT_THAT(set_refusal("planner.kind=cordinator"),
-              HasSubstr("expected one of coordinator, tree, layout; did you mean 'coordinator'?"));
+              HasSubstr("expected one of coordinator, layout, tree; did you mean 'coordinator'?"));
   EXPECT_THAT(set_refusal("planner.kind=zzz"), Not(HasSubstr("did you mean")));
   EXPECT_THAT(set_refusal("model.dtype=bfloat61"), HasSubstr("; did you mean 'bfloat16'?"));
   EXPECT_THAT(set_refusal("model.optimizer=adam"), HasSubstr("'adamw'?"));
@@ -249,9 +249,10 @@ TEST_F(ConfigTest, AlignmentIsAutoOrBytes) {
 
 TEST_F(ConfigTest, DesignedButNotBuiltIsUnsupported) {
   const std::vector<std::pair<std::string, std::string>> planned = {
-      {"planner.kind=tree", "coordinator"},     {"planner.kind=layout", "coordinator"},
-      {"planner.cache=true", "false"},          {"storage.backend=posix", "one of hdf5, null"},
-      {"storage.backend=posix-shared", "hdf5"}, {"storage.backend=mpiio", "hdf5"},
+      {"planner.kind=tree", "coordinator"},
+      {"storage.backend=posix", "one of hdf5, null"},
+      {"storage.backend=posix-shared", "hdf5"},
+      {"storage.backend=mpiio", "hdf5"},
       {"storage.async=true", "false"}};
   for (const auto& [set, available] : planned) {
     EXPECT_THAT(set_refusal(set, ErrorCode::unsupported),

@@ -27,6 +27,15 @@ DedupPolicy dedup_policy(const Config& config) {
   return known(dedup_policy_from_name(config.planner.dedup));
 }
 
+PlannerKind planner_kind(const Config& config) {
+  return known(planner_kind_from_name(config.planner.kind));
+}
+
+std::unique_ptr<SavePlanner> configured_planner(const Config& config) {
+  auto planner = make_save_planner(planner_kind(config), dedup_policy(config));
+  return config.planner.cache ? make_cached_save_planner(std::move(planner)) : std::move(planner);
+}
+
 StorageOptions storage_options(const Config& config) {
   StorageOptions options;
   options.backend = known(backend_from_name(config.storage.backend));
@@ -48,7 +57,14 @@ StorageOptions storage_options(const Config& config) {
 
 SaveOptions save_options(const Config& config, const std::string& directory, std::int64_t step,
                          std::uint64_t seed) {
-  return {directory, step, seed, dedup_policy(config), storage_options(config)};
+  SaveOptions options;
+  options.directory = directory;
+  options.step = step;
+  options.seed = seed;
+  options.dedup = dedup_policy(config);
+  options.planner = planner_kind(config);
+  options.storage = storage_options(config);
+  return options;
 }
 
 LoadOptions load_options(const Config& config, const std::string& directory,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,9 @@ namespace shardmark::bench {
 
 WorkloadOptions workload_options(const Config& config);
 DedupPolicy dedup_policy(const Config& config);
+PlannerKind planner_kind(const Config& config);
+/// The planner that the configuration asks for, cached or not; keep it from save to save.
+std::unique_ptr<SavePlanner> configured_planner(const Config& config);
 StorageOptions storage_options(const Config& config);
 SaveOptions save_options(const Config& config, const std::string& directory, std::int64_t step,
                          std::uint64_t seed);

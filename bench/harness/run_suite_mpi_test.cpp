@@ -112,7 +112,7 @@ TEST_F(Suite, MeasuresVerifiesAndKeepsWhatItWasTold) {
   EXPECT_EQ(repetitions.size(), 5U + 4U);  // what does not touch files is not repeated for io
   EXPECT_EQ(repetitions["save/tiny/fsdp/shared-independent" + tail], 2);
   EXPECT_EQ(repetitions["load/tiny/fsdp/shared-collective" + tail], 2);
-  EXPECT_EQ(repetitions["plan/tiny/fsdp/coordinator/world:" + ranks + "/ranks:" + ranks], 2);
+  EXPECT_EQ(repetitions["plan/tiny/fsdp/layout/world:" + ranks + "/ranks:" + ranks], 2);
   EXPECT_EQ(repetitions["hooks/tiny/fsdp/get_tensor_shard/world:" + ranks + "/ranks:" + ranks], 2);
 }
 

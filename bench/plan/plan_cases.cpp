@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <numeric>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "bench/config/lib_options.hpp"
 #include "bench/harness/case_naming.hpp"
+#include "bench/harness/collective_timer.hpp"
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"
 #include "shardmark/checkpoint/plan_phase.hpp"
 #include "shardmark/plan/load_plan.hpp"
@@ -30,20 +32,52 @@ struct Planned {
 };
 
 /// Collective.
-Result<Planned> plan_save(const Config& config, const StateDict& state_dict,
+Result<Planned> plan_save(SavePlanner& planner, const StateDict& state_dict,
                           const SuiteEnvironment& environment, const OnPlanStep& on_step) {
   MpiPlanExchange exchange(environment.comm, &environment.topology);
-  const auto planner = make_coordinator_save_planner(dedup_policy(config));
   Planned planned;
   SHARDMARK_ASSIGN_OR_RETURN(
       planned.planning,
-      planner->plan([&](int) -> Result<const StateDict*> { return &state_dict; }, exchange,
-                    [&](int, SavePlan&& plan) {
-                      planned.own = std::move(plan);
-                      return Status();
-                    },
-                    on_step));
+      planner.plan([&](int) -> Result<const StateDict*> { return &state_dict; }, exchange,
+                   [&](int, SavePlan&& plan) {
+                     planned.own = std::move(plan);
+                     return Status();
+                   },
+                   on_step));
   return planned;
+}
+
+/// Collective. What a message costs between rank 0 and the highest rank.
+struct LinkSpeed {
+  double latency_s = 0;
+  double bytes_per_s = 0;
+};
+
+/// The better half of round trips: a loaded machine only ever adds.
+double round_trip_s(const Communicator& comm, std::size_t num_bytes, int rounds) {
+  constexpr int tag = 7;
+  const int last = comm.size() - 1;
+  const std::vector<std::byte> message(num_bytes);
+  std::vector<double> times;
+  for (int i = 0; i < rounds; ++i) {
+    const double start_s = steady_seconds();
+    if (comm.rank() == 0) {
+      comm.send(message, last, tag);
+      static_cast<void>(comm.recv(last, tag));
+    } else if (comm.rank() == last) {
+      comm.send(comm.recv(0, tag), 0, tag);
+    }
+    times.push_back(steady_seconds() - start_s);
+  }
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 4];
+}
+
+LinkSpeed measure_link(const Communicator& comm) {
+  constexpr std::size_t big = std::size_t{1} << 20;
+  const double latency_s = round_trip_s(comm, 8, 200) / 2;
+  const double big_s = round_trip_s(comm, big, 20) / 2;
+  return {latency_s, static_cast<double>(big) / std::max(big_s - latency_s, 1e-9)};
 }
 
 std::int64_t planned_bytes(const Planned& planned) {
@@ -68,6 +102,14 @@ class SavePlanCase final : public BenchmarkCase {
   SavePlanCase(CaseDescription description, const SweepCase& point, SuiteEnvironment& environment)
       : BenchmarkCase(std::move(description)), config_(point.config), environment_(environment) {}
 
+  Status set_up() override {
+    planner_ = configured_planner(config_);
+    if (environment_.comm.size() > 1) {
+      link_ = measure_link(environment_.comm);
+    }
+    return {};
+  }
+
   Status prepare() override {
     SHARDMARK_ASSIGN_OR_RETURN(workload_, environment_.workloads.get(config_, Memory::none));
     planned_.reset();
@@ -76,7 +118,7 @@ class SavePlanCase final : public BenchmarkCase {
 
   Status operate() override {
     PhaseClock clock(Phase::hooks);
-    auto planned = plan_save(config_, workload_->state_dict(), environment_,
+    auto planned = plan_save(*planner_, workload_->state_dict(), environment_,
                              [&](PlanStep step) { clock.enter(phase_of(step)); });
     times_ = clock.stop();
     SHARDMARK_RETURN_IF_ERROR(planned);
@@ -91,7 +133,8 @@ class SavePlanCase final : public BenchmarkCase {
     measurement.phases = times_;
     measurement.num_bytes = all_bytes;
     measurement.balanced_bytes = own_bytes;
-    if (const auto& global = planned_->planning.global) {
+    if (auto& global = planned_->planning.global) {
+      global->ensure_statistics();
       const SavePlanStatistics& statistics = global->statistics;
       auto& metrics = measurement.metrics;
       metrics["items"] = static_cast<double>(statistics.items);
@@ -99,6 +142,10 @@ class SavePlanCase final : public BenchmarkCase {
       metrics["chunks"] = static_cast<double>(global->chunks.size());
       metrics["wire_bytes"] =
           static_cast<double>(statistics.bytes_gathered + statistics.bytes_scattered);
+    }
+    if (link_) {
+      measurement.metrics["link_latency_s"] = link_->latency_s;
+      measurement.metrics["link_bytes_per_s"] = link_->bytes_per_s;
     }
     SHARDMARK_RETURN_IF_ERROR(
         expect_bytes("the ranks' plans write", all_bytes, workload_->global_num_bytes()));
@@ -111,6 +158,8 @@ class SavePlanCase final : public BenchmarkCase {
   SuiteEnvironment& environment_;
   Workload* workload_ = nullptr;
   std::optional<Planned> planned_;
+  std::optional<LinkSpeed> link_;
+  std::unique_ptr<SavePlanner> planner_;  // kept, so that a cached one finds its plan
   PhaseTimes times_;
 };
 
@@ -122,7 +171,8 @@ class LoadPlanCase final : public BenchmarkCase {
   /// Everybody gets the chunks that a save of this configuration stores, as a manifest would tell.
   Status set_up() override {
     SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(prepare()));
-    SHARDMARK_ASSIGN_OR_RETURN(Planned planned, plan_save(config_, workload_->state_dict(),
+    const auto planner = configured_planner(config_);
+    SHARDMARK_ASSIGN_OR_RETURN(Planned planned, plan_save(*planner, workload_->state_dict(),
                                                           environment_, [](PlanStep) {}));
     ByteWriter writer;
     if (planned.planning.global) {

@@ -51,7 +51,8 @@ class SaveCase final : public BenchmarkCase {
   SaveCase(const SweepCase& point, SuiteEnvironment& environment)
       : BenchmarkCase(describe_io_case("save", point, environment)),
         config_(point.config),
-        environment_(environment) {}
+        environment_(environment),
+        planner_(configured_planner(config_)) {}
 
   Status prepare() override {
     SHARDMARK_ASSIGN_OR_RETURN(workload_, environment_.workloads.get(config_, Memory::allocate));
@@ -62,8 +63,9 @@ class SaveCase final : public BenchmarkCase {
 
   Status operate() override {
     start_s_ = steady_seconds();
-    const SaveOptions options =
+    SaveOptions options =
         save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed);
+    options.kept_planner = planner_.get();
     SHARDMARK_ASSIGN_OR_RETURN(report_, save(workload_->state_dict(), options, environment_.comm));
     return {};
   }
@@ -161,6 +163,7 @@ class SaveCase final : public BenchmarkCase {
 
   Config config_;
   SuiteEnvironment& environment_;
+  std::unique_ptr<SavePlanner> planner_;  // kept, so that a cached one finds its plan
   Workload* workload_ = nullptr;
   CheckpointSteps::Checkpoint checkpoint_;
   double start_s_ = 0;

@@ -34,11 +34,12 @@ class Save {
     report_.write_requests = writer_->counters().write_requests;
     report_.no_collective_cause = writer_->counters().no_collective_cause;
     report_.counters = writer_->counters();
-    if (planning_.global) {
-      report_.statistics = std::move(planning_.global->statistics);
-    }
     report_.phases = clock_.stop();
     report_.events = clock_.events();
+    if (planning_.global) {
+      planning_.global->ensure_statistics();
+      report_.statistics = planning_.global->statistics;
+    }
     report_.returned_s = report_.phases.total_s();
     // The caller of a synchronous save goes on when every rank knows that the step is durable.
     report_.durable_s = report_.returned_s;
@@ -80,7 +81,12 @@ class Save {
 
   Status plan() {
     MpiPlanExchange exchange(comm_);
-    const auto planner = make_coordinator_save_planner(options_.dedup);
+    std::unique_ptr<SavePlanner> own;
+    SavePlanner* planner = options_.kept_planner;
+    if (planner == nullptr) {
+      own = make_save_planner(options_.planner, options_.dedup);
+      planner = own.get();
+    }
     SHARDMARK_ASSIGN_OR_RETURN(
         planning_, planner->plan([this](int) { return &state_dict_; }, exchange,
                                  [this](int, SavePlan&& plan) {
@@ -100,7 +106,7 @@ class Save {
     SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [&]() -> Status {
       manifest_.save_id = make_save_id();
       manifest_.entries = planning_.global->entries;
-      manifest_.chunks = std::move(planning_.global->chunks);
+      manifest_.chunks = planning_.global->chunks;
       if (stores()) {
         SHARDMARK_ASSIGN_OR_RETURN(
             partial_,

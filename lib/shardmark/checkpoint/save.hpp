@@ -10,6 +10,7 @@
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/plan/dedup.hpp"
 #include "shardmark/plan/save_plan.hpp"
+#include "shardmark/plan/save_planner.hpp"
 #include "shardmark/profile/phase_times.hpp"
 #include "shardmark/protocol/state_dict.hpp"
 #include "shardmark/storage/hdf5_state.hpp"
@@ -23,6 +24,8 @@ struct SaveOptions {
   std::int64_t step = 0;   // 0 to 99,999,999
   std::uint64_t seed = 0;  // kept with the checkpoint: which values a verifier expects
   DedupPolicy dedup = DedupPolicy::balanced;
+  PlannerKind planner = PlannerKind::layout;
+  SavePlanner* kept_planner = nullptr;  // used instead if given: a cached one, kept between saves
   StorageOptions storage;
 };
 

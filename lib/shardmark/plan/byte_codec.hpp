@@ -32,6 +32,10 @@ class ByteWriter {
     }
   }
   void text(std::string_view text);
+  /// Bytes that are encoded already.
+  void raw(std::span<const std::byte> bytes) {
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  }
   /// ndim must be known to the reader.
   void dims(const Dims& dims) {
     for (const std::int64_t value : dims) {

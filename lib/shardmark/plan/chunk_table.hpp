@@ -2,35 +2,63 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "shardmark/core/box.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/plan/byte_codec.hpp"
+#include "shardmark/plan/chunk_grid.hpp"
 #include "shardmark/plan/entry_table.hpp"
 
 namespace shardmark {
 
-/// The stored boxes of every entry, by entry and then by offsets. Coordinates stand packed in one
-/// pool (16 bytes a dimension), so that millions of chunks stay small.
+/// The stored boxes of every entry, by entry and then by offsets. An entry's boxes are either
+/// listed, coordinates packed in one pool (16 bytes a dimension) so that millions of chunks stay
+/// small, or follow from its layout, which takes no memory a chunk.
 class ChunkTable {
  public:
   /// Local. The next chunk; entries ascending, offsets ascending inside one.
   void append(const Box& box);
+  /// Local. All chunks of the next entry.
+  void append(std::shared_ptr<const ChunkGrid> grid);
   void reserve(std::uint64_t num_chunks, std::uint64_t num_coordinates);
 
-  std::uint64_t size() const noexcept { return starts_.size(); }
-  /// The box of chunk `index` of an entry of `ndim` dimensions.
+  std::uint64_t size() const noexcept { return size_; }
+  /// The box of chunk `index` (among all) of an entry of `ndim` dimensions.
   Box box(std::uint64_t index, int ndim) const noexcept;
+  /// The arithmetic behind an entry's chunks, or null if they are listed.
+  const ChunkGrid* grid_of(const Entry& entry) const noexcept;
+  std::shared_ptr<const ChunkGrid> shared_grid_of(const Entry& entry) const noexcept;
+  bool has_grids() const noexcept { return has_grids_; }
 
  private:
+  /// Consecutive chunks of one kind.
+  struct Segment {
+    std::uint64_t first = 0;   // among all
+    std::uint64_t listed = 0;  // into starts_
+    std::shared_ptr<const ChunkGrid> grid;
+  };
+  const Segment& segment_of(std::uint64_t index) const noexcept;
+
+  std::vector<Segment> segments_;
   std::vector<std::uint64_t> starts_;      // into coordinates_
   std::vector<std::int64_t> coordinates_;  // offsets, then sizes, of one chunk after another
+  std::uint64_t size_ = 0;
+  bool has_grids_ = false;
 };
 
-/// Local. At most 9 bytes a coordinate, 1 to 5 for extents below 2^35.
+/// Local. A kind, 0 where every chunk is listed: offsets and sizes, at most 9 bytes a coordinate, 1
+/// to 5 for extents below 2^35. Kind 1 begins with the distinct layouts and says for each entry
+/// which is its own, or that its chunks are listed.
 void encode(const ChunkTable& chunks, const EntryTable& entries, ByteWriter& out);
-/// Local. Errors: data_loss for chunks out of order, empty or out of their tensor's bounds.
+/// Local. Errors: data_loss for chunks out of order, empty or out of their tensor's bounds, and for
+/// layouts that do not fit their entry.
 Result<ChunkTable> decode_chunk_table(ByteReader& in, const EntryTable& entries);
+
+/// Local. Mesh and placements of a layout; sizes and dtype stand with its entry.
+void encode_layout(const TensorLayout& layout, ByteWriter& out);
+/// Local. Fails `in` for what cannot be a layout of a tensor of `sizes`.
+TensorLayout decode_layout(ByteReader& in);
 
 }  // namespace shardmark

@@ -38,6 +38,7 @@ struct GlobalPlanBuilder::State {
   int world_size = 0;
   std::uint64_t items = 0;
   std::vector<std::uint32_t> rank_items;
+  std::vector<std::int64_t> rank_held_bytes;
   std::uint64_t bytes_gathered = 0;
   std::deque<KnownEntry> entries;  // stable, so that names can be viewed
   std::unordered_map<std::string_view, std::uint32_t> entry_of_name;
@@ -63,6 +64,7 @@ struct GlobalPlanBuilder::State {
 GlobalPlanBuilder::GlobalPlanBuilder(int world_size) : state_(std::make_unique<State>()) {
   state_->world_size = world_size;
   state_->rank_items.assign(static_cast<std::size_t>(world_size), 0);
+  state_->rank_held_bytes.assign(static_cast<std::size_t>(world_size), 0);
 }
 GlobalPlanBuilder::~GlobalPlanBuilder() = default;
 
@@ -145,6 +147,7 @@ Status GlobalPlanBuilder::add(int rank, std::span<const std::byte> encoded_local
   }
   s.bytes_gathered += encoded_local_plan.size();
   std::uint32_t num_items = 0;
+  std::int64_t& held_bytes = s.rank_held_bytes[static_cast<std::size_t>(rank)];
   for (std::size_t position = 0; position < plan->entries.size(); ++position) {
     const auto& entry = plan->entries[position];
     SHARDMARK_ASSIGN_OR_RETURN(const std::uint32_t id, s.resolve_entry(rank, entry, position));
@@ -156,6 +159,7 @@ Status GlobalPlanBuilder::add(int rank, std::span<const std::byte> encoded_local
       }
       SHARDMARK_RETURN_IF_ERROR(s.resolve_box(rank, id, plan->boxes[at], at));
       ++num_items;
+      held_bytes += plan->boxes[at].num_elements() * element_size(entry.dtype);
     }
   }
   s.items += num_items;
@@ -237,6 +241,7 @@ class GlobalPlanBuilder::Assembly {
   Assembly(State& state, DedupPolicy policy) : s_(state), policy_(policy) {
     plan_.statistics.items = s_.items;
     plan_.statistics.rank_items = std::move(s_.rank_items);
+    plan_.statistics.rank_held_bytes = std::move(s_.rank_held_bytes);
     plan_.statistics.bytes_gathered = s_.bytes_gathered;
     input_.world_size = s_.world_size;
     input_.chunk_bytes.reserve(s_.chunks.size());

@@ -56,22 +56,27 @@ bool is_object(const LocalSavePlan::PlanEntry& entry, std::span<const Box> boxes
 
 }  // namespace
 
+Status append_write_items(const StateDictEntry& entry, std::vector<WriteItem>& items) {
+  if (entry.tensor == nullptr) {
+    WriteItem item;
+    item.index.fqn = entry.fqn;
+    item.type = WriteItemType::byte_io;
+    item.byte_io_size = static_cast<std::int64_t>(entry.object.size());
+    items.push_back(item);
+    return {};
+  }
+  auto made = entry.tensor->create_write_items(entry.fqn);
+  if (!made) {
+    return Error{made.error().code, fmt::format("'{}': {}", entry.fqn, made.error().message)};
+  }
+  items.insert(items.end(), made->begin(), made->end());
+  return {};
+}
+
 Status collect_write_items(const StateDict& state_dict, std::vector<WriteItem>& items) {
   items.clear();
   for (const StateDictEntry& entry : state_dict.entries()) {
-    if (entry.tensor == nullptr) {
-      WriteItem item;
-      item.index.fqn = entry.fqn;
-      item.type = WriteItemType::byte_io;
-      item.byte_io_size = static_cast<std::int64_t>(entry.object.size());
-      items.push_back(item);
-      continue;
-    }
-    auto made = entry.tensor->create_write_items(entry.fqn);
-    if (!made) {
-      return Error{made.error().code, fmt::format("'{}': {}", entry.fqn, made.error().message)};
-    }
-    items.insert(items.end(), made->begin(), made->end());
+    SHARDMARK_RETURN_IF_ERROR(append_write_items(entry, items));
   }
   return {};
 }

@@ -33,8 +33,10 @@ struct LocalSavePlan {
   }
 };
 
-/// Local. Calls create_write_items of every entry; `items` is cleared and refilled, its memory
-/// kept. An object gives one byte_io item. Errors: the hook's, naming the fqn.
+/// Local. Calls create_write_items. An object gives one byte_io item. Errors: the hook's, naming
+/// the fqn.
+Status append_write_items(const StateDictEntry& entry, std::vector<WriteItem>& items);
+/// Local. Those of every entry; `items` is cleared and refilled, its memory kept.
 Status collect_write_items(const StateDict& state_dict, std::vector<WriteItem>& items);
 
 /// Empty boxes are never written. DCP's rule for owners counts them, so a plan may name them.

@@ -10,13 +10,19 @@
 
 namespace shardmark {
 
-/// Finds the chunks of one entry that a box meets. Chunks are sorted along the dimension that most
-/// of them cut; a query looks only at those whose start lies within reach of the box: O(log n +
-/// candidates) instead of O(n).
+/// Finds the chunks of one entry that a box meets. A layout answers by arithmetic; listed chunks
+/// are sorted along the dimension that most of them cut; a query looks only at those whose start
+/// lies within reach of the box: O(log n + candidates) instead of O(n).
 class OverlapSearch {
  public:
   OverlapSearch(const ChunkTable& chunks, const Entry& entry)
-      : chunks_(chunks), first_(entry.first_chunk), ndim_(entry.sizes.ndim()) {
+      : chunks_(chunks),
+        grid_(chunks.grid_of(entry)),
+        first_(entry.first_chunk),
+        ndim_(entry.sizes.ndim()) {
+    if (grid_ != nullptr) {
+      return;
+    }
     starts_.resize(entry.num_chunks);
     const auto cut_by = [&](int d) {
       std::size_t cut = 0;
@@ -45,6 +51,13 @@ class OverlapSearch {
   /// Local. Calls `take(chunk number among all, the chunk's box, the common part)`.
   template <typename Take>
   void for_each_overlap(const Box& box, const Take& take) const {
+    if (grid_ != nullptr) {
+      grid_->for_each_overlap(box,
+                              [&](std::uint64_t ordinal, const Box& stored, const Box& common) {
+                                take(first_ + ordinal, stored, common);
+                              });
+      return;
+    }
     auto at = starts_.begin();
     std::int64_t end = 1;
     if (ndim_ > 0) {
@@ -64,6 +77,7 @@ class OverlapSearch {
 
  private:
   const ChunkTable& chunks_;
+  const ChunkGrid* grid_;
   std::uint64_t first_;
   int ndim_;
   int dim_ = 0;

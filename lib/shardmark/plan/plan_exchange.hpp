@@ -59,8 +59,11 @@ struct PlanTraffic {
 class LocalPlanExchange final : public PlanExchange {
  public:
   explicit LocalPlanExchange(int world_size, int ranks_per_node = 8);
+  /// Plays a sample of the world, rank 0 among it, ascending: enough where ranks do the same
+  /// whatever the others say.
+  LocalPlanExchange(int world_size, std::vector<int> played_ranks, int ranks_per_node = 8);
 
-  int world_size() const noexcept override { return static_cast<int>(ranks_.size()); }
+  int world_size() const noexcept override { return world_size_; }
   std::span<const int> played_ranks() const noexcept override { return ranks_; }
   bool is_root() const noexcept override { return true; }
   int node_of(int rank) const override { return rank / ranks_per_node_; }
@@ -74,6 +77,7 @@ class LocalPlanExchange final : public PlanExchange {
   const PlanTraffic& traffic() const noexcept { return traffic_; }
 
  private:
+  int world_size_;
   std::vector<int> ranks_;
   int ranks_per_node_;
   PlanTraffic traffic_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "shardmark/core/box.hpp"
 #include "shardmark/plan/byte_codec.hpp"
 #include "shardmark/plan/chunk_table.hpp"
+#include "shardmark/plan/dedup.hpp"
 #include "shardmark/plan/entry_table.hpp"
 
 namespace shardmark {
@@ -33,13 +35,14 @@ Result<SavePlan> decode_save_plan(std::span<const std::byte> bytes, const EntryT
 
 /// How the stored bytes spread over ranks. An imbalance of 1 is perfect.
 struct SavePlanStatistics {
-  std::uint64_t items = 0;                // write items of all ranks before de-duplication
-  std::int64_t num_bytes = 0;             // stored bytes, objects included
-  std::int64_t deduplicated_bytes = 0;    // what replicas would add
-  std::vector<std::int64_t> rank_bytes;   // what each rank writes
-  std::vector<std::uint32_t> rank_items;  // what each rank could write
-  std::uint64_t bytes_gathered = 0;       // local plans on the wire
-  std::uint64_t bytes_scattered = 0;      // assigned plans and the entry table's copies
+  std::uint64_t items = 0;                    // write items of all ranks before de-duplication
+  std::int64_t num_bytes = 0;                 // stored bytes, objects included
+  std::int64_t deduplicated_bytes = 0;        // what replicas would add
+  std::vector<std::int64_t> rank_bytes;       // what each rank writes
+  std::vector<std::uint32_t> rank_items;      // what each rank could write
+  std::vector<std::int64_t> rank_held_bytes;  // of those items
+  std::uint64_t bytes_gathered = 0;           // local plans on the wire
+  std::uint64_t bytes_scattered = 0;          // assigned plans and the entry table's copies
 };
 
 /// What the coordinator keeps of a plan.
@@ -55,8 +58,22 @@ struct GlobalSavePlan {
   std::vector<std::uint64_t> chunks_of_rank;
   std::vector<std::uint64_t> first_of_rank;
 
-  /// Local. The plan of one rank.
+  // After planning by layouts, `owners`, `chunks_of_rank`, `first_of_rank` and the statistics are
+  // not there until somebody asks: no rank needs them to save.
+  std::optional<DedupPolicy> layout_policy;  // none: everything above is there
+  std::int64_t world_size = 0;
+  std::vector<std::pair<std::uint64_t, std::int32_t>> listed_owners;  // of chunks without a layout
+
+  /// Local. Fills in what an earlier call has not. O(chunks).
+  void ensure_owners();
+  /// Local. Likewise for the statistics. O(ranks times distinct layouts), no chunk is visited.
+  void ensure_statistics();
+
+  /// Local. The plan of one rank; owners must be there.
   SavePlan plan_of(int rank) const;
+
+ private:
+  bool has_statistics_ = false;
 };
 
 }  // namespace shardmark

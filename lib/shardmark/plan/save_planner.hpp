@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "shardmark/plan/dedup.hpp"
 #include "shardmark/plan/plan_exchange.hpp"
@@ -27,8 +28,9 @@ using TakeSavePlan = std::function<Status(int rank, SavePlan&& plan)>;
 /// What every process knows after planning.
 struct SavePlanning {
   EntryTable entries;
-  std::optional<GlobalSavePlan>
-      global;  // on the coordinator; its `entries` is moved to the one above
+  // On the coordinator, else null. Shared with a planner that keeps it for the next save: what it
+  // fills in on demand stays filled in.
+  std::shared_ptr<GlobalSavePlan> global;
 };
 
 /// Decides which rank writes which chunk. Free of MPI and of files; virtual because the
@@ -44,5 +46,23 @@ class SavePlanner {
 
 /// DCP's way: gather local plans on the coordinator, de-duplicate, validate, scatter.
 std::unique_ptr<SavePlanner> make_coordinator_save_planner(DedupPolicy policy);
+
+/// No gather: ranks agree on a digest of all layouts in one all-reduce, then each derives its own
+/// writes and the metadata by arithmetic, in O(tensors) whatever the world size. Entries without a
+/// layout, and objects that differ between ranks, are gathered as the coordinator does; with the
+/// policies dcp and split, which look at all chunks at once, everything is.
+std::unique_ptr<SavePlanner> make_layout_save_planner(DedupPolicy policy);
+
+/// Wraps any planner: an unchanged state dict gets the plan of an earlier save after one small
+/// all-reduce. Keyed by content (key paths, dtypes, shapes, chunks, meshes, placements, world
+/// size), so a changed one never gets a stale plan and two in alternation do not mix. The object
+/// must live from save to save, with the same exchange's ranks.
+std::unique_ptr<SavePlanner> make_cached_save_planner(std::unique_ptr<SavePlanner> inner);
+
+enum class PlannerKind : std::uint8_t { coordinator, layout };
+
+std::optional<PlannerKind> planner_kind_from_name(std::string_view name) noexcept;
+std::string_view planner_kind_name(PlannerKind kind) noexcept;
+std::unique_ptr<SavePlanner> make_save_planner(PlannerKind kind, DedupPolicy policy);
 
 }  // namespace shardmark

@@ -12,7 +12,6 @@ namespace shardmark {
 namespace {
 
 constexpr std::uint64_t magic = 0x544E414D4B524D53ULL;  // "SMRKMANT"
-constexpr std::uint64_t chunk_table_tag = 0;            // 1 is kept for layouts
 
 void encode_locations(const Manifest& manifest, ByteWriter& out) {
   // An address is written in full, so that a manifest's length does not depend on where data lies.
@@ -96,7 +95,6 @@ std::vector<std::byte> encode(const Manifest& manifest) {
   }
   encode(manifest.entries, out);
   encode_locations(manifest, out);
-  out.varint(chunk_table_tag);
   encode(manifest.chunks, manifest.entries, out);
   out.fixed64(xxh3(out.bytes()));
   return std::move(out).take();
@@ -136,9 +134,6 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
   SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
   SHARDMARK_ASSIGN_OR_RETURN(manifest.entries, decode_entry_table(in));
   decode_locations(in, manifest);
-  if (in.varint() != chunk_table_tag) {
-    in.fail("unknown kind of chunk table");
-  }
   SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
   SHARDMARK_ASSIGN_OR_RETURN(manifest.chunks, decode_chunk_table(in, manifest.entries));
   check_chunk_sizes(in, manifest);
@@ -222,6 +217,9 @@ Status check_locations(const Manifest& manifest, std::span<const std::int64_t> f
     }
   }
   if (manifest.checksums_address >= 0) {
+    if (manifest.entries.num_chunks() > static_cast<std::uint64_t>(file_sizes[0]) / 8) {
+      return Error{ErrorCode::data_loss, "manifest: more checksums than their file holds"};
+    }
     SHARDMARK_RETURN_IF_ERROR(add(0, manifest.checksums_address,
                                   static_cast<std::int64_t>(manifest.entries.num_chunks() * 8),
                                   "checksums"));

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "shardmark/plan/save_planner.hpp"
+#include "shardmark/protocol/write_item.hpp"
+
+namespace shardmark {
+
+/// The part that lists boxes: local plans go to the coordinator, one global plan comes out, each
+/// rank gets its own. All of a state dict for the coordinator planner; for others, the entries of
+/// which no layout is known.
+class EnumeratedPlanning {
+ public:
+  /// Appends the write items of a rank's entries that take part. Called once for each played rank.
+  using Collect = std::function<Status(const StateDict&, std::vector<WriteItem>&)>;
+  /// Collective, between gathering and deciding; for checks that need every rank to have been seen.
+  using AfterGather = std::function<Status()>;
+
+  EnumeratedPlanning(DedupPolicy policy, Collect collect, AfterGather after_gather = {})
+      : policy_(policy), collect_(std::move(collect)), after_gather_(std::move(after_gather)) {}
+
+  /// Collective over the exchange. Errors: the same one on every process.
+  Result<SavePlanning> plan(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
+                            const TakeSavePlan& take, const OnPlanStep& on_step);
+
+ private:
+  Result<PlanExchange::Bytes> make_message(const StateDictOfRank& state_dict_of, int rank,
+                                           const OnPlanStep& on_step);
+  static Status share_entries(SavePlanning& planning, PlanExchange& exchange);
+  static Status share_plans(SavePlanning& planning, PlanExchange& exchange,
+                            const TakeSavePlan& take);
+
+  DedupPolicy policy_;
+  Collect collect_;
+  AfterGather after_gather_;
+  std::vector<WriteItem> items_;
+};
+
+}  // namespace shardmark
