@@ -252,6 +252,69 @@ TEST(Checkpoint, RanksThatDisagreeEndWithOneMessage) {
   EXPECT_TRUE(committed_steps(directory.path() + "/checkpoints")->empty());
 }
 
+TEST(Checkpoint, EveryPlannerNamesWhatLayoutsDisagreeOn) {
+  if (world().size() == 1) {
+    return;
+  }
+  const bool last = world().rank() == world().size() - 1;
+  const Dims line = {world().size()};
+  struct Odd {
+    const char* fqn;
+    Dims sizes;
+    Dtype dtype;
+    Placement placement;
+    const char* usual_value;
+    const char* odd_value;
+  };
+  const Odd odds[] = {
+      {"w", {8, 6}, Dtype::int32, Placement::shard(0), "tensor [8, 4]", "tensor [8, 6]"},
+      {"w", {8, 4}, Dtype::float32, Placement::shard(0), "int32 tensor", "float32 tensor"},
+      {"w", {8, 4}, Dtype::int32, Placement::shard(1), "S(0)", "S(1)"},
+      {"v", {8, 4}, Dtype::int32, Placement::shard(0), "no such tensor", "tensor [8, 4]"}};
+  for (const PlannerKind planner : {PlannerKind::coordinator, PlannerKind::layout}) {
+    for (const Odd& odd : odds) {
+      SCOPED_TRACE(fmt::format("{} {} {}", planner_kind_name(planner), odd.fqn, odd.odd_value));
+      const TemporaryDirectory directory(world());
+      FilledState saved(world());
+      saved.add(last ? odd.fqn : "w", last ? odd.sizes : Dims{8, 4},
+                {last ? odd.placement : Placement::shard(0)}, line,
+                last ? odd.dtype : Dtype::int32);
+      SaveOptions options = options_for(directory, 1, IoMode::independent);
+      options.planner = planner;
+      const auto report = save(saved.state, options, world());
+      ASSERT_FALSE(report);
+      EXPECT_EQ(report.error().code, ErrorCode::invalid_argument);
+      EXPECT_EQ(report.error().rank, 0);
+      EXPECT_THAT(report.error().message,
+                  ::testing::AllOf(HasSubstr("ranks disagree on '"), HasSubstr(odd.usual_value),
+                                   HasSubstr(odd.odd_value),
+                                   HasSubstr(fmt::format("rank {} has", world().size() - 1))));
+      EXPECT_TRUE(committed_steps(directory.path() + "/checkpoints")->empty());
+    }
+  }
+}
+
+TEST(Checkpoint, EveryPlannersCheckpointLoads) {
+  for (const PlannerKind planner : {PlannerKind::coordinator, PlannerKind::layout}) {
+    const TemporaryDirectory directory(world());
+    FilledState saved(world());
+    add_rows(saved);
+    saved.fill(3);
+    SaveOptions options = options_for(directory, 1, IoMode::independent);
+    options.planner = planner;
+    const auto report = save(saved.state, options, world());
+    ASSERT_TRUE(report) << report.error().message;
+    FilledState loaded(world());
+    add_rows(loaded);
+    LoadOptions load_options;
+    load_options.directory = options.directory;
+    load_options.checksum = ChecksumMode::full;
+    const auto read = load(loaded.state, load_options, world());
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(loaded.count_wrong(3), 0);
+  }
+}
+
 TEST(Checkpoint, NullBackEndStoresNothing) {
   const TemporaryDirectory directory(world());
   FilledState saved(world());

@@ -107,6 +107,11 @@ class Save {
       manifest_.save_id = make_save_id();
       manifest_.entries = planning_.global->entries;
       manifest_.chunks = planning_.global->chunks;
+      // One file of whole tensors needs no owners; all else asks whose file a chunk lies in.
+      const bool hdf5_or_null = options_.storage.backend == Backend::hdf5 || !stores();
+      if (options_.storage.layout != FileLayout::shared || !hdf5_or_null) {
+        planning_.global->ensure_owners();
+      }
       if (stores()) {
         SHARDMARK_ASSIGN_OR_RETURN(
             partial_,
