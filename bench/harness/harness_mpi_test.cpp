@@ -332,7 +332,11 @@ TEST(SameOnAllRanks, NamesTheFirstWordThatDiffersAndItsRank) {
   EXPECT_EQ(changed.error().rank, last);
   EXPECT_EQ(changed.error().code, ErrorCode::invalid_argument);
   const std::vector<std::string> more = {"a", "b"};
-  EXPECT_FALSE(same_on_all_ranks("words", odd ? more : std::vector<std::string>{"a"}, world()));
+  const Status longer =
+      same_on_all_ranks("words", odd ? more : std::vector<std::string>{"a"}, world());
+  ASSERT_FALSE(longer);
+  EXPECT_EQ(longer.error().message,
+            "ranks were started with different words: 'b' here, nothing more on rank 0");
 }
 
 TEST(CollectiveTimer, IsTheSlowestRanksTimeOnEveryRank) {

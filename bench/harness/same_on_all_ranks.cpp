@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <sstream>
 
 namespace shardmark::bench {
 namespace {
@@ -12,10 +13,17 @@ namespace {
 // Between words, which may hold any other byte.
 constexpr char separator = '\0';
 
-std::string word_at(std::string_view text, std::size_t at) {
-  const std::size_t before = at == 0 ? std::string_view::npos : text.rfind(separator, at - 1);
-  const std::size_t start = before == std::string_view::npos ? 0 : before + 1;
-  return std::string(text.substr(start, text.find(separator, start) - start));
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, separator);) {
+    words.push_back(word);
+  }
+  return words;
+}
+
+std::string word_at(const std::vector<std::string>& words, std::size_t at) {
+  return at < words.size() ? fmt::format("'{}'", words[at]) : "nothing more";
 }
 
 }  // namespace
@@ -27,12 +35,13 @@ Status same_on_all_ranks(std::string_view what, const std::vector<std::string>& 
   comm.broadcast(theirs);
   Status status;
   if (mine != theirs) {
-    const auto [here, there] =
-        std::mismatch(mine.begin(), mine.end(), theirs.begin(), theirs.end());
+    const std::vector<std::string> root_words = split(theirs);
+    const auto first =
+        std::mismatch(words.begin(), words.end(), root_words.begin(), root_words.end()).first;
+    const auto at = static_cast<std::size_t>(first - words.begin());
     status = Error{ErrorCode::invalid_argument,
-                   fmt::format("ranks were started with different {}: '{}' here, '{}' on rank 0",
-                               what, word_at(mine, static_cast<std::size_t>(here - mine.begin())),
-                               word_at(theirs, static_cast<std::size_t>(there - theirs.begin())))};
+                   fmt::format("ranks were started with different {}: {} here, {} on rank 0", what,
+                               word_at(words, at), word_at(root_words, at))};
   }
   return comm.agree(std::move(status));
 }
