@@ -21,6 +21,8 @@ CONFIG = """[model]
 name = "llama3-8b"
 scale = 0.0005
 optimizer = "adamw"
+[parallel]
+strategy = "fsdp"
 """
 # What one rank is told otherwise than the others, and whether its directory says so.
 DISAGREEMENTS = [
