@@ -18,7 +18,7 @@ namespace {
 
 /// Ranks of one side; 0 in the configuration means all.
 int world_of(std::int64_t ranks, const Communicator& comm) {
-  return ranks == 0 ? comm.size() : static_cast<int>(std::min<std::int64_t>(ranks, comm.size()));
+  return ranks == 0 ? comm.size() : static_cast<int>(ranks);
 }
 
 std::string saved_strategy(const Config& config) {

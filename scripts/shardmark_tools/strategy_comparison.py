@@ -24,9 +24,9 @@ COLUMNS = (
 )
 # What a user waits for, in the order of the sentences.
 CRITERIA = (
-    ("durable_s", "saves durably"),
-    ("cold_load_s", "loads cold"),
-    ("reshard_worst_s", "is loaded as another at worst"),
+    ("durable_s", "save durably"),
+    ("cold_load_s", "load cold"),
+    ("reshard_worst_s", "be loaded as another strategy, in the worst case"),
 )
 
 
@@ -191,7 +191,7 @@ def leaders(rows, key):
 def advice(rows):
     sentences = []
     votes = collections.Counter()
-    for key, does in CRITERIA:
+    for key, act in CRITERIA:
         first, timed = leaders(rows, key)
         if len(timed) < 2:
             continue
@@ -199,12 +199,12 @@ def advice(rows):
         votes.update(names)
         if len(first) > 1:
             listed = ", ".join(f"{r['strategy']} {time_text(r[key])}" for r in first)
-            sentences.append(f"No clear difference in what {does} fastest: {listed}; the intervals overlap.")
+            sentences.append(f"No clear difference in the time to {act}: {listed}; the intervals overlap.")
             continue
         best, next_best = timed[0], timed[1]
         saved = 1 - best[key]["median"] / next_best[key]["median"]
         sentences.append(
-            f"{best['strategy']} {does} fastest: {time_text(best[key])}, {saved:.0%} less than "
+            f"{best['strategy']} is the fastest to {act}: {time_text(best[key])}, {saved:.0%} less than "
             f"{next_best['strategy']} with {time_text(next_best[key])}."
         )
     most = max(votes.values(), default=0)

@@ -61,12 +61,12 @@ class StrategyComparison(unittest.TestCase):
 
     def test_advice_names_a_leader_only_where_intervals_part(self):
         clear = comparison.compare(*documents([8, 9, 10], [1, 2, 3]))["advice"]
-        self.assertIn("fast saves durably fastest", clear[0])
+        self.assertIn("fast is the fastest to save durably", clear[0])
         self.assertIn("78% less than slow", clear[0])
-        self.assertIn("No clear difference in what loads cold fastest", clear[1])
+        self.assertIn("No clear difference in the time to load cold", clear[1])
         self.assertIn("Choose fast: ", clear[-1])
         level = comparison.compare(*documents([1, 2, 10], [1, 2, 3]))["advice"]
-        self.assertIn("No clear difference in what saves durably fastest", level[0])
+        self.assertIn("No clear difference in the time to save durably", level[0])
         self.assertIn("No clear difference between slow, fast", level[-1])
 
     def test_interval_of_the_median(self):
