@@ -93,6 +93,7 @@ Status give_up(BareFile& bare, const Status& why) {
 Status move_through_hdf5(const CeilingTransfer& transfer) {
   const bool saves = transfer.kind.saves;
   transfer.clock.enter(saves ? Phase::write : Phase::read);
+  const Hdf5Lock lock;
   SHARDMARK_RETURN_IF_ERROR(transfer.comm.agree(prepare_hdf5()));
   auto opened = open_bare(transfer);
   if (const Status agreed = transfer.comm.agree(Status(opened)); !agreed) {

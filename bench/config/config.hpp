@@ -52,7 +52,7 @@ struct PlannerConfig {
 };
 
 struct StorageConfig {
-  std::string backend = "hdf5";  // hdf5, null
+  std::string backend = "hdf5";  // hdf5, posix, posix-shared, mpiio, null
   std::string directory = "checkpoints";
   std::string layout = "auto";    // auto, shared, ..., groups:M
   std::string io = "direct";      // collective, independent, direct
@@ -86,6 +86,7 @@ struct RunConfig {
   std::int64_t warmup = 1;
   bool cold_read = true;
   std::string verify = "full";  // full, sample, none
+  bool interference = false;    // steps of a workload beside every asynchronous save
   std::int64_t keep = 0;        // checkpoints left behind
 
   friend bool operator==(const RunConfig&, const RunConfig&) = default;

@@ -61,6 +61,7 @@ repetitions = 9
 warmup = 1
 cold_read = true
 verify = "full"
+interference = false
 keep = 0
 )";
 
@@ -119,6 +120,7 @@ repetitions = 3
 warmup = 0
 cold_read = false
 verify = "sample"
+interference = true
 keep = 2
 )";
 
@@ -154,7 +156,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}}};
   expected.load = {"full", "read", false, 0};
   expected.reshard = {"fsdp", 3, 2};
-  expected.run = {8, {"save"}, 3, 0, false, "sample", 2};
+  expected.run = {8, {"save"}, 3, 0, false, "sample", true, 2};
   EXPECT_EQ(*config, expected) << config_text(*config);
 }
 
@@ -249,11 +251,7 @@ TEST_F(ConfigTest, AlignmentIsAutoOrBytes) {
 
 TEST_F(ConfigTest, DesignedButNotBuiltIsUnsupported) {
   const std::vector<std::pair<std::string, std::string>> planned = {
-      {"planner.kind=tree", "coordinator"},
-      {"storage.backend=posix", "one of hdf5, null"},
-      {"storage.backend=posix-shared", "hdf5"},
-      {"storage.backend=mpiio", "hdf5"},
-      {"storage.async=true", "false"}};
+      {"planner.kind=tree", "coordinator"}};
   for (const auto& [set, available] : planned) {
     EXPECT_THAT(set_refusal(set, ErrorCode::unsupported),
                 AllOf(HasSubstr("--set " + set + ": "),

@@ -73,6 +73,7 @@ LoadOptions load_options(const Config& config, const std::string& directory,
   options.directory = directory;
   options.step = step;
   options.checksum = known(checksum_mode_from_name(config.load.checksum));
+  options.backend = known(backend_from_name(config.storage.backend));
   options.io = known(io_mode_from_name(config.storage.io));
   options.replicas = config.load.replicas == "broadcast" ? Replicas::broadcast : Replicas::read;
   options.strict = config.load.strict;

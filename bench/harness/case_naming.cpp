@@ -82,8 +82,11 @@ void add_real_world(CaseDescription& description, const SuiteEnvironment& enviro
 CaseDescription describe_io_case(std::string_view family, const SweepCase& point,
                                  const SuiteEnvironment& environment) {
   const StorageConfig& storage = point.config.storage;
-  const bool discards = storage.backend == "null";
-  const std::string variant = discards ? "null" : fmt::format("{}-{}", storage.layout, storage.io);
+  std::string variant = storage.backend == "hdf5" ? fmt::format("{}-{}", storage.layout, storage.io)
+                                                  : storage.backend;
+  if (storage.async && family == "save") {
+    variant += "-async";
+  }
   CaseDescription description = describe(family, variant, point, environment);
   add_real_world(description, environment);
   description.ceiling_group = ceiling_group(point);

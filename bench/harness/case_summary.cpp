@@ -114,6 +114,8 @@ void add_counts(CaseSummary& summary, const SamplePointers& good) {
   summary.requests = saves ? first.write_requests : first.read_requests;
   summary.bytes_moved = saves ? first.bytes_written : first.bytes_read;
   summary.inventory = first.inventory;
+  summary.why = first.why;
+  summary.metrics = first.metrics;
   if (first.below) {
     summary.bytes_below = saves ? first.below->write_bytes : first.below->read_bytes;
   }

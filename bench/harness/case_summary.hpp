@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,6 +53,8 @@ struct CaseSummary {
   std::optional<std::int64_t> bytes_moved;
   std::optional<std::int64_t> bytes_below;  // by the kernel's count
   std::optional<DiskInventory> inventory;
+  std::vector<IoExplanation> why;
+  std::map<std::string, double> metrics;
 };
 
 /// Local. Median (mean of the two middle ones), minimum and maximum; nullopt of nothing.

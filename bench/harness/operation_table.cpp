@@ -64,6 +64,44 @@ std::string cold_text(const CaseSummary& summary) {
                      summary.repetitions == 1 ? "" : "s", fraction);
 }
 
+double metric(const CaseSummary& summary, const std::string& key) {
+  const auto found = summary.metrics.find(key);
+  return found == summary.metrics.end() ? 0 : found->second;
+}
+
+std::string why_text(const CaseSummary& summary) {
+  std::string text;
+  for (const IoExplanation& each : summary.why) {
+    text += fmt::format("why: {}: {}. Mends it: {}\n", short_name(summary), each.text, each.knob);
+  }
+  return text;
+}
+
+/// Hash rates, which only the back end null measures by themselves.
+std::string hash_text(const CaseSummary& summary) {
+  std::string text;
+  for (const std::string kind : {"contiguous", "strided"}) {
+    const double seconds = metric(summary, "hashed_" + kind + "_s");
+    if (seconds > 0) {
+      text += fmt::format("hashing: {}: {} boxes at {:.2f} GB/s a rank\n", short_name(summary),
+                          kind, metric(summary, "hashed_" + kind + "_bytes") / seconds / 1e9);
+    }
+  }
+  return text;
+}
+
+std::string interference_text(const CaseSummary& summary) {
+  const double alone_s = metric(summary, "step_alone_s");
+  const double during_s = metric(summary, "step_during_save_s");
+  if (alone_s <= 0 || during_s <= 0) {
+    return "";
+  }
+  return fmt::format(
+      "interference: {}: {:.1f} steps/s alone, {:.1f} during the save: {:.2f} times "
+      "as slow\n",
+      short_name(summary), 1 / alone_s, 1 / during_s, during_s / alone_s);
+}
+
 }  // namespace
 
 std::string operation_table(std::span<const CaseSummary> summaries, const TextStyle& style) {
@@ -91,7 +129,8 @@ std::string operation_table(std::span<const CaseSummary> summaries, const TextSt
                    bytes_text(summary.bytes_moved), bytes_text(summary.bytes_below),
                    inventory ? fmt::format("{}", inventory->files) : "",
                    inventory ? format_bytes(inventory->padding_bytes) : ""});
-    lines += cold_text(summary) + below_text(summary);
+    lines += cold_text(summary) + below_text(summary) + why_text(summary) + hash_text(summary) +
+             interference_text(summary);
   }
   if (!any) {
     return "";

@@ -27,6 +27,7 @@ void gather_times(Sample& sample, const Measurement& measurement, const Collecti
     const double max = comm.all_reduce(value.value_or(0), MPI_MAX);
     return value ? std::optional(max / passes) : std::nullopt;
   };
+  sample.overlapped_s = slowest(measurement.overlapped_s);
   sample.returned_s = slowest(measurement.returned_s);
   sample.durable_s = slowest(measurement.durable_s);
   sample.time_s = time.max_s / passes;
@@ -122,6 +123,7 @@ Sample gather_sample(const Measurement& measurement, const CollectiveTime& time,
   Sample sample;
   sample.visible_s = measurement.visible_s;
   sample.visible_from = measurement.visible_from;
+  sample.why = measurement.why;
   sample.phase_list.assign(measurement.phase_list.begin(), measurement.phase_list.end());
   sample.num_bytes = measurement.num_bytes;
   sample.verify_bytes_read = measurement.verify_bytes_read;

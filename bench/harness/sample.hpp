@@ -10,6 +10,7 @@
 
 #include "bench/harness/cache_state.hpp"
 #include "bench/harness/collective_timer.hpp"
+#include "bench/harness/io_explanation.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/profile/phase_times.hpp"
@@ -56,7 +57,9 @@ struct Measurement {
   std::optional<bool> verified;
   std::optional<double> visible_s;  // rank 0's
   std::string visible_from;
-  std::vector<PhaseEvent> events;  // when the phases were, on this rank's clock
+  std::vector<PhaseEvent> events;      // when the phases were, on this rank's clock
+  std::vector<IoExplanation> why;      // what made it slow; rank 0
+  std::optional<double> overlapped_s;  // of this rank; the largest of all ranks for the sample
 };
 
 /// What the kernel counts for this process.
@@ -82,6 +85,8 @@ struct Sample {
   std::optional<double> durable_s;
   std::optional<double> visible_s;
   std::string visible_from;
+  std::optional<double> overlapped_s;
+  std::vector<IoExplanation> why;
   std::vector<Phase> phase_list;
   std::vector<double> total_s;                           // by rank
   std::vector<PhaseTimes> phases;                        // by rank

@@ -87,6 +87,14 @@ Json io_modes_json(std::span<const IoModeRecord> records) {
   return list;
 }
 
+Json why_json(std::span<const IoExplanation> explanations) {
+  Json list = Json::array();
+  for (const IoExplanation& each : explanations) {
+    list.push_back({{"cause", each.cause}, {"text", each.text}, {"knob", each.knob}});
+  }
+  return list;
+}
+
 Json error_json(const std::optional<Error>& error) {
   if (!error) {
     return nullptr;
@@ -136,7 +144,8 @@ Json sample_json(const RunContext& context, const CaseDescription& of, const Sam
                {"returned_s", or_null(sample.returned_s)},
                {"durable_s", or_null(sample.durable_s)},
                {"visible_s", or_null(sample.visible_s)},
-               {"visible_from", text_or_null(sample.visible_from)}};
+               {"visible_from", text_or_null(sample.visible_from)},
+               {"overlapped_s", or_null(sample.overlapped_s)}};
   add_phases(json, sample);
   const std::vector<double> work = shared_work(sample);
   json["per_node"] = {
@@ -151,6 +160,7 @@ Json sample_json(const RunContext& context, const CaseDescription& of, const Sam
   json["cold"] = cold_json(sample.cold);
   json["io_modes"] = io_modes_json(sample.io_modes);
   json["o_direct_actual"] = or_null(sample.o_direct_actual);
+  json["why"] = why_json(sample.why);
   json["metrics"] = Json(sample.metrics);
   json["verified"] = or_null(sample.verified);
   json["error"] = error_json(sample.error);

@@ -12,6 +12,9 @@
 #include "bench/harness/case_naming.hpp"
 #include "bench/harness/collective_timer.hpp"
 #include "bench/harness/visibility.hpp"
+#include "bench/save/interference.hpp"
+#include "bench/save/io_facts.hpp"
+#include "shardmark/checkpoint/async_save.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
@@ -19,32 +22,8 @@
 namespace shardmark::bench {
 namespace {
 
-// H5D_mpio_no_collective_cause_t, bit by bit.
-constexpr std::array<std::string_view, 7> no_collective_causes = {
-    "set to independent",
-    "datatype conversion",
-    "data transforms",
-    "MPI optimised types disabled",
-    "not simple or scalar dataspaces",
-    "not contiguous or chunked dataset",
-    "parallel filtered writes disabled"};
-
-std::string cause_text(std::int64_t bits) {
-  std::string text;
-  for (std::size_t bit = 0; bit < no_collective_causes.size(); ++bit) {
-    if ((bits >> bit & 1) != 0) {
-      text += (text.empty() ? "" : ", ") + std::string(no_collective_causes[bit]);
-    }
-  }
-  return text.empty() ? fmt::format("HDF5 cause {:#x}", bits) : text;
-}
-
-IoModeRecord io_mode_record(const std::string& requested, std::int64_t no_collective_cause) {
-  if (requested == "collective" && no_collective_cause != 0) {
-    return {requested, "independent", cause_text(no_collective_cause), {}};
-  }
-  return {requested, requested, "", {}};
-}
+// How long the steps run by themselves before each save.
+constexpr double seconds_alone = 0.3;
 
 class SaveCase final : public BenchmarkCase {
  public:
@@ -54,10 +33,22 @@ class SaveCase final : public BenchmarkCase {
         environment_(environment),
         planner_(configured_planner(config_)) {}
 
+  Status set_up() override {
+    if (config_.storage.async) {
+      SHARDMARK_ASSIGN_OR_RETURN(
+          saver_, AsyncSaver::make({config_.storage.staging_bytes}, environment_.comm));
+      steps_.emplace(environment_.comm);
+    }
+    return {};
+  }
+
   Status prepare() override {
     SHARDMARK_ASSIGN_OR_RETURN(workload_, environment_.workloads.get(config_, Memory::allocate));
     checkpoint_ = environment_.checkpoints.next(config_.storage.directory);
     workload_->fill(checkpoint_.seed);
+    if (saver_ && config_.run.interference) {
+      alone_ = steps_->run_for(seconds_alone);
+    }
     return {};
   }
 
@@ -66,17 +57,37 @@ class SaveCase final : public BenchmarkCase {
     SaveOptions options =
         save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed);
     options.kept_planner = planner_.get();
-    SHARDMARK_ASSIGN_OR_RETURN(report_, save(workload_->state_dict(), options, environment_.comm));
+    if (!saver_) {
+      SHARDMARK_ASSIGN_OR_RETURN(report_,
+                                 save(workload_->state_dict(), options, environment_.comm));
+      return {};
+    }
+    SHARDMARK_ASSIGN_OR_RETURN(started_, saver_->start(workload_->state_dict(), options));
+    if (config_.run.interference) {
+      during_ = steps_->run_until([&] { return !saver_->busy(); });
+    }
+    SHARDMARK_ASSIGN_OR_RETURN(std::optional<SaveReport> report, saver_->finish());
+    report_ = std::move(*report);
+    return {};
+  }
+
+  Status tear_down() override {
+    if (saver_) {
+      saver_->close();
+      saver_.reset();
+    }
     return {};
   }
 
   Status check(Measurement& measurement) override {
+    if (!report_.path.empty()) {
+      environment_.checkpoints.committed(checkpoint_);
+    }
     describe_result(measurement);
     const Status counted = check_bytes();
     if (report_.path.empty()) {
       return counted;  // the null back end keeps nothing
     }
-    environment_.checkpoints.committed(checkpoint_);
     SHARDMARK_ASSIGN_OR_RETURN(const Visibility visibility,
                                observe(checkpoint_.directory, checkpoint_.step, start_s_,
                                        environment_.topology, environment_.comm));
@@ -103,6 +114,7 @@ class SaveCase final : public BenchmarkCase {
     measurement.metrics["metadata_bytes"] = static_cast<double>(inventory.metadata_bytes);
     measurement.metrics["checksum_bytes"] = static_cast<double>(inventory.checksum_bytes);
     add_counters(measurement);
+    add_async(measurement);
     if (report_.statistics) {
       const SavePlanStatistics& plan = *report_.statistics;
       measurement.metrics["items"] = static_cast<double>(plan.items);
@@ -111,9 +123,74 @@ class SaveCase final : public BenchmarkCase {
     if (!report_.path.empty()) {
       measurement.inventory =
           DiskInventory{inventory.files, inventory.num_bytes, inventory.padding_bytes};
-      std::array<std::int64_t, 1> cause = {report_.no_collective_cause};
-      environment_.comm.all_reduce(std::span<std::int64_t>(cause), MPI_BOR);
-      measurement.io_modes = {io_mode_record(config_.storage.io, cause[0])};
+      explain_io(measurement);
+    } else {
+      add_hashing(measurement);
+    }
+  }
+
+  /// How the transfers were done, and what made them slow.
+  void explain_io(Measurement& measurement) const {
+    IoFacts facts;
+    facts.backend = config_.storage.backend;
+    facts.requested = config_.storage.io;
+    facts.broken = gather_broken(report_, environment_.comm);
+    if (facts.backend == "hdf5") {
+      measurement.io_modes = io_mode_records(facts.requested, report_, facts.broken);
+    }
+    facts.metadata_calls = environment_.comm.all_reduce(report_.metadata_calls, MPI_SUM);
+    const double metadata_s = report_.phases[Phase::create] + report_.phases[Phase::commit];
+    facts.metadata_share = environment_.comm.all_reduce(metadata_s, MPI_MAX) /
+                           environment_.comm.all_reduce(report_.durable_s, MPI_MAX);
+    if (!environment_.comm.is_root()) {
+      return;
+    }
+    const auto stored = inspect_checkpoint(checkpoint_.directory, checkpoint_.step);
+    if (!stored) {
+      return;  // verification says what is wrong with it
+    }
+    count_pieces(stored->manifest, facts);
+    measurement.why = explain(facts);
+    auto& metrics = measurement.metrics;
+    metrics["hdf5_metadata_calls"] = static_cast<double>(facts.metadata_calls);
+    metrics["shares"] = static_cast<double>(facts.shares);
+    metrics["misaligned_shares"] = static_cast<double>(facts.misaligned_shares);
+    metrics["pieces"] = static_cast<double>(facts.pieces);
+    metrics["pieces_below_stripe"] = static_cast<double>(facts.small_pieces);
+    metrics["stripe_bytes"] = static_cast<double>(facts.stripe_bytes);
+  }
+
+  /// What hashing alone costs, with nothing written beside it.
+  void add_hashing(Measurement& measurement) const {
+    const auto add = [&](const std::string& kind, const HashCounters& own) {
+      const std::int64_t num_bytes = environment_.comm.all_reduce(own.num_bytes, MPI_SUM);
+      const double seconds = environment_.comm.all_reduce(own.seconds, MPI_SUM);
+      if (num_bytes > 0) {
+        measurement.metrics["hashed_" + kind + "_bytes"] = static_cast<double>(num_bytes);
+        measurement.metrics["hashed_" + kind + "_s"] = seconds;  // of all ranks, one after another
+      }
+    };
+    add("contiguous", report_.counters.hashed_contiguous);
+    add("strided", report_.counters.hashed_strided);
+  }
+
+  /// What the caller of an asynchronous save waited for, on the slowest rank, and what its steps
+  /// took.
+  void add_async(Measurement& measurement) const {
+    if (!saver_) {
+      return;
+    }
+    const auto of_all = [&](std::int64_t own) {
+      return static_cast<double>(environment_.comm.all_reduce(own, MPI_SUM));
+    };
+    auto& metrics = measurement.metrics;
+    metrics["waited_s"] = environment_.comm.all_reduce(started_.waited_s, MPI_MAX);
+    metrics["pool_bytes_staged"] = of_all(started_.staged_bytes);
+    metrics["bytes_written_before_return"] = of_all(started_.written_bytes);
+    if (config_.run.interference) {
+      metrics["step_alone_s"] = alone_.step_s();
+      metrics["step_during_save_s"] = during_.step_s();
+      metrics["steps_during_save"] = static_cast<double>(during_.steps);
     }
   }
 
@@ -124,6 +201,7 @@ class SaveCase final : public BenchmarkCase {
                                         counters.misaligned_requests, counters.small_requests};
     environment_.comm.all_reduce(std::span<std::int64_t>(sums), MPI_SUM);
     measurement.metrics["bytes_staged"] = static_cast<double>(sums[0]);
+    measurement.overlapped_s = counters.overlapped_s;
     measurement.metrics["overlapped_s"] =
         environment_.comm.all_reduce(counters.overlapped_s, MPI_MAX);
     if (config_.storage.io == "direct" && !report_.path.empty()) {
@@ -167,6 +245,11 @@ class SaveCase final : public BenchmarkCase {
   Workload* workload_ = nullptr;
   CheckpointSteps::Checkpoint checkpoint_;
   double start_s_ = 0;
+  std::unique_ptr<AsyncSaver> saver_;  // with storage.async
+  std::optional<InterferenceWorkload> steps_;
+  AsyncStart started_;
+  StepTimes alone_;
+  StepTimes during_;
   SaveReport report_;
 };
 

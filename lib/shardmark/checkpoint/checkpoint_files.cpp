@@ -37,7 +37,7 @@ Status read_manifest(OpenCheckpoint& checkpoint) {
   if (record.manifest_bytes > size || record.manifest_address > size - record.manifest_bytes) {
     return damaged(checkpoint.directory, "the manifest lies outside the entry file");
   }
-  const std::string path = checkpoint.directory + "/" + entry_file_name;
+  const std::string path = checkpoint.directory + "/" + checkpoint.record.files.front().name;
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
   checkpoint.manifest_bytes.resize(static_cast<std::size_t>(record.manifest_bytes));
   SHARDMARK_RETURN_IF_ERROR(
@@ -73,7 +73,7 @@ Result<OpenCheckpoint> open_checkpoint(const std::string& directory,
   SHARDMARK_ASSIGN_OR_RETURN(checkpoint.record, parse_commit_record(text, commit));
   SHARDMARK_RETURN_IF_ERROR(check_file_sizes(checkpoint));
   SHARDMARK_RETURN_IF_ERROR(read_manifest(checkpoint));
-  const std::string entry_file = checkpoint.directory + "/" + entry_file_name;
+  const std::string entry_file = checkpoint.directory + "/" + checkpoint.record.files.front().name;
   SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t hash,
                              structure_hash(entry_file, checkpoint.manifest));
   if (hash != checkpoint.record.structure_hash) {
@@ -89,7 +89,7 @@ Result<std::vector<std::uint64_t>> read_checksums(const std::string& step_direct
   if (manifest.checksums_address < 0) {
     return checksums;
   }
-  const std::string path = step_directory + "/" + entry_file_name;
+  const std::string path = step_directory + "/" + manifest.files.front();
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
   checksums.resize(manifest.entries.num_chunks());
   SHARDMARK_RETURN_IF_ERROR(read_at(file, path, std::as_writable_bytes(std::span(checksums)),

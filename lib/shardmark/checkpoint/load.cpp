@@ -50,9 +50,10 @@ class Load {
     clock_.enter(Phase::read);
     const bool hashes =
         options_.checksum != ChecksumMode::none && !checksums_.empty() && !broadcast_;
-    const auto reader = make_storage_reader({options_.io, options_.o_direct, options_.threads,
-                                             options_.sieve_gap, hashes, options_.hints},
-                                            comm_);
+    const auto reader =
+        make_storage_reader({backend(), options_.io, options_.o_direct, options_.threads,
+                             options_.sieve_gap, hashes, options_.hints},
+                            comm_);
     SHARDMARK_RETURN_IF_ERROR(reader->read(directory_, manifest_, own_reads(tasks)));
     if (broadcast_) {
       broadcast_->distribute(tasks);
@@ -101,6 +102,15 @@ class Load {
   }
 
  private:
+  /// What reads the files: raw ones never HDF5, HDF5's whatever was asked for.
+  Backend backend() const {
+    const bool raw = manifest_.files.front() == raw_entry_file_name;
+    if (options_.backend == Backend::null || (raw && options_.backend == Backend::hdf5)) {
+      return raw ? Backend::posix_shared : Backend::hdf5;
+    }
+    return options_.backend;
+  }
+
   Status agree(const Status& local) {
     const ScopedPhase wait(clock_, Phase::wait);
     return comm_.agree(local);

@@ -27,6 +27,7 @@ struct LoadOptions {
   std::string directory;
   std::optional<std::int64_t> step;  // newest committed by default
   ChecksumMode checksum = ChecksumMode::read;
+  Backend backend = Backend::hdf5;  // how to read; raw files are never read through HDF5
   IoMode io = IoMode::independent;
   Replicas replicas = Replicas::read;
   bool strict = true;    // a wanted entry that the checkpoint does not have is an error

@@ -5,6 +5,7 @@
 
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"
 #include "shardmark/checkpoint/plan_phase.hpp"
+#include "shardmark/checkpoint/save_protocol.hpp"
 #include "shardmark/plan/save_planner.hpp"
 #include "shardmark/storage/checkpoint_directory.hpp"
 #include "shardmark/storage/storage_writer.hpp"
@@ -14,26 +15,75 @@ namespace shardmark {
 namespace {
 
 /// One save on one rank, from the first check to the report.
-class Save {
+class Save final : public SaveProtocol {
  public:
-  Save(const StateDict& state_dict, const SaveOptions& options, const Communicator& comm)
-      : state_dict_(state_dict),
-        options_(options),
+  Save(const SaveOptions& options, const Communicator& comm)
+      : options_(options),
         comm_(comm),
         writer_(make_storage_writer(options.storage, comm, clock_)) {}
 
-  Result<SaveReport> run() {
-    const Status done = protocol();
-    if (!done) {
-      abandon();
-      return done.error();
+  Status begin(const StateDict& state_dict) override {
+    state_dict_ = &state_dict;
+    if (stores()) {
+      // Before anything costs time: a step that exists, a directory that cannot be.
+      SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [this]() -> Status {
+        SHARDMARK_RETURN_IF_ERROR(make_checkpoint_root(options_.directory));
+        return check_step_is_new(options_.directory, options_.step);
+      }));
     }
+    SHARDMARK_RETURN_IF_ERROR(plan());
+    SHARDMARK_RETURN_IF_ERROR(create());
+    clock_.enter(Phase::write);
+    return comm_.agree(resolve_all());
+  }
+
+  std::span<WriteTask> tasks() override { return tasks_; }
+
+  Status write_first(std::size_t count) override {
+    if (comm_.all_reduce(static_cast<std::int64_t>(count), MPI_MAX) == 0) {
+      return {};
+    }
+    clock_.enter(Phase::write);
+    num_written_ = count;
+    return writer_->write_part(std::span(tasks_).first(count));
+  }
+
+  Status complete() override {
+    clock_.enter(Phase::write);
+    SHARDMARK_RETURN_IF_ERROR(writer_->write(std::span(tasks_).subspan(num_written_)));
+    clock_.enter(Phase::flush);
+    SHARDMARK_RETURN_IF_ERROR(writer_->flush());
+    SHARDMARK_RETURN_IF_ERROR(commit());
+    share_outcome();
+    return {};
+  }
+
+  /// After an agreed failure: rank 0 removes what is there, and nobody leaves before it is gone.
+  void abandon() override {
+    if (partial_) {
+      partial_->abandon();
+    }
+    // Rank 0 works in HDF5 alone at both ends of a save.
+    if (comm_.all_reduce(std::int64_t{hdf5_unusable()}, MPI_MAX) != 0) {
+      mark_hdf5_unusable();
+    }
+  }
+
+  void enter(Phase phase) override { clock_.enter(phase); }
+
+  SaveReport report() override {
     report_.step = options_.step;
     report_.layout = manifest_.layout;
     report_.bytes_written = writer_->counters().bytes_written;
     report_.write_requests = writer_->counters().write_requests;
     report_.no_collective_cause = writer_->counters().no_collective_cause;
     report_.counters = writer_->counters();
+    report_.metadata_calls = hdf5_metadata_calls() - calls_before_;
+    if (options_.storage.io == IoMode::collective) {
+      for (const Entry& entry : planning_.entries.entries) {
+        report_.fqns.push_back(entry.fqn);
+      }
+    }
     report_.phases = clock_.stop();
     report_.events = clock_.events();
     if (planning_.global) {
@@ -48,24 +98,6 @@ class Save {
 
  private:
   bool stores() const noexcept { return options_.storage.backend != Backend::null; }
-
-  Status protocol() {
-    if (stores()) {
-      // Before anything costs time: a step that exists, a directory that cannot be.
-      SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [this]() -> Status {
-        SHARDMARK_RETURN_IF_ERROR(make_checkpoint_root(options_.directory));
-        return check_step_is_new(options_.directory, options_.step);
-      }));
-    }
-    SHARDMARK_RETURN_IF_ERROR(plan());
-    SHARDMARK_RETURN_IF_ERROR(create());
-    SHARDMARK_RETURN_IF_ERROR(write());
-    clock_.enter(Phase::flush);
-    SHARDMARK_RETURN_IF_ERROR(writer_->flush());
-    SHARDMARK_RETURN_IF_ERROR(commit());
-    share_outcome();
-    return {};
-  }
 
   /// Runs `action` on rank 0 in `phase`; its status everywhere.
   template <typename Action>
@@ -88,7 +120,7 @@ class Save {
       planner = own.get();
     }
     SHARDMARK_ASSIGN_OR_RETURN(
-        planning_, planner->plan([this](int) { return &state_dict_; }, exchange,
+        planning_, planner->plan([this](int) { return state_dict_; }, exchange,
                                  [this](int, SavePlan&& plan) {
                                    plan_ = std::move(plan);
                                    return Status();
@@ -126,8 +158,7 @@ class Save {
                             planning_.global ? &*planning_.global : nullptr, &manifest_});
   }
 
-  Status write() {
-    clock_.enter(Phase::write);
+  Status resolve_all() {
     tasks_.reserve(plan_.writes.size());
     Status resolved;
     for (const PlannedWrite& planned : plan_.writes) {
@@ -138,14 +169,13 @@ class Save {
       }
       tasks_.push_back({&planned, *elements});
     }
-    SHARDMARK_RETURN_IF_ERROR(comm_.agree(resolved));
-    return writer_->write(tasks_);
+    return resolved;
   }
 
   /// The elements behind a planned write: the third hook, narrowed to the part that is written.
   Result<ConstTensorView> resolve(const PlannedWrite& planned) const {
     const Entry& entry = planning_.entries.entries[planned.entry];
-    const StateDictEntry* found = state_dict_.find(entry.fqn);
+    const StateDictEntry* found = state_dict_->find(entry.fqn);
     if (found == nullptr) {
       return Error{ErrorCode::internal,
                    "planned entry '" + entry.fqn + "' is not in the state dict"};
@@ -176,7 +206,7 @@ class Save {
       if (!stores()) {
         return {};
       }
-      const std::string entry_file = partial_->path() + "/" + entry_file_name;
+      const std::string entry_file = partial_->path() + "/" + manifest_.files.front();
       CommitRecord record{manifest_.save_id,
                           manifest_.step,
                           {},
@@ -227,25 +257,16 @@ class Save {
     comm_.broadcast(report_.path);
   }
 
-  /// After an agreed failure: rank 0 removes what is there, and nobody leaves before it is gone.
-  void abandon() {
-    if (partial_) {
-      partial_->abandon();
-    }
-    // Rank 0 works in HDF5 alone at both ends of a save.
-    if (comm_.all_reduce(std::int64_t{hdf5_unusable()}, MPI_MAX) != 0) {
-      mark_hdf5_unusable();
-    }
-  }
-
-  const StateDict& state_dict_;
-  const SaveOptions& options_;
+  const StateDict* state_dict_ = nullptr;  // in begin() only
+  SaveOptions options_;
   const Communicator& comm_;
   PhaseClock clock_{Phase::create};
   std::unique_ptr<StorageWriter> writer_;
   SavePlanning planning_;
   SavePlan plan_;
   std::vector<WriteTask> tasks_;
+  std::size_t num_written_ = 0;  // of them
+  std::int64_t calls_before_ = hdf5_metadata_calls();
   Manifest manifest_;
   std::optional<PartialCheckpoint> partial_;  // rank 0
   SaveReport report_;
@@ -253,9 +274,23 @@ class Save {
 
 }  // namespace
 
+std::unique_ptr<SaveProtocol> make_save_protocol(const SaveOptions& options,
+                                                 const Communicator& comm) {
+  return std::make_unique<Save>(options, comm);
+}
+
 Result<SaveReport> save(const StateDict& state_dict, const SaveOptions& options,
                         const Communicator& comm) {
-  return Save(state_dict, options, comm).run();
+  Save save(options, comm);
+  Status done = save.begin(state_dict);
+  if (done) {
+    done = save.complete();
+  }
+  if (!done) {
+    save.abandon();
+    return done.error();
+  }
+  return save.report();
 }
 
 }  // namespace shardmark

@@ -51,9 +51,11 @@ struct SaveReport {
   std::int64_t bytes_written = 0;   // elements and checksums, by this rank
   std::int64_t write_requests = 0;  // HDF5 transfers of this rank
   std::uint32_t no_collective_cause =
-      0;                   // HDF5's bits, or-ed; 0 where every collective transfer was one
-  WriteCounters counters;  // of this rank
-  Inventory inventory;     // the same on all ranks
+      0;                            // HDF5's bits, or-ed; 0 where every collective transfer was one
+  WriteCounters counters;           // of this rank
+  std::vector<std::string> fqns;    // of the entries, in I/O mode collective
+  std::int64_t metadata_calls = 0;  // into HDF5, by this rank
+  Inventory inventory;              // the same on all ranks
   std::optional<SavePlanStatistics> statistics;  // rank 0 only
 };
 

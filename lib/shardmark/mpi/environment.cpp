@@ -12,7 +12,7 @@ namespace shardmark {
 Result<MpiEnvironment> MpiEnvironment::make() {
   int provided = 0;
   SHARDMARK_RETURN_IF_ERROR(mpi_call(
-      MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread"));
+      MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread"));
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   return MpiEnvironment();
 }

@@ -8,7 +8,8 @@ namespace shardmark {
 /// MPI from make() to finalize(). One a process.
 class MpiEnvironment {
  public:
-  /// Collective. Starts MPI with thread level FUNNELED and errors returned instead of fatal.
+  /// Collective. Starts MPI for any number of threads (MULTIPLE) and errors returned instead of
+  /// fatal.
   static Result<MpiEnvironment> make();
 
   MpiEnvironment(MpiEnvironment&& other) noexcept;

@@ -107,7 +107,8 @@ Result<CommitRecord> parse_commit_record(const std::string& text, const std::str
   if (!in.ok() || !in.at_end() || to_text(record) != text) {
     return damaged("damaged: its checksum does not match");
   }
-  if (record.files.empty() || record.files.front().name != entry_file_name) {
+  if (record.files.empty() || (record.files.front().name != entry_file_name &&
+                               record.files.front().name != raw_entry_file_name)) {
     return damaged("names no entry file");
   }
   for (const CommitRecord::File& file : record.files) {

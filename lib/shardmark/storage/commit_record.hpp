@@ -35,6 +35,8 @@ struct CommitRecord {
 
 inline constexpr const char* commit_file_name = "COMMIT";
 inline constexpr const char* entry_file_name = "checkpoint.h5";
+/// The entry file of back ends without HDF5.
+inline constexpr const char* raw_entry_file_name = "checkpoint.raw";
 
 std::string to_text(const CommitRecord& record);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace shardmark {
@@ -8,6 +9,10 @@ namespace shardmark {
 /// Local. True after a write inside HDF5 failed in this process: closing its files could hang, so
 /// they stay open for ever, further HDF5 work is refused, and the process must leave by _exit.
 bool hdf5_unusable() noexcept;
+
+/// Local. Calls into HDF5 so far that were not transfers of elements: creating, opening, closing,
+/// describing files and what is in them.
+std::int64_t hdf5_metadata_calls() noexcept;
 
 /// Local. "1.10.8", of the library that is loaded.
 std::string hdf5_library_version();

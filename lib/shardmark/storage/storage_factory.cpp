@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/storage/hdf5/hdf5_reader.hpp"
 #include "shardmark/storage/hdf5/hdf5_writer.hpp"
+#include "shardmark/storage/mpiio/mpiio_reader.hpp"
+#include "shardmark/storage/mpiio/mpiio_writer.hpp"
 #include "shardmark/storage/null/null_writer.hpp"
 #include "shardmark/storage/posix/direct_reader.hpp"
 #include "shardmark/storage/posix/direct_writer.hpp"
@@ -14,7 +16,10 @@ std::unique_ptr<StorageWriter> make_storage_writer(const StorageOptions& options
   if (options.backend == Backend::null) {
     return std::make_unique<NullWriter>(options.checksum, clock);
   }
-  if (options.io == IoMode::direct) {
+  if (options.backend == Backend::mpiio) {
+    return std::make_unique<MpiioWriter>(options, comm, clock);
+  }
+  if (options.io == IoMode::direct || options.backend != Backend::hdf5) {
     return std::make_unique<DirectWriter>(options, comm, clock);
   }
   return std::make_unique<Hdf5Writer>(options, comm, clock);
@@ -22,7 +27,10 @@ std::unique_ptr<StorageWriter> make_storage_writer(const StorageOptions& options
 
 std::unique_ptr<StorageReader> make_storage_reader(const ReadOptions& options,
                                                    const Communicator& comm) {
-  if (options.io == IoMode::direct) {
+  if (options.backend == Backend::mpiio) {
+    return std::make_unique<MpiioReader>(options, comm);
+  }
+  if (options.io == IoMode::direct || options.backend != Backend::hdf5) {
     return std::make_unique<DirectReader>(options, comm);
   }
   return std::make_unique<Hdf5Reader>(options, comm);

@@ -6,7 +6,8 @@
 namespace shardmark {
 namespace {
 
-constexpr std::array<std::string_view, 2> backends = {"hdf5", "null"};
+constexpr std::array<std::string_view, 5> backends = {"hdf5", "null", "posix", "posix-shared",
+                                                      "mpiio"};
 constexpr std::array<std::string_view, 7> layouts = {
     "shared", "shared-chunked", "per-rank", "per-node", "groups", "packed", "auto"};
 constexpr std::array<std::string_view, 3> io_modes = {"collective", "independent", "direct"};

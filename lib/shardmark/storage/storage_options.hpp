@@ -11,7 +11,10 @@ namespace shardmark {
 
 enum class Backend : std::uint8_t {
   hdf5,
-  null,  // discards: the cost of everything but I/O
+  null,          // discards: the cost of everything but I/O
+  posix,         // raw files, one a rank
+  posix_shared,  // one raw file
+  mpiio,         // one raw file, through MPI-IO
 };
 
 /// How chunks lie in files. The number is part of the manifest.

@@ -66,6 +66,7 @@ class StorageReader {
 
 /// How a load reads.
 struct ReadOptions {
+  Backend backend = Backend::hdf5;
   IoMode io = IoMode::independent;
   bool o_direct = true;                             // in IoMode::direct
   int threads = 0;                                  // in IoMode::direct; 0: choose

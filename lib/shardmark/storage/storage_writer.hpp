@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,17 +26,32 @@ struct WriteTask {
 /// Requests below this many bytes count as small.
 inline constexpr std::int64_t small_request_bytes = std::int64_t{64} << 10;
 
+/// HDF5's reasons why a collective transfer was none (H5Pget_mpio_no_collective_cause), or-ed.
+struct CollectiveCause {
+  std::uint32_t own = 0;  // of this rank
+  std::uint32_t any = 0;  // of any rank
+};
+
+/// Bytes hashed and the seconds that took.
+struct HashCounters {
+  std::int64_t num_bytes = 0;
+  double seconds = 0;
+};
+
 /// What a writer did, on this rank.
 struct WriteCounters {
   std::int64_t bytes_written = 0;
   std::int64_t write_requests = 0;
   std::int64_t bytes_staged = 0;          // copied on their way
   std::uint32_t no_collective_cause = 0;  // HDF5's bits where a collective transfer was not one
-  std::int64_t bytes_o_direct = 0;        // of bytes_written, those past the page cache
-  std::int64_t misaligned_requests = 0;   // of raw requests, those that share a block with others
-  std::int64_t small_requests = 0;        // of raw requests, those below small_request_bytes
-  double overlapped_s = 0;                // hashing and copying while writes were under way
-  std::string o_direct_reason;            // why O_DIRECT was wanted and not used; empty if it was
+  std::map<std::uint32_t, CollectiveCause> broken;  // by entry, where a transfer was not collective
+  HashCounters hashed_contiguous;                   // of the back end null
+  HashCounters hashed_strided;
+  std::int64_t bytes_o_direct = 0;       // of bytes_written, those past the page cache
+  std::int64_t misaligned_requests = 0;  // of raw requests, those that share a block with others
+  std::int64_t small_requests = 0;       // of raw requests, those below small_request_bytes
+  double overlapped_s = 0;               // hashing and copying while writes were under way
+  std::string o_direct_reason;           // why O_DIRECT was wanted and not used; empty if it was
 };
 
 /// Bytes in entry and data files that are neither elements nor ours; the same on all ranks or on
@@ -66,8 +82,15 @@ class StorageWriter {
   virtual Status create(const SaveTarget& target) = 0;
 
   /// Phases stage (hashing, copies that strides force) and write. One task for each write of the
-  /// plan, in its order; they and their elements must stay until flush() is done.
+  /// plan that write_part() has not had, in its order; they and their elements must stay until
+  /// flush() is done.
   virtual Status write(std::span<const WriteTask> tasks) = 0;
+
+  /// As write(), of the next tasks of the plan while others follow: their elements are free when it
+  /// returns. Not every writer can.
+  virtual Status write_part(std::span<const WriteTask> /*tasks*/) {
+    return Error{ErrorCode::unsupported, "this back end writes everything at once"};
+  }
 
   /// Phase flush. Every byte of elements and checksums is durable after it.
   virtual Status flush() = 0;

@@ -33,7 +33,7 @@ bool is_padded(const StoredPiece& piece, const PlannedWrite& write, const Entry&
 Status prove_no_holes(const FileSet& files, const WrittenTasks& written) {
   std::map<std::uint64_t, std::set<std::pair<std::int64_t, std::int64_t>>> ranges;  // by file
   for (std::size_t i = 0; i < written.tasks.size(); ++i) {
-    const StoredPiece& piece = files.pieces[i];
+    const StoredPiece& piece = files.pieces[written.first + i];
     const PlannedWrite& write = *written.tasks[i].write;
     const Entry& entry = written.entries->entries[write.entry];
     if (!is_padded(piece, write, entry)) {
@@ -54,7 +54,7 @@ Status read_back(const FileSet& files, const WrittenTasks& written) {
   std::map<std::uint64_t, FileDescriptor> open;
   StoredChunkHasher hasher;
   for (std::size_t i = 0; i < written.tasks.size(); ++i) {
-    const StoredPiece& piece = files.pieces[i];
+    const StoredPiece& piece = files.pieces[written.first + i];
     const WriteTask& task = written.tasks[i];
     const Entry& entry = written.entries->entries[task.write->entry];
     if (files.detects_holes && task.elements.num_bytes() > shared_page_bytes &&

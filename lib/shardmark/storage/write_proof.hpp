@@ -15,6 +15,7 @@ struct WrittenTasks {
   const EntryTable* entries = nullptr;
   std::span<const WriteTask> tasks;
   std::span<const std::uint64_t> checksums;  // by task; empty without checksums
+  std::size_t first = 0;                     // place of the first task in the rank's plan
 };
 
 /// Local; after all ranks' fsync. Proves that the bytes of this rank reached its files, although

@@ -6,6 +6,7 @@
 #include "shardmark/storage/dataset_name.hpp"
 #include "shardmark/storage/hdf5/datatype.hpp"
 #include "shardmark/storage/hdf5/entry_file.hpp"
+#include "shardmark/storage/hdf5/hdf5_call.hpp"
 #include "shardmark/storage/hdf5/new_file.hpp"
 
 namespace shardmark {
@@ -35,6 +36,7 @@ Status make_datasets(NewHdf5File& file, const EntryTable& entries,
 Result<LayoutCounters> create_data_file(const std::string& path, const StorageOptions& options,
                                         const EntryTable& entries,
                                         std::span<DataFileChunk> chunks) {
+  const Hdf5Lock lock;
   std::vector<std::int64_t> sizes(chunks.size());
   std::transform(chunks.begin(), chunks.end(), sizes.begin(), [&](const DataFileChunk& chunk) {
     return chunk.box.num_elements() * element_size(entries.entries[chunk.entry].dtype);

@@ -282,6 +282,7 @@ Result<NewFileOptions> new_file_options(const EntryFileOptions& options, const P
 
 Result<EntryFileMade> create_entry_file(const std::string& path, const EntryFileOptions& options,
                                         Manifest& manifest) {
+  const Hdf5Lock lock;
   manifest.files = options.arrangement->files;
   manifest.layout = options.arrangement->layout;
   manifest.locations.assign(manifest.entries.entries.size(), {});
@@ -353,6 +354,7 @@ Result<std::int64_t> write_manifest_dataset(const std::string& path,
 
 Result<std::int64_t> write_manifest_durably(const std::string& path,
                                             std::span<const std::byte> bytes) {
+  const Hdf5Lock lock;
   SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, write_manifest_dataset(path, bytes));
   SHARDMARK_RETURN_IF_ERROR(fsync_path(path));
   // COMMIT will vouch for the file as it lies there, so what lies there must be this.

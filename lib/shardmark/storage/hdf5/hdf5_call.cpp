@@ -3,13 +3,21 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+#include <mutex>
 #include <string>
 #include <string_view>
 
 namespace shardmark {
 namespace {
 
-bool unusable = false;
+std::atomic<bool> unusable = false;
+std::atomic<std::int64_t> metadata_calls = 0;
+
+std::recursive_mutex& library_mutex() {
+  static std::recursive_mutex instance;
+  return instance;
+}
 
 herr_t keep_innermost(unsigned depth, const H5E_error2_t* entry, void* text) {
   if (depth == 0) {
@@ -35,6 +43,14 @@ herr_t look_for(unsigned /*depth*/, const H5E_error2_t* entry, void* data) {
 
 }  // namespace
 
+Hdf5Lock::Hdf5Lock() {
+  library_mutex().lock();
+}
+
+Hdf5Lock::~Hdf5Lock() {
+  library_mutex().unlock();
+}
+
 Status prepare_hdf5() {
   if (unusable) {
     return Error{ErrorCode::io_error, "HDF5 is not usable in this process after a failed write"};
@@ -47,6 +63,20 @@ Status prepare_hdf5() {
   }();
   static_cast<void>(ready);
   return {};
+}
+
+void note_hdf5_call(const char* function) noexcept {
+  const std::string_view name(function);
+  for (const std::string_view other : {"H5P", "H5S", "H5T", "H5E", "H5Dwrite", "H5Dread"}) {
+    if (name.starts_with(other)) {
+      return;
+    }
+  }
+  ++metadata_calls;
+}
+
+std::int64_t hdf5_metadata_calls() noexcept {
+  return metadata_calls;
 }
 
 void mark_hdf5_unusable() noexcept {

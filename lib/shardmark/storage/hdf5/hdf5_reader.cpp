@@ -84,6 +84,7 @@ DatasetList datasets_of(const Manifest& manifest) {
 
 Status Hdf5Reader::read(const std::string& directory, const Manifest& manifest,
                         std::span<const ReadTask> tasks) {
+  const Hdf5Lock lock;
   std::vector<ReadTask> in_entry_file;
   std::vector<ReadTask> in_data_files;
   for (const ReadTask& task : tasks) {

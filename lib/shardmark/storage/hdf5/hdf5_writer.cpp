@@ -29,6 +29,7 @@ Hdf5Writer::~Hdf5Writer() {
 }
 
 Status Hdf5Writer::create(const SaveTarget& target) {
+  const Hdf5Lock lock;
   entries_ = target.entries;
   auto files = create_file_set(target, options_, comm_, clock_);
   SHARDMARK_RETURN_IF_ERROR(files);
@@ -52,6 +53,7 @@ Status Hdf5Writer::open() {
 }
 
 Status Hdf5Writer::write(std::span<const WriteTask> tasks) {
+  const Hdf5Lock lock;
   tasks_ = tasks;
   checksums_.assign(options_.checksum == ChecksumKind::xxh3 ? tasks.size() : 0, 0);
   hashed_.assign(checksums_.size(), false);
@@ -167,7 +169,13 @@ Status Hdf5Writer::write_piece(std::span<const WriteTask> tasks, const H5Dataset
   }
   counters_.bytes_written += elements.num_bytes();
   ++counters_.write_requests;
-  return file_->write(dataset, type, piece->in_dataset, elements);
+  const Status written = file_->write(dataset, type, piece->in_dataset, elements);
+  if (options_.io == IoMode::collective && file_->last_any_cause() != 0) {
+    CollectiveCause& cause = counters_.broken[task.write->entry];
+    cause.own |= file_->last_own_cause();
+    cause.any |= file_->last_any_cause();
+  }
+  return written;
 }
 
 /// Local. What lies in the entry file beside data files: past HDF5, which has it closed.
@@ -225,6 +233,7 @@ Status Hdf5Writer::sync() const {
 }
 
 Status Hdf5Writer::flush() {
+  const Hdf5Lock lock;
   const auto agree = [this](const Status& local) {
     const ScopedPhase wait(clock_, Phase::wait);
     return comm_.agree(local);

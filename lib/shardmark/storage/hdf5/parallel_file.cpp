@@ -79,6 +79,8 @@ void ParallelFile::note_cause() {
   std::uint32_t global = 0;
   if (H5Pget_mpio_no_collective_cause(transfer_.get(), &local, &global) >= 0) {
     no_collective_cause_ |= local | global;
+    last_own_cause_ = local;
+    last_any_cause_ = local | global;
   }
 }
 

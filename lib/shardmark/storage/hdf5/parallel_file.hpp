@@ -48,6 +48,9 @@ class ParallelFile {
 
   /// HDF5's reasons, or-ed over all collective transfers, why one was not collective after all.
   std::uint32_t no_collective_cause() const noexcept { return no_collective_cause_; }
+  /// Of the last transfer: this rank's own reasons, and those of any rank.
+  std::uint32_t last_own_cause() const noexcept { return last_own_cause_; }
+  std::uint32_t last_any_cause() const noexcept { return last_any_cause_; }
 
  private:
   ParallelFile() = default;
@@ -60,6 +63,8 @@ class ParallelFile {
   H5Properties transfer_;
   H5Properties collective_transfer_;
   std::uint32_t no_collective_cause_ = 0;
+  std::uint32_t last_own_cause_ = 0;
+  std::uint32_t last_any_cause_ = 0;
 };
 
 }  // namespace shardmark

@@ -8,6 +8,7 @@
 
 #include "shardmark/core/checksum.hpp"
 #include "shardmark/storage/hdf5/entry_file.hpp"
+#include "shardmark/storage/posix/raw_file_set.hpp"
 #include "shardmark/storage/transfer_runs.hpp"
 #include "shardmark/storage/write_proof.hpp"
 
@@ -15,7 +16,9 @@ namespace shardmark {
 
 Status DirectWriter::create(const SaveTarget& target) {
   entries_ = target.entries;
-  auto files = create_file_set(target, options_, comm_, clock_);
+  auto files = options_.backend == Backend::hdf5
+                   ? create_file_set(target, options_, comm_, clock_)
+                   : create_raw_file_set(target, options_, comm_, clock_);
   SHARDMARK_RETURN_IF_ERROR(files);
   files_ = std::move(*files);
   return {};
@@ -28,7 +31,7 @@ Status DirectWriter::write(std::span<const WriteTask> tasks) {
     written = write_elements(tasks);
   }
   if (written) {
-    const auto requests = write_checksums_at(files_, {entries_, tasks, checksums_});
+    const auto requests = write_checksums_at(files_, {entries_, tasks, checksums_, first_});
     written = Status(requests);
     if (requests) {
       counters_.bytes_written += static_cast<std::int64_t>(8 * checksums_.size());
@@ -39,9 +42,17 @@ Status DirectWriter::write(std::span<const WriteTask> tasks) {
   return comm_.agree(written);
 }
 
+Status DirectWriter::write_part(std::span<const WriteTask> tasks) {
+  SHARDMARK_RETURN_IF_ERROR(write(tasks));
+  // Proven while the elements are still there.
+  SHARDMARK_RETURN_IF_ERROR(flush());
+  first_ += tasks.size();
+  return {};
+}
+
 Status DirectWriter::open_files(std::span<const WriteTask> tasks) {
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    const std::uint64_t file = files_.pieces[i].file;
+    const std::uint64_t file = files_.pieces[first_ + i].file;
     if (!open_.contains(file)) {
       SHARDMARK_ASSIGN_OR_RETURN(
           RawFile raw,
@@ -56,7 +67,7 @@ Status DirectWriter::write_elements(std::span<const WriteTask> tasks) {
   std::vector<RawTransfer<const std::byte>> transfers;
   transfers.reserve(tasks.size());
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    transfers.push_back({files_.pieces[i], tasks[i].write->box, tasks[i].elements});
+    transfers.push_back({files_.pieces[first_ + i], tasks[i].write->box, tasks[i].elements});
   }
   const bool hashes = options_.checksum == ChecksumKind::xxh3;
   checksums_.assign(hashes ? tasks.size() : 0, 0);
@@ -109,7 +120,7 @@ Status DirectWriter::sync() const {
 }
 
 Status DirectWriter::prove() const {
-  SHARDMARK_RETURN_IF_ERROR(prove_written(files_, {entries_, tasks_, checksums_}));
+  SHARDMARK_RETURN_IF_ERROR(prove_written(files_, {entries_, tasks_, checksums_, first_}));
   std::vector<std::byte> stored;
   for (const RawWriter::Edge& edge : edges_) {
     stored.resize(static_cast<std::size_t>(edge.num_bytes));
@@ -125,6 +136,9 @@ Status DirectWriter::prove() const {
 }
 
 Result<std::int64_t> DirectWriter::write_manifest(std::span<const std::byte> bytes) {
+  if (options_.backend != Backend::hdf5) {
+    return append_manifest(files_.paths.front(), bytes);
+  }
   return write_manifest_durably(files_.paths.front(), bytes);
 }
 

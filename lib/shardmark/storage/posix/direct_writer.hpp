@@ -24,6 +24,7 @@ class DirectWriter final : public StorageWriter {
 
   Status create(const SaveTarget& target) override;
   Status write(std::span<const WriteTask> tasks) override;
+  Status write_part(std::span<const WriteTask> tasks) override;
   Status flush() override;
   Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override;
   const WriteCounters& counters() const noexcept override { return counters_; }
@@ -42,6 +43,7 @@ class DirectWriter final : public StorageWriter {
   FileSet files_;
   std::map<std::uint64_t, RawFile> open_;  // those that this rank writes elements to
   std::span<const WriteTask> tasks_;
+  std::size_t first_ = 0;                 // place of the first of tasks_ in the plan
   std::vector<std::uint64_t> checksums_;  // by task; empty without checksums
   std::vector<RawWriter::Edge> edges_;
   WriteCounters counters_;

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "bench/harness/io_explanation.hpp"
+#include "bench/harness/sample.hpp"
+#include "shardmark/checkpoint/save.hpp"
+#include "shardmark/mpi/communicator.hpp"
+#include "shardmark/storage/manifest.hpp"
+
+namespace shardmark::bench {
+
+/// Local. Shares, pieces and what is small or misaligned of them, as the manifest says they lie.
+void count_pieces(const Manifest& manifest, IoFacts& facts);
+
+/// Collective. Joins the ranks' reasons why collective transfers were none; the same on all ranks.
+std::vector<IoFacts::BrokenCollective> gather_broken(const SaveReport& report,
+                                                     const Communicator& comm);
+
+/// Local. Requested and actual I/O mode: a record for each reason with its tensors, and one for the
+/// rest (of all tensors where no reason was given).
+std::vector<IoModeRecord> io_mode_records(const std::string& requested, const SaveReport& report,
+                                          const std::vector<IoFacts::BrokenCollective>& broken);
+
+}  // namespace shardmark::bench

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/checkpoint/async_save.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "shardmark/checkpoint/save_protocol.hpp"
+#include "shardmark/checkpoint/staging_memory.hpp"
+
+namespace shardmark {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Threads that copy: memory is faster than one core, and the caller waits for nothing else.
+int staging_threads() {
+  return static_cast<int>(std::clamp(std::thread::hardware_concurrency() / 2, 1U, 4U));
+}
+
+bool can_run_behind(const StorageOptions& storage) {
+  return storage.backend == Backend::posix || storage.backend == Backend::posix_shared ||
+         (storage.backend == Backend::hdf5 && storage.io == IoMode::direct);
+}
+
+}  // namespace
+
+struct AsyncSaver::State {
+  State(const AsyncSaveOptions& given, Communicator own) : options(given), comm(std::move(own)) {}
+
+  /// Waits for the thread; the outcome of its save, once.
+  Result<std::optional<SaveReport>> join() {
+    if (!thread.joinable()) {
+      return std::optional<SaveReport>();
+    }
+    thread.join();
+    auto ended = std::move(outcome);
+    outcome = SaveReport{};
+    save.reset();
+    if (!ended) {
+      return ended.error();
+    }
+    return std::optional<SaveReport>(std::move(*ended));
+  }
+
+  AsyncSaveOptions options;
+  Communicator comm;  // of the saves alone: the caller's thread before, the other after staging
+  StagingMemory memory;
+  std::unique_ptr<SaveProtocol> save;
+  std::thread thread;
+  std::atomic<bool> busy = false;
+  Result<SaveReport> outcome = SaveReport{};  // written by the thread, read after it was joined
+};
+
+AsyncSaver::AsyncSaver(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+AsyncSaver::~AsyncSaver() {
+  SHARDMARK_ASSERT(state_ == nullptr, "AsyncSaver destroyed without close()");
+}
+
+Result<std::unique_ptr<AsyncSaver>> AsyncSaver::make(const AsyncSaveOptions& options,
+                                                     const Communicator& comm) {
+  int provided = MPI_THREAD_SINGLE;
+  MPI_Query_thread(&provided);
+  if (provided < MPI_THREAD_MULTIPLE) {
+    return Error{ErrorCode::unsupported,
+                 "storage.async needs an MPI that gives MPI_THREAD_MULTIPLE; this one does not"};
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(Communicator own, Communicator::duplicate(comm.handle()));
+  return std::unique_ptr<AsyncSaver>(
+      new AsyncSaver(std::make_unique<State>(options, std::move(own))));
+}
+
+Result<AsyncStart> AsyncSaver::start(const StateDict& state_dict, const SaveOptions& options) {
+  State& state = *state_;
+  AsyncStart started;
+  const Clock::time_point begin = Clock::now();
+  SHARDMARK_RETURN_IF_ERROR(state.join());
+  started.waited_s = seconds_since(begin);
+  if (!can_run_behind(options.storage)) {
+    return Error{ErrorCode::invalid_argument,
+                 "storage.async writes in the background with storage.io = \"direct\", or with the "
+                 "back ends posix and posix-shared; HDF5's own transfers cannot run there"};
+  }
+  state.save = make_save_protocol(options, state.comm);
+  SaveProtocol& save = *state.save;
+  Status begun = save.begin(state_dict);
+  if (begun) {
+    begun = stage(save, started);
+  }
+  if (!begun) {
+    save.abandon();
+    state.save.reset();
+    return begun.error();
+  }
+  started.returned_s = seconds_since(begin);
+  state.busy = true;
+  state.thread = std::thread([&state, returned_s = started.returned_s] {
+    const Status done = state.save->complete();
+    if (done) {
+      SaveReport report = state.save->report();
+      report.returned_s = returned_s;
+      state.outcome = std::move(report);
+    } else {
+      state.save->abandon();
+      state.outcome = done.error();
+    }
+    state.busy = false;
+  });
+  return started;
+}
+
+/// Collective. What does not fit into the pool is written before the caller goes on; the rest, the
+/// last tasks of the plan, is staged.
+Status AsyncSaver::stage(SaveProtocol& save, AsyncStart& started) {
+  State& state = *state_;
+  const std::span<WriteTask> tasks = save.tasks();
+  const std::int64_t pool =
+      state.options.staging_bytes > 0 ? state.options.staging_bytes : staged_size(tasks);
+  SHARDMARK_RETURN_IF_ERROR(state.comm.agree(state.memory.reserve(pool)));
+  std::size_t first = tasks.size();
+  for (std::int64_t room = pool; first > 0; --first) {
+    room -= staged_size(tasks.subspan(first - 1, 1));
+    if (room < 0) {
+      break;
+    }
+  }
+  SHARDMARK_RETURN_IF_ERROR(save.write_first(first));
+  const auto rest = tasks.subspan(first);
+  for (const WriteTask& task : rest) {
+    started.staged_bytes += task.elements.num_bytes();
+  }
+  for (const WriteTask& task : tasks.first(first)) {
+    started.written_bytes += task.elements.num_bytes();
+  }
+  save.enter(Phase::stage);
+  state.memory.stage(rest, staging_threads());
+  return {};
+}
+
+bool AsyncSaver::busy() const noexcept {
+  return state_->busy;
+}
+
+Result<std::optional<SaveReport>> AsyncSaver::finish() {
+  return state_->join();
+}
+
+void AsyncSaver::close() {
+  static_cast<void>(finish());
+  state_->comm.close();
+  state_.reset();
+}
+
+}  // namespace shardmark

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/mpiio/mpiio_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "shardmark/mpi/mpi_call.hpp"
+
+namespace shardmark {
+namespace {
+
+// MPI counts are ints.
+constexpr std::size_t max_transfer_bytes = std::size_t{1} << 29;
+
+}  // namespace
+
+Result<MpiioFile> MpiioFile::open(const std::string& path, Access access,
+                                  const std::map<std::string, std::string>& hints,
+                                  const Communicator& comm) {
+  MPI_Info info = MPI_INFO_NULL;
+  if (!hints.empty()) {
+    MPI_Info_create(&info);
+    for (const auto& [key, value] : hints) {
+      MPI_Info_set(info, key.c_str(), value.c_str());
+    }
+  }
+  MPI_File file = MPI_FILE_NULL;
+  const int mode = access == Access::write ? MPI_MODE_RDWR : MPI_MODE_RDONLY;
+  const int code = MPI_File_open(comm.handle(), path.c_str(), mode, info, &file);
+  if (info != MPI_INFO_NULL) {
+    MPI_Info_free(&info);
+  }
+  MpiioFile opened(path, file);
+  const Status agreed =
+      comm.agree(code == MPI_SUCCESS ? Status() : Status(opened.failed(code, "MPI_File_open")));
+  if (!agreed) {
+    opened.file_ = MPI_FILE_NULL;  // closing is collective: not where some ranks have no file
+    return agreed.error();
+  }
+  return opened;
+}
+
+MpiioFile::MpiioFile(MpiioFile&& other) noexcept
+    : path_(std::move(other.path_)), file_(std::exchange(other.file_, MPI_FILE_NULL)) {}
+
+MpiioFile::~MpiioFile() {
+  SHARDMARK_ASSERT(file_ == MPI_FILE_NULL, "MpiioFile destroyed without close()");
+}
+
+Error MpiioFile::failed(int return_code, const char* function) const {
+  int error_class = 0;
+  MPI_Error_class(return_code, &error_class);
+  const Status status = mpi_call(return_code, function);
+  const bool full = error_class == MPI_ERR_NO_SPACE || error_class == MPI_ERR_QUOTA;
+  return {full ? ErrorCode::no_space : ErrorCode::io_error,
+          fmt::format("{}: {}", path_, status.error().message)};
+}
+
+Status MpiioFile::write(std::span<const std::byte> bytes, std::int64_t offset) {
+  while (!bytes.empty()) {
+    const auto piece = bytes.first(std::min(bytes.size(), max_transfer_bytes));
+    MPI_Status status;
+    const int code = MPI_File_write_at(file_, offset, piece.data(), static_cast<int>(piece.size()),
+                                       MPI_BYTE, &status);
+    if (code != MPI_SUCCESS) {
+      return failed(code, "MPI_File_write_at");
+    }
+    int count = 0;
+    MPI_Get_count(&status, MPI_BYTE, &count);
+    if (count <= 0) {
+      return Error{ErrorCode::io_error, fmt::format("{}: MPI-IO wrote nothing at byte {} and "
+                                                    "reported no error",
+                                                    path_, offset)};
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += count;
+  }
+  return {};
+}
+
+Status MpiioFile::read(std::span<std::byte> bytes, std::int64_t offset) {
+  while (!bytes.empty()) {
+    const auto piece = bytes.first(std::min(bytes.size(), max_transfer_bytes));
+    MPI_Status status;
+    const int code = MPI_File_read_at(file_, offset, piece.data(), static_cast<int>(piece.size()),
+                                      MPI_BYTE, &status);
+    if (code != MPI_SUCCESS) {
+      return failed(code, "MPI_File_read_at");
+    }
+    int count = 0;
+    MPI_Get_count(&status, MPI_BYTE, &count);
+    if (count <= 0) {
+      return Error{ErrorCode::data_loss, fmt::format("{} ends at byte {}, {} more were expected",
+                                                     path_, offset, bytes.size())};
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += count;
+  }
+  return {};
+}
+
+Status MpiioFile::sync() {
+  const int code = MPI_File_sync(file_);
+  return code == MPI_SUCCESS ? Status() : Status(failed(code, "MPI_File_sync"));
+}
+
+Status MpiioFile::close() {
+  const int code = MPI_File_close(&file_);
+  file_ = MPI_FILE_NULL;
+  return code == MPI_SUCCESS ? Status() : Status(failed(code, "MPI_File_close"));
+}
+
+}  // namespace shardmark

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/mpiio/mpiio_writer.hpp"
+
+#include <cstdint>
+#include <unordered_map>
+
+#include "shardmark/core/checksum.hpp"
+#include "shardmark/storage/mpiio/mpiio_file.hpp"
+#include "shardmark/storage/mpiio/run_gatherer.hpp"
+#include "shardmark/storage/posix/file.hpp"
+#include "shardmark/storage/posix/raw_file_set.hpp"
+#include "shardmark/storage/transfer_runs.hpp"
+#include "shardmark/storage/write_proof.hpp"
+
+namespace shardmark {
+
+Status MpiioWriter::create(const SaveTarget& target) {
+  entries_ = target.entries;
+  auto files = create_raw_file_set(target, options_, comm_, clock_);
+  SHARDMARK_RETURN_IF_ERROR(files);
+  files_ = std::move(*files);
+  return {};
+}
+
+Status MpiioWriter::write(std::span<const WriteTask> tasks) {
+  tasks_ = tasks;
+  SHARDMARK_RETURN_IF_ERROR(write_elements(tasks));
+  Status written;
+  const auto requests = write_checksums_at(files_, {entries_, tasks, checksums_});
+  written = Status(requests);
+  if (requests) {
+    counters_.bytes_written += static_cast<std::int64_t>(8 * checksums_.size());
+    counters_.write_requests += *requests;
+  }
+  const ScopedPhase wait(clock_, Phase::wait);
+  return comm_.agree(written);
+}
+
+Status MpiioWriter::write_elements(std::span<const WriteTask> tasks) {
+  auto file =
+      MpiioFile::open(files_.paths.front(), MpiioFile::Access::write, options_.hints, comm_);
+  SHARDMARK_RETURN_IF_ERROR(file);
+  std::vector<RawTransfer<const std::byte>> transfers;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    transfers.push_back({files_.pieces[i], tasks[i].write->box, tasks[i].elements});
+  }
+  const bool hashes = options_.checksum == ChecksumKind::xxh3;
+  checksums_.assign(hashes ? tasks.size() : 0, 0);
+  std::unordered_map<std::size_t, StreamingChecksum> unfinished;  // by task
+  RunGatherer gatherer([&](std::span<const std::byte> bytes, std::int64_t offset) {
+    counters_.bytes_written += static_cast<std::int64_t>(bytes.size());
+    ++counters_.write_requests;
+    return file->write(bytes, offset);
+  });
+  TransferRuns<const std::byte> runs(transfers);
+  Status status;
+  while (!runs.done() && status) {
+    const RawRun<const std::byte> run = runs.take(INT64_MAX);
+    const std::span bytes(run.data, static_cast<std::size_t>(run.num_bytes));
+    if (hashes) {
+      const ScopedPhase stage(clock_, Phase::stage);
+      unfinished[run.transfer].update(bytes);
+      if (run.last) {
+        checksums_[run.transfer] = unfinished[run.transfer].digest();
+        unfinished.erase(run.transfer);
+      }
+    }
+    status = gatherer.put(bytes, run.offset);
+  }
+  const Status rest = gatherer.finish();
+  counters_.bytes_staged += gatherer.bytes_staged();
+  status = status ? rest : status;
+  // Collective, so whatever happened: nobody waits for a rank that does not come.
+  const Status synced = file->sync();
+  const Status closed = file->close();
+  status = status ? synced : status;
+  const ScopedPhase wait(clock_, Phase::wait);
+  return comm_.agree(status ? closed : status);
+}
+
+Status MpiioWriter::flush() {
+  const auto agree = [this](const Status& local) {
+    const ScopedPhase wait(clock_, Phase::wait);
+    return comm_.agree(local);
+  };
+  SHARDMARK_RETURN_IF_ERROR(agree(fsync_path(files_.paths.front())));
+  return agree(prove_written(files_, {entries_, tasks_, checksums_}));
+}
+
+Result<std::int64_t> MpiioWriter::write_manifest(std::span<const std::byte> bytes) {
+  return append_manifest(files_.paths.front(), bytes);
+}
+
+}  // namespace shardmark
