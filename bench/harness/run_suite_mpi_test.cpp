@@ -110,8 +110,8 @@ TEST_F(Suite, MeasuresVerifiesAndKeepsWhatItWasTold) {
   const std::string ranks = std::to_string(world().size());
   const std::string tail = "/nodes:1/ranks:" + ranks;
   EXPECT_EQ(repetitions.size(), 5U + 4U);  // what does not touch files is not repeated for io
-  EXPECT_EQ(repetitions["save/tiny/fsdp/shared-independent" + tail], 2);
-  EXPECT_EQ(repetitions["load/tiny/fsdp/shared-collective" + tail], 2);
+  EXPECT_EQ(repetitions["save/tiny/fsdp/auto-independent" + tail], 2);
+  EXPECT_EQ(repetitions["load/tiny/fsdp/auto-collective" + tail], 2);
   EXPECT_EQ(repetitions["plan/tiny/fsdp/layout/world:" + ranks + "/ranks:" + ranks], 2);
   EXPECT_EQ(repetitions["hooks/tiny/fsdp/get_tensor_shard/world:" + ranks + "/ranks:" + ranks], 2);
 }

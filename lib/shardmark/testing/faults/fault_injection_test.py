@@ -140,11 +140,11 @@ class FaultInjection(unittest.TestCase):
             ("shared", "direct", 1, "drop", 300_000),
             ("shared", "direct", 2, "ENOSPC", 100_000),
             ("shared-chunked", "direct", 1, "drop", 0),
-            ("shared-chunked", "collective", 2, "EIO", 100_000),
+            ("shared-chunked", "collective", 0, "EIO", 600_000),
             ("per-rank", "direct", 2, "drop", 300_000),
             ("per-rank", "independent", 1, "EIO", 200_000),
             ("per-rank", "direct", 1, "EIO", 0),  # it cannot even lay its file out
-            ("per-node", "collective", 1, "ENOSPC", 100_000),
+            ("per-node", "collective", 0, "ENOSPC", 600_000),
             ("groups", "direct", 0, "EIO", 600_000),
             ("groups", "independent", 2, "drop", 300_000),
             ("packed", "direct", 1, "drop", 0),
