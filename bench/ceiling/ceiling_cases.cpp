@@ -66,7 +66,7 @@ class CeilingCase final : public BenchmarkCase {
   }
 
   Status operate() override {
-    PhaseClock clock(kind_.saves ? Phase::write : Phase::read);
+    PhaseClock clock(phase_list().front());
     const auto pieces = setting_->pieces(kind_, option_, no_limit);
     const Status moved = setting_->move(kind_, option_, stem(), pieces, clock);
     times_ = clock.stop();
