@@ -47,9 +47,10 @@ def fastest_sentence(family, benches):
 
 def phase_sentence(family, bench):
     phases = [(p, bench.phase(p)) for p in bench.phases()]
-    name, longest = max(phases, key=lambda entry: entry[1].value)
+    working = [entry for entry in phases if entry[0] != "wait"] or phases
+    name, longest = max(working, key=lambda entry: entry[1].value)
     total = sum(n.value for _, n in phases)
-    return [f"Most of that {family} is ", ("strong", name), f" ({100 * longest.value / total:.0f} % of the time; ",
+    return [f"The longest phase of that {family} is ", ("strong", name), f" ({100 * longest.value / total:.0f} % of the time; ",
             ("s", longest), f"); {straggler_sentence(bench) or 'one or two ranks: nobody to compare'}."]  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def answer(data):
     if plans:
         sentences.append(fastest_sentence("planning", plans))
     if data.failed:
-        sentences.append([f"{len(data.failed)} benchmarks have no complete result; they are listed below."])
+        sentences.append([f"{len(data.failed)} benchmarks or cases have no complete result; they are listed below."])
     return sentences or [["No benchmark has a time."]]
 
 

@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import pathlib
 import statistics
 
 from shardmark_tools.result_folder import read_runs
@@ -28,22 +29,26 @@ class Bench:
     samples: list
     hosts: list
     scaling: str = "strong"
+    varied: dict = dataclasses.field(default_factory=dict)  # of `case`, what its name does not tell
 
     def __post_init__(self):
         first = self.samples[0]
         self.family, self.model, self.strategy = first["family"], first["model"], first["strategy"]
         self.case, self.virtual = first["case"], first["virtual"]
         self.nodes, self.ranks, self.world_size = first["nodes"], first["ranks"], first["world_size"]
+        if self.varied:
+            self.name += "{" + ",".join(f"{key}={value}" for key, value in self.varied.items()) + "}"
 
     @property
     def variant(self):
         """What is neither family, model, strategy nor size."""
-        parts = [p for p in self.name.split("/")[3:] if p.split(":")[0] not in SIZE_PARTS]
+        parts = [p for p in self.name.split("{")[0].split("/")[3:] if p.split(":")[0] not in SIZE_PARTS]
         return "/".join(parts)
 
     @property
     def title(self):
-        return " ".join(part for part in (self.strategy, self.variant) if part)
+        more = [f"{key} {value}" for key, value in self.varied.items()]
+        return " ".join(part for part in (self.strategy, self.variant, *more) if part)
 
     def over(self, how, key):
         """Number over the repetitions: how = median, min, max; key = time_s, returned_s, num_bytes."""
@@ -101,8 +106,31 @@ def scaling_of(run):
         return "strong"
 
 
+def varied_keys(groups):
+    """{name: keys of `case` whose values differ under that name}: a name does not tell what only differs
+    between runs, as the planner of two cases of a sweep."""
+    cases = {}
+    for _, samples in groups.values():
+        cases.setdefault(samples[0]["name"], []).append(samples[0]["case"])
+    return {
+        name: sorted(key for key in set().union(*found) if len({str(case.get(key)) for case in found}) > 1)
+        for name, found in cases.items()
+    }
+
+
+def cases_without_samples(directories):
+    """(name, reason) of a sweep's cases that hung, failed or were skipped."""
+    found = []
+    for directory in directories:
+        for path in sorted(pathlib.Path(directory).rglob("case.json")):
+            case = json.loads(path.read_text(encoding="utf-8"))
+            if case["status"] != "ok":
+                found.append((case["name"], f"{case['status']}: {case['reason']}"))
+    return found
+
+
 def read_data(directories):
-    """Samples of all runs below the folders; the same name in one configuration is one benchmark."""
+    """Samples of all runs below the folders; the same name in the same case is one benchmark."""
     runs = [run for directory in directories for run in read_runs(directory)]
     groups, failed = {}, {}
     for run in runs:
@@ -112,11 +140,17 @@ def read_data(directories):
                 failed.setdefault(sample["name"], reason)
                 continue
             sample["node_of_rank"] = run.context["node_of_rank"]
-            key = (sample["name"], scaling_of(run), *size_of(sample))
+            case = json.dumps(sample["case"], sort_keys=True)
+            key = (sample["name"], scaling_of(run), case, *size_of(sample))
             groups.setdefault(key, (run.context["hosts"], []))[1].append(sample)
-    benches = [Bench(key[0], samples, hosts, key[1]) for key, (hosts, samples) in groups.items()]
+    keys = varied_keys(groups)
+    benches = [
+        Bench(key[0], samples, hosts, key[1], {k: samples[0]["case"].get(k) for k in keys[key[0]]})
+        for key, (hosts, samples) in groups.items()
+    ]
     benches.sort(key=lambda b: (b.family, b.strategy or "", b.variant, b.nodes, b.ranks, b.world_size))
-    return Data(runs, benches, sorted(failed.items()), [str(d) for d in directories])
+    lost = cases_without_samples(directories) + sorted(failed.items())
+    return Data(runs, benches, lost, [str(d) for d in directories])
 
 
 def straggling_ranks(bench, factor=1.2):

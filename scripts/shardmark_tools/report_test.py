@@ -3,6 +3,7 @@
 who is slow; headless Chromium."""
 
 import html.parser
+import json
 import os
 import pathlib
 import re
@@ -54,8 +55,11 @@ class Oracle:
         self.samples, self.node_of_rank = {}, {}
         for document in documents:
             for sample in document["samples"]:
-                self.samples.setdefault(sample["name"], []).append(sample)
-                self.node_of_rank[sample["name"]] = document["context"]["node_of_rank"]
+                # Under its name, and under its name and planner: which of them is meant, the page says.
+                planner = sample["case"].get("planner")
+                for name in (sample["name"], f"{sample['name']}{{planner={planner}}}"):
+                    self.samples.setdefault(name, []).append(sample)
+                    self.node_of_rank[name] = document["context"]["node_of_rank"]
 
     def value(self, source):
         if " / " in source:
@@ -101,15 +105,39 @@ class ReportTest(unittest.TestCase):
                 if sample["family"] == "load" and sample["strategy"] == "ddp" and nodes == 2:
                     sample.update(time_s=None, error={"code": 1, "message": "value mismatch", "rank": 1})
             cls.add_other_families(document, of)
+            cls.add_another_planner(cls.root / "runs" / f"layout-{nodes}", of)
             synthetic.write_run(cls.root / "runs" / str(nodes), document)
             document["samples"] = [s for s in document["samples"] if s["time_s"] is not None]
             cls.documents.append(document)
+        hung = cls.root / "runs" / "hung"
+        hung.mkdir()
+        case = {"name": "x", "status": "hung", "reason": "stuck: rank 3 in phase write"}
+        (hung / "case.json").write_text(json.dumps(case))
         done = subprocess.run([REPORT, cls.root / "runs", "--out", cls.root / "out"], capture_output=True,
                               text=True, check=False)  # fmt: skip
         assert done.returncode == 0, done.stderr
         cls.said = done.stdout
         cls.text = (cls.root / "out" / "report.html").read_text(encoding="utf-8")
         cls.page = Page(cls.text)
+
+    @classmethod
+    def add_another_planner(cls, folder, of):
+        """A run whose saves have the same name and another planner, as in a sweep."""
+        name = synthetic.names(of["nodes"], of["ranks"], "fsdp")["save"]
+        case = {"planner": "layout", "backend": "hdf5", "file_layout": "shared", "io": "independent"}
+        samples = [synthetic.sample("save", name, of, 5.0 + i, i, i, case=case) for i in range(3)]
+        document = {"schema_version": 1, "context": of, "samples": samples}
+        synthetic.write_run(folder, document)
+        cls.documents.append(document)
+
+    def test_runs_that_differ_in_the_planner_alone_are_not_pooled(self):
+        counts = re.findall(r"<td>(save/tiny/fsdp/[^<]*nodes:4[^<]*)</td><td>4</td><td>8</td><td>(\d+)</td>", self.text)
+        self.assertIn(("save/tiny/fsdp/shared-independent/nodes:4/ranks:8{planner=coordinator}", "7"), counts)
+        self.assertIn(("save/tiny/fsdp/shared-independent/nodes:4/ranks:8{planner=layout}", "3"), counts)
+        self.assertIn("fsdp shared-independent planner layout", self.text)
+
+    def test_cases_of_a_sweep_without_samples_are_listed(self):
+        self.assertIn("hung: stuck: rank 3 in phase write", self.text)
 
     @staticmethod
     def add_other_families(document, of):

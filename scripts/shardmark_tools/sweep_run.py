@@ -163,7 +163,8 @@ class Runner:
                    self.sweep.suite, "--out", str(folder), *setting_options(settings)]  # fmt: skip
         started = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         limit = self.limit_of(case, done)
-        outcome = run_limited(command, folder, launcher.environment(case.ranks), limit, end_with_parent, str(folder))
+        outcome = run_limited(command, folder, launcher.environment(case.ranks), limit, end_with_parent, str(folder),
+                              case.ranks)  # fmt: skip
         if outcome.exit_code is None:
             status, reason = "hung", f"no end within {time_text(limit)}; {outcome.stuck}"
         elif outcome.exit_code != 0:

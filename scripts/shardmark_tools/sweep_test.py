@@ -141,7 +141,7 @@ class SweepTest(unittest.TestCase):
 
     def test_a_hanging_case_is_named_and_the_rest_goes_on(self):
         begin = time.monotonic()
-        done = self.sweep("--strategies", "ddp,stuck,fsdp", "--limit", "3")
+        done = self.sweep("--strategies", "ddp,stuck,fsdp", "--limit", "12", "--ranks-per-node", "3")
         self.assertLess(time.monotonic() - begin, 120)
         self.assertEqual(done.returncode, 1)
         rows = {row["case"]: row for row in self.rows()}
@@ -209,23 +209,28 @@ class SweepTest(unittest.TestCase):
 
 class WatchdogTest(unittest.TestCase):
     @staticmethod
-    def answers(*phases):
-        lines = [f"shardmark: rank {rank} of {len(phases)} on h{rank}: {phase} for 2.0 s, in round 1/2 load/y"
+    def answers(*phases, known=None):
+        """What the ranks say; a rank whose phase is empty says nothing."""
+        lines = [f"shardmark: rank {rank} of {known or len(phases)} on h{rank}: {phase} for 2.0 s, in round 1/2 load/y"
                  for rank, phase in enumerate(phases) if phase]  # fmt: skip
         return sweep_watchdog.parse_answers("noise\n" + "\n".join(lines))
 
     def test_the_one_that_works_holds_up_those_that_wait(self):
-        text = sweep_watchdog.describe(*self.answers("wait", "wait", "read"), {})
+        text = sweep_watchdog.describe(self.answers("wait", "wait", "read"), 3, {})
         self.assertIn("stuck: rank 2 on h2 in phase read, in round 1/2 load/y", text)
 
     def test_the_silent_one(self):
-        answers, ranks = self.answers("wait", "", "wait")
-        self.assertIn("stuck: rank 1 (no answer", sweep_watchdog.describe(answers, ranks, {}))
-        late, _ = self.answers("wait", "flush", "wait")
-        self.assertIn("stuck: rank 1 on h1 in phase flush", sweep_watchdog.describe(answers, ranks, late))
+        answers = self.answers("wait", "wait", "")
+        self.assertIn("stuck: rank 2 (no answer", sweep_watchdog.describe(answers, 3, {}))
+        late = self.answers("wait", "wait", "flush")
+        self.assertIn("stuck: rank 2 on h2 in phase flush", sweep_watchdog.describe(answers, 3, late))
+
+    def test_the_silent_one_before_ranks_know_how_many_they_are(self):
+        answers = self.answers("unmeasured", "unmeasured", "", known=1)
+        self.assertIn("stuck: rank 2 (no answer", sweep_watchdog.describe(answers, 3, {}))
 
     def test_nobody_answers(self):
-        self.assertIn("no rank answered", sweep_watchdog.describe({}, 0, {}))
+        self.assertIn("no rank answered", sweep_watchdog.describe({}, 3, {}))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import time
 ANSWER_S = 3.0
 GRACE_S = 5.0
 POLL_S = 0.05
-ANSWER = re.compile(r"shardmark: rank (\d+) of (\d+) on (\S+): (\S+) for ([\d.]+) s, in (.*)")
+ANSWER = re.compile(r"shardmark: rank (\d+) of \d+ on (\S+): (\S+) for ([\d.]+) s, in (.*)")
 
 
 @dataclasses.dataclass
@@ -34,12 +34,12 @@ class Answer:
 
 
 def parse_answers(text):
-    """{rank: its last answer}, and the number of ranks that they speak of."""
-    answers, ranks = {}, 0
+    """{rank: its last answer}. Before MPI has started a rank does not know how many there are."""
+    answers = {}
     for match in ANSWER.finditer(text):
-        rank, ranks = int(match[1]), int(match[2])
-        answers[rank] = Answer(rank, match[3], match[4], float(match[5]), match[6].strip())
-    return answers, ranks
+        rank = int(match[1])
+        answers[rank] = Answer(rank, match[2], match[3], float(match[4]), match[5].strip())
+    return answers
 
 
 def silent_text(rank, late):
@@ -73,23 +73,23 @@ def describe(answers, ranks, late):
     return f"stuck: rank {names} in phase {rarest}, in {where}; {listed}"
 
 
-def ask(process, output):
+def ask(process, output, ranks):
     """What the ranks say about where they are."""
     before = output.stat().st_size
     try:
         process.send_signal(signal.SIGUSR1)
     except ProcessLookupError:
-        return {}, 0
+        return {}
     deadline = time.monotonic() + ANSWER_S
-    answers, ranks = {}, 0
+    answers = {}
     while time.monotonic() < deadline:
         time.sleep(POLL_S)
         with open(output, encoding="utf-8", errors="replace") as file:
             file.seek(before)
-            answers, ranks = parse_answers(file.read())
-        if ranks and len(answers) == ranks:
+            answers = parse_answers(file.read())
+        if len(answers) == ranks:
             break
-    return answers, ranks
+    return answers
 
 
 def end(process):
@@ -125,7 +125,7 @@ def end_strays(marker):
                 pass
 
 
-def run_limited(command, folder, environment, limit_s, prepare, marker):
+def run_limited(command, folder, environment, limit_s, prepare, marker, ranks):
     """`prepare` runs in the child; `marker` is a word that only this case's command lines have."""
     output = folder / "output.txt"
     begin = time.monotonic()
@@ -136,10 +136,10 @@ def run_limited(command, folder, environment, limit_s, prepare, marker):
         code = process.wait(limit_s)
         return Outcome(code, time.monotonic() - begin)
     except subprocess.TimeoutExpired:
-        answers, ranks = ask(process, output)
+        answers = ask(process, output, ranks)
         end(process)
         end_strays(marker)
-        late, _ = parse_answers(output.read_text(encoding="utf-8", errors="replace"))
+        late = parse_answers(output.read_text(encoding="utf-8", errors="replace"))
         return Outcome(None, time.monotonic() - begin, describe(answers, ranks, late))
     except BaseException:
         end(process)
