@@ -139,7 +139,7 @@ def sample_problems(sample, allow_unverified):
     named = re.search(r"/on:(\d+)$", sample["name"]) if sample["family"] == "reshard" else None
     expected = int(named[1]) if named else sample["ranks"]
     if not sample["virtual"] and (sample["world_size"] != expected or expected > sample["ranks"]):
-        yield f"world_size {sample['world_size']} is not {expected} of ranks {sample['ranks']}, yet not virtual"
+        yield f"world_size {sample['world_size']} is not ranks {expected}, yet not virtual"
     if sample["error"] is not None:
         yield f"failed on rank {sample['error']['rank']}: {sample['error']['message']}"
         return
