@@ -28,7 +28,8 @@ std::string wrapped_line(std::string_view line, std::size_t width, std::size_t i
     const std::string_view word = line.substr(start, end - start);
     const std::size_t columns = columns_of(word);
     if (column > indent && column + start + columns > width && !word.empty()) {
-      out += "\n" + std::string(indent, ' ');
+      out += '\n';
+      out.append(indent, ' ');
       column = indent;
     } else {
       out += line.substr(0, start);

@@ -136,7 +136,7 @@ std::string operation_table(std::span<const CaseSummary> summaries, const TextSt
     return "";
   }
   table.may_omit({"padding", "files", "requests", "moved"});
-  return "\n" + table.text(style) +
+  return std::string("\n") + table.text(style) +
          wrapped(
              "visible: until observers have read it. memory/rank: most beyond the tensors. "
              "below us: the kernel's count.\n" +

@@ -11,7 +11,7 @@ namespace {
 
 std::optional<std::int64_t> value_of(std::string_view text, std::string_view key) {
   // "write_bytes" also ends "cancelled_write_bytes".
-  std::size_t at = text.starts_with(key) ? 0 : text.find("\n" + std::string(key));
+  std::size_t at = text.starts_with(key) ? 0 : text.find(std::string("\n").append(key));
   if (at == std::string_view::npos) {
     return std::nullopt;
   }

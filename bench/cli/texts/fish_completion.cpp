@@ -62,7 +62,8 @@ std::string fish_completion(const ProgramReference& program) {
                         command.name, quoted(command.about));
   }
   for (const CommandReference& command : program.commands) {
-    text += "\n" + lines_of(command, "__fish_seen_subcommand_from " + command.name);
+    text += '\n';
+    text += lines_of(command, "__fish_seen_subcommand_from " + command.name);
   }
   return text;
 }

@@ -45,7 +45,8 @@ std::string names_of(const OptionReference& option) {
   for (const std::string& name : option.names) {
     names.push_back(bold(name));
   }
-  const std::string value = option.value.empty() ? std::string() : " " + italic(option.value);
+  const std::string value =
+      option.value.empty() ? std::string() : fmt::format(" {}", italic(option.value));
   return fmt::format("{}{}", fmt::join(names, ", "), value);
 }
 

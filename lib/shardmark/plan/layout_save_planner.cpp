@@ -27,7 +27,7 @@ Result<TensorLayout> object_layout(std::int64_t num_bytes, std::int64_t world_si
 Error without_grid(std::string_view fqn) {
   return {
       ErrorCode::unsupported,
-      "'" + std::string(fqn) +
+      std::string("'").append(fqn) +
           "': its strided layout has millions of runs; planner.kind = \"coordinator\" lists them"};
 }
 

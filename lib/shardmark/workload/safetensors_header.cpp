@@ -164,9 +164,11 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return false;
   }
   bool refuse_at(std::string_view why) {
-    return refuse(tensor_.empty() ? std::string(why)
-                                  : fmt::format("tensor '{}'{}: {}", shown(tensor_),
-                                                key_.empty() ? "" : " " + shown(key_), why));
+    return refuse(tensor_.empty()
+                      ? std::string(why)
+                      : fmt::format("tensor '{}'{}: {}", shown(tensor_),
+                                    key_.empty() ? std::string() : fmt::format(" {}", shown(key_)),
+                                    why));
   }
   bool finish_entry() {
     key_.clear();
