@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "bench/cli/human_units.hpp"
+#include "shardmark/storage/storage_writer.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -57,6 +58,49 @@ IoExplanation explain_broken(const IoFacts::BrokenCollective& broken) {
           "storage.io = \"direct\" or \"independent\", which ask no rank to wait for another"};
 }
 
+void explain_requests(const IoFacts& facts, std::vector<IoExplanation>& found) {
+  if (share(facts.small_requests, facts.requests) > most) {
+    found.push_back(
+        {"tiny-pieces",
+         fmt::format("{} of {} requests are smaller than {} after neighbours were "
+                     "merged",
+                     facts.small_requests, facts.requests, format_bytes(small_request_bytes)),
+         "storage.layout = \"shared-chunked\" or \"per-rank\", where what a rank "
+         "writes lies end to end"});
+  }
+  if (share(facts.misaligned_requests, facts.requests) > many) {
+    found.push_back(
+        {"misaligned",
+         fmt::format("{} of {} requests share a block of {} with others: those blocks go through "
+                     "the page cache",
+                     facts.misaligned_requests, facts.requests, format_bytes(facts.block_bytes)),
+         "storage.layout = \"per-rank\", or shapes whose shards are whole blocks"});
+  }
+}
+
+void explain_pieces(const IoFacts& facts, std::vector<IoExplanation>& found) {
+  if (share(facts.small_piece_bytes, facts.num_bytes) > most) {
+    found.push_back(
+        {"tiny-pieces",
+         fmt::format("{} of {} pieces are smaller than {} and hold {:.0f} % of the bytes: {} a "
+                     "piece on average",
+                     facts.small_pieces, facts.pieces, format_bytes(facts.stripe_bytes),
+                     100 * share(facts.small_piece_bytes, facts.num_bytes),
+                     format_bytes(facts.num_bytes / std::max<std::int64_t>(facts.pieces, 1))),
+         "storage.io = \"direct\", which merges neighbours; storage.layout = \"shared-chunked\" or "
+         "\"per-rank\" where shards cut rows, \"packed\" where tensors are small"});
+  }
+  if (share(facts.misaligned_shares, facts.shares) > many) {
+    found.push_back(
+        {"misaligned",
+         fmt::format("{} of {} shares begin inside a block of {}: blocks at their ends "
+                     "are written by two ranks, or read before they are written",
+                     facts.misaligned_shares, facts.shares, format_bytes(facts.block_bytes)),
+         "storage.alignment = \"1MiB\" for large tensors (with allow_padding where that "
+         "pads), or storage.layout = \"per-rank\""});
+  }
+}
+
 }  // namespace
 
 std::string no_collective_cause_text(std::uint32_t bits) {
@@ -74,25 +118,10 @@ std::vector<IoExplanation> explain(const IoFacts& facts) {
   for (const IoFacts::BrokenCollective& broken : facts.broken) {
     found.push_back(explain_broken(broken));
   }
-  if (share(facts.small_piece_bytes, facts.num_bytes) > most) {
-    found.push_back(
-        {"tiny-pieces",
-         fmt::format("{} of {} pieces are smaller than {} and hold {:.0f} % of the bytes: {} a "
-                     "piece on average",
-                     facts.small_pieces, facts.pieces, format_bytes(facts.stripe_bytes),
-                     100 * share(facts.small_piece_bytes, facts.num_bytes),
-                     format_bytes(facts.num_bytes / std::max<std::int64_t>(facts.pieces, 1))),
-         "storage.layout = \"shared-chunked\" or \"per-rank\" where shards cut rows, \"packed\" "
-         "where tensors are small; storage.io = \"direct\" merges neighbours"});
-  }
-  if (share(facts.misaligned_shares, facts.shares) > many) {
-    found.push_back(
-        {"misaligned",
-         fmt::format("{} of {} shares begin inside a block of {}: blocks at their ends "
-                     "are written by two ranks, or read before they are written",
-                     facts.misaligned_shares, facts.shares, format_bytes(facts.block_bytes)),
-         "storage.alignment = \"1MiB\" for large tensors (with allow_padding where that "
-         "pads), or storage.layout = \"per-rank\""});
+  if (facts.requested == "direct") {
+    explain_requests(facts, found);
+  } else {
+    explain_pieces(facts, found);
   }
   if (facts.metadata_share > many) {
     found.push_back(
@@ -100,8 +129,11 @@ std::vector<IoExplanation> explain(const IoFacts& facts) {
          fmt::format("creating and closing {} datasets took {:.0f} % of the time, in {} "
                      "calls into HDF5",
                      facts.datasets, 100 * facts.metadata_share, facts.metadata_calls),
-         "storage.layout = \"packed\" for many small tensors; a larger "
-         "storage.meta_block_size"});
+         facts.has_virtual
+             ? "storage.layout = \"shared\": virtual datasets take HDF5 four times as long as "
+               "plain ones"
+             : "fewer, larger tensors (a flat type, fewer optimizer tensors); storage.backend = "
+               "\"posix\" shows what is left without HDF5"});
   }
   return found;
 }

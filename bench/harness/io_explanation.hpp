@@ -20,7 +20,12 @@ struct IoFacts {
   std::int64_t small_pieces = 0;  // below a stripe
   std::int64_t small_piece_bytes = 0;
   std::int64_t stripe_bytes = std::int64_t{1} << 20;
-  std::int64_t metadata_calls = 0;  // into HDF5, all ranks
+  /// Of I/O mode direct, after neighbours were merged; they count in place of shares and pieces.
+  std::int64_t requests = 0;
+  std::int64_t small_requests = 0;       // below small_request_bytes
+  std::int64_t misaligned_requests = 0;  // that share a block with others
+  std::int64_t metadata_calls = 0;       // into HDF5, all ranks
+  bool has_virtual = false;              // datasets that HDF5 has to look through
   std::int64_t datasets = 0;
   double metadata_share = 0;  // of the slowest rank's time, in phases create and commit
   /// Tensors whose collective transfers were none, by HDF5's cause.

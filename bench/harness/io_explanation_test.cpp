@@ -8,6 +8,7 @@ namespace shardmark::bench {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 IoFacts good() {
   IoFacts facts;
@@ -59,6 +60,29 @@ TEST(Explain, CountsTinyPiecesByTheirBytesAndMisalignedShares) {
   EXPECT_THAT(found[1].text, HasSubstr("90 of 100 shares"));
   EXPECT_THAT(found[1].knob, HasSubstr("storage.alignment"));
   EXPECT_EQ(found[2].cause, "metadata");
+}
+
+TEST(Explain, DirectIsJudgedByItsMergedRequests) {
+  IoFacts facts = good();
+  facts.requested = "direct";
+  facts.pieces = 1 << 20;
+  facts.small_pieces = 1 << 20;
+  facts.small_piece_bytes = facts.num_bytes;
+  facts.misaligned_shares = 90;
+  facts.requests = 100;
+  facts.small_requests = 40;
+  facts.misaligned_requests = 9;
+  EXPECT_TRUE(explain(facts).empty());
+  facts.small_requests = 60;
+  facts.misaligned_requests = 11;
+  facts.metadata_share = 0.4;
+  facts.has_virtual = true;
+  const auto found = explain(facts);
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_THAT(found[0].text, HasSubstr("60 of 100 requests"));
+  EXPECT_THAT(found[0].knob, Not(HasSubstr("storage.io")));
+  EXPECT_THAT(found[1].text, HasSubstr("11 of 100 requests"));
+  EXPECT_THAT(found[2].knob, HasSubstr("virtual datasets"));
 }
 
 TEST(Explain, CausesInWords) {

@@ -51,6 +51,9 @@ void count_pieces(const Manifest& manifest, IoFacts& facts) {
       facts.num_bytes += box.num_elements() * itemsize;
     }
   }
+  facts.has_virtual = std::ranges::any_of(manifest.locations, [](const EntryLocation& location) {
+    return location.stored_as == StoredAs::separate;
+  });
   facts.datasets = static_cast<std::int64_t>(manifest.entries.entries.size());
 }
 

@@ -141,7 +141,11 @@ class SaveCase final : public BenchmarkCase {
     if (facts.backend == "hdf5") {
       measurement.io_modes = io_mode_records(facts.requested, report_, facts.broken);
     }
-    facts.metadata_calls = environment_.comm.all_reduce(report_.metadata_calls, MPI_SUM);
+    const auto total = [&](std::int64_t own) { return environment_.comm.all_reduce(own, MPI_SUM); };
+    facts.requests = total(report_.counters.write_requests);
+    facts.small_requests = total(report_.counters.small_requests);
+    facts.misaligned_requests = total(report_.counters.misaligned_requests);
+    facts.metadata_calls = total(report_.metadata_calls);
     const double metadata_s = report_.phases[Phase::create] + report_.phases[Phase::commit];
     facts.metadata_share = environment_.comm.all_reduce(metadata_s, MPI_MAX) /
                            environment_.comm.all_reduce(report_.durable_s, MPI_MAX);

@@ -129,6 +129,15 @@ class Save final : public SaveProtocol {
     return {};
   }
 
+  /// One file of whole tensors needs owners only to put side by side what one rank writes, which is
+  /// of use where tensors are mostly one chunk; all else asks whose file a chunk lies in.
+  bool needs_owners() const {
+    const bool hdf5_or_null = options_.storage.backend == Backend::hdf5 || !stores();
+    const bool mostly_whole = manifest_.chunks.size() <= 2 * manifest_.entries.entries.size();
+    return options_.storage.layout != FileLayout::shared || !hdf5_or_null ||
+           (stores() && mostly_whole);
+  }
+
   Status create() {
     manifest_.step = options_.step;
     manifest_.seed = options_.seed;
@@ -139,9 +148,7 @@ class Save final : public SaveProtocol {
       manifest_.save_id = make_save_id();
       manifest_.entries = planning_.global->entries;
       manifest_.chunks = planning_.global->chunks;
-      // One file of whole tensors needs no owners; all else asks whose file a chunk lies in.
-      const bool hdf5_or_null = options_.storage.backend == Backend::hdf5 || !stores();
-      if (options_.storage.layout != FileLayout::shared || !hdf5_or_null) {
+      if (needs_owners()) {
         planning_.global->ensure_owners();
       }
       if (stores()) {

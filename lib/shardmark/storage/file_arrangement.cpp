@@ -12,18 +12,14 @@ namespace {
 
 // HDF5 keeps the bytes of an hdf5_chunk in 32 bits.
 constexpr std::int64_t max_hdf5_chunk_bytes = (std::int64_t{1} << 32) - 1;
-// Fewer small tensors than this are not worth a packed dataset, unless it was asked for.
-constexpr std::int64_t min_packed_tensors = 16;
 
 bool is_small(const Entry& entry) {
   return entry.num_bytes() <= max_packed_bytes;
 }
 
-EntryArrangement arrange_automatically(const Entry& entry, const ChunkTable& chunks,
-                                       bool packs_small) {
-  if (packs_small && is_small(entry)) {
-    return {EntryForm::packed, LayoutReason::small};
-  }
+/// Small tensors stay plain: those of one rank lie side by side anyway, and a virtual dataset takes
+/// HDF5 four times as long as a plain one.
+EntryArrangement arrange_automatically(const Entry& entry, const ChunkTable& chunks) {
   if (!has_strided_chunks(entry, chunks)) {
     return {EntryForm::plain, LayoutReason::contiguous_chunks};
   }
@@ -34,7 +30,7 @@ EntryArrangement arrange_automatically(const Entry& entry, const ChunkTable& chu
 }
 
 EntryArrangement arrange_entry(const StorageOptions& options, const Entry& entry,
-                               const ChunkTable& chunks, bool packs_small) {
+                               const ChunkTable& chunks) {
   if (entry.kind == EntryKind::object || entry.sizes.empty() || entry.num_bytes() == 0) {
     return {EntryForm::plain, LayoutReason::always_plain};
   }
@@ -53,7 +49,7 @@ EntryArrangement arrange_entry(const StorageOptions& options, const Entry& entry
       return is_small(entry) ? EntryArrangement{EntryForm::packed, LayoutReason::as_asked}
                              : EntryArrangement{EntryForm::plain, LayoutReason::not_small};
     case FileLayout::automatic:
-      return arrange_automatically(entry, chunks, packs_small);
+      return arrange_automatically(entry, chunks);
   }
   return {};
 }
@@ -157,11 +153,9 @@ FileArrangement arrange_files(const StorageOptions& options, const EntryTable& e
   FileArrangement arrangement;
   arrangement.files = {entry_file_name};
   name_data_files(options, node_of_rank, arrangement);
-  const bool packs_small =
-      std::count_if(entries.entries.begin(), entries.entries.end(), is_small) >= min_packed_tensors;
   arrangement.entries.reserve(entries.entries.size());
   for (const Entry& entry : entries.entries) {
-    arrangement.entries.push_back(arrange_entry(options, entry, chunks, packs_small));
+    arrangement.entries.push_back(arrange_entry(options, entry, chunks));
   }
   arrangement.layout =
       options.layout == FileLayout::automatic ? resolve(arrangement) : options.layout;

@@ -34,7 +34,7 @@ enum class LayoutReason : std::uint8_t {
   chunk_too_large = 3,    // a tile of 4 GiB and more
   too_much_padding = 4,   // tiles would pad by more than 5 %
   not_small = 5,          // too large to be packed
-  small = 6,              // small enough to be packed
+  small = 6,              // small enough to be packed; not chosen any more
   strided_chunks = 7,     // its chunks are cut along inner dimensions
   contiguous_chunks = 8,  // each chunk is one piece of the row-major tensor
 };

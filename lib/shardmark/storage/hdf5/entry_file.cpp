@@ -58,6 +58,24 @@ PackedPlaces place_packed(const EntryFileOptions& options, const Manifest& manif
   return places;
 }
 
+/// Entries in the order in which HDF5 gives them space: those that one rank writes alone by that
+/// rank, so that its requests merge, behind all others.
+std::vector<std::size_t> order_of_entries(const EntryFileOptions& options,
+                                          const EntryTable& entries) {
+  std::vector<std::size_t> order(entries.entries.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (options.owners.empty()) {
+    return order;
+  }
+  const auto owner = [&](std::size_t i) {
+    const Entry& entry = entries.entries[i];
+    return entry.num_chunks == 1 ? options.owners[entry.first_chunk] : -1;
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return owner(a) < owner(b); });
+  return order;
+}
+
 /// One entry file being laid out.
 class Creation {
  public:
@@ -74,7 +92,7 @@ class Creation {
     SHARDMARK_ASSIGN_OR_RETURN(const H5Group own, file_.make_group(shardmark_group));
     SHARDMARK_RETURN_IF_ERROR(write_attributes(own));
     SHARDMARK_RETURN_IF_ERROR(make_packed());
-    for (std::size_t i = 0; i < manifest_.entries.entries.size(); ++i) {
+    for (const std::size_t i : order_of_entries(options_, manifest_.entries)) {
       const bool tensor = manifest_.entries.entries[i].kind == EntryKind::tensor;
       SHARDMARK_RETURN_IF_ERROR(make_entry(i, tensor ? tensors : objects));
     }
@@ -246,7 +264,7 @@ std::vector<std::int64_t> object_sizes(const EntryFileOptions& options, const Pa
       sizes.push_back(places.extents[number] * element_size(*dtype_from_number(number)));
     }
   }
-  for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
+  for (const std::size_t i : order_of_entries(options, manifest.entries)) {
     const Entry& entry = manifest.entries.entries[i];
     const EntryForm form = options.arrangement->entries[i].form;
     if (form == EntryForm::plain) {

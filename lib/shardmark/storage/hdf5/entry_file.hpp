@@ -28,7 +28,8 @@ inline constexpr const char* chunks_group = "/chunks";
 struct EntryFileOptions {
   StorageOptions storage;
   const FileArrangement* arrangement = nullptr;
-  std::span<const std::int32_t> owners;  // by chunk; needed for packed and separate chunks
+  // By chunk. Needed for packed and separate chunks; whole tensors of one owner lie side by side.
+  std::span<const std::int32_t> owners;
 };
 
 struct EntryFileMade {

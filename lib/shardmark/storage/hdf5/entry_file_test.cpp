@@ -114,6 +114,32 @@ TEST(EntryFile, EveryDatasetLiesWhereTheManifestSays) {
   EXPECT_LE(padding * 20, size);
 }
 
+TEST(EntryFile, WholeTensorsOfOneRankLieSideBySide) {
+  const TemporaryDirectory directory;
+  Manifest manifest;
+  manifest.save_id = std::string(32, 'a');
+  std::vector<std::int32_t> owners;
+  for (int i = 0; i < 12; ++i) {
+    add(manifest, fmt::format("{:02}", i), Dtype::int16, {100 + i});
+    owners.push_back(i * 7 % 3);
+  }
+  StorageOptions options;
+  options.alignment = 1;
+  options.layout = FileLayout::shared;
+  const std::vector<int> nodes = {0, 0, 0};
+  const FileArrangement arrangement =
+      arrange_files(options, manifest.entries, manifest.chunks, nodes);
+  ASSERT_TRUE(create_entry_file(directory.path() + "/checkpoint.h5",
+                                {options, &arrangement, owners}, manifest));
+  std::vector<std::pair<std::int64_t, std::int32_t>> by_address;
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    by_address.emplace_back(manifest.locations[i].address, owners[i]);
+  }
+  std::sort(by_address.begin(), by_address.end());
+  EXPECT_TRUE(std::is_sorted(by_address.begin(), by_address.end(),
+                             [](const auto& a, const auto& b) { return a.second < b.second; }));
+}
+
 TEST(EntryFile, NeverReplacesAFile) {
   const TemporaryDirectory directory;
   const std::string path = directory.path() + "/checkpoint.h5";
