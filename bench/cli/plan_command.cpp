@@ -80,21 +80,22 @@ struct PlanSummary {
   std::optional<std::int64_t> coordinator_memory_bytes;  // peak, beyond the tensors' descriptions
   std::string planner;
   std::string dedup;
-  double first_s = 0;              // see critical_path_s
+  double first_s = 0;              // see StepTimes::latest_s
   std::optional<double> cached_s;  // likewise, with planner.cache
   std::vector<int> played_ranks;   // whose times were taken
-  std::vector<PhaseTimes> times;   // by played rank; what the coordinator does counts for rank 0
+  std::vector<PhaseTimes> times;   // by played rank
 
   double imbalance() const {
     return written.mean > 0 ? static_cast<double>(written.max) / written.mean : 1;
   }
 };
 
-/// Times the planner's steps, for each virtual rank what that rank itself would do; what the
-/// coordinator does counts for rank 0.
+/// Times the planner's steps by virtual rank, and keeps a clock for each: it goes on while the rank
+/// acts, and is put forward to that of a rank whose message it has waited for.
 class StepTimes {
  public:
-  explicit StepTimes(std::int64_t world_size) : times_(static_cast<std::size_t>(world_size)) {}
+  explicit StepTimes(std::int64_t world_size)
+      : times_(static_cast<std::size_t>(world_size)), clocks_(times_.size()) {}
 
   void enter(PlanStep step) {
     charge();
@@ -110,6 +111,13 @@ class StepTimes {
     rank_ = static_cast<std::size_t>(rank);
     current_ = Phase::hooks;
   }
+  void turn(int rank, int waited_for) {
+    charge();
+    rank_ = static_cast<std::size_t>(rank);
+    clocks_[rank_] = std::max(clocks_[rank_], waited_for == LocalPlanExchange::everybody
+                                                  ? latest_s()
+                                                  : clocks_[static_cast<std::size_t>(waited_for)]);
+  }
   /// Those of the ranks that were played.
   std::vector<PhaseTimes> take_of(std::span<const int> ranks) {
     charge();
@@ -119,35 +127,27 @@ class StepTimes {
     }
     return times;
   }
+  /// When the last rank is done: what a save would wait for if every rank had a processor like this
+  /// one. No network.
+  double latest_s() const { return *std::max_element(clocks_.begin(), clocks_.end()); }
 
  private:
   void charge() {
     const auto now = PhaseClock::Clock::now();
     if (current_) {
-      const bool own = current_ == Phase::hooks || current_ == Phase::local_plan;
-      times_[own ? rank_ : 0][*current_] += std::chrono::duration<double>(now - since_).count();
+      const double elapsed_s = std::chrono::duration<double>(now - since_).count();
+      times_[rank_][*current_] += elapsed_s;
+      clocks_[rank_] += elapsed_s;
     }
     since_ = now;
   }
 
   std::vector<PhaseTimes> times_;
+  std::vector<double> clocks_;
   std::size_t rank_ = 0;
   std::optional<Phase> current_;
   PhaseClock::Clock::time_point since_ = PhaseClock::Clock::now();
 };
-
-/// What a save would wait for on these processors: the slowest rank's own part, then everything
-/// that one process does for all. No network.
-double critical_path_s(std::span<const PhaseTimes> by_rank) {
-  double slowest = 0;
-  double shared = 0;
-  for (const PhaseTimes& times : by_rank) {
-    const double own = times[Phase::hooks] + times[Phase::local_plan];
-    slowest = std::max(slowest, own);
-    shared += times.total_s() - own;
-  }
-  return slowest + shared;
-}
 
 /// The ranks to play. Where each derives its part from layouts alone, a few stand for all.
 std::vector<int> ranks_to_play(const Config& config, const Workload& workload,
@@ -172,6 +172,7 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   const auto planner = configured_planner(config);
   const PeakMemoryWatch memory;
   StepTimes times(world_size);
+  exchange.set_on_turn([&](int rank, int waited_for) { times.turn(rank, waited_for); });
   const auto plan = [&]() {
     return planner->plan(
         [&](int rank) -> Result<const StateDict*> {
@@ -195,13 +196,13 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.planner = config.planner.kind;
   summary.dedup = config.planner.dedup;
   summary.times = times.take_of(played);
-  summary.first_s = critical_path_s(summary.times);
+  summary.first_s = times.latest_s();
   if (config.planner.cache) {
     times = StepTimes(world_size);
     times.pause();
     SHARDMARK_RETURN_IF_ERROR(plan());
     times.pause();
-    summary.cached_s = critical_path_s(times.take_of(played));
+    summary.cached_s = times.latest_s();
   }
   summary.played_ranks = played;
   summary.deduplicated_bytes = statistics.deduplicated_bytes;
@@ -257,6 +258,12 @@ std::string json_text(const PlanSummary& s) {
   document["checksum_bytes"] = s.checksum_bytes;
   document["messages"] = s.traffic.messages;
   document["bytes_gathered"] = s.traffic.bytes_gathered;
+  document["gathered_by_level"] = nlohmann::ordered_json::array();
+  for (const LevelTraffic& level : s.traffic.gathered_by_level) {
+    document["gathered_by_level"].push_back({{"messages", level.messages},
+                                             {"num_bytes", level.bytes},
+                                             {"largest_message_bytes", level.largest_bytes}});
+  }
   document["bytes_scattered"] = s.traffic.bytes_scattered + s.traffic.bytes_broadcast;
   document["coordinator_memory_bytes"] = nullptr;
   if (s.coordinator_memory_bytes) {
@@ -272,6 +279,18 @@ std::string json_text(const PlanSummary& s) {
   document["played_ranks"] = s.played_ranks.size();
   document["times_s"] = phases_document(s.times, save_phases, s.played_ranks);
   return document.dump(2) + "\n";
+}
+
+std::string levels_text(std::span<const LevelTraffic> levels) {
+  std::string text;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    const LevelTraffic& level = levels[i];
+    text += fmt::format("    {} step{} from rank 0: {} in {} messages, the largest {}\n", i + 1,
+                        i == 0 ? "" : "s", format_bytes(static_cast<std::int64_t>(level.bytes)),
+                        format_count(static_cast<std::int64_t>(level.messages)),
+                        format_bytes(static_cast<std::int64_t>(level.largest_bytes)));
+  }
+  return text;
 }
 
 std::string human_text(const PlanSummary& s, const Config& config) {
@@ -298,6 +317,13 @@ std::string human_text(const PlanSummary& s, const Config& config) {
       format_bytes(static_cast<std::int64_t>(s.traffic.bytes_gathered)),
       format_bytes(
           static_cast<std::int64_t>(s.traffic.bytes_scattered + s.traffic.bytes_broadcast)));
+  if (s.traffic.gathered_by_level.size() > 1) {
+    text += levels_text(s.traffic.gathered_by_level);
+  }
+  if (s.coordinator_memory_bytes) {
+    text += fmt::format("  planning memory   {} at its peak\n",
+                        format_bytes(*s.coordinator_memory_bytes));
+  }
   for (const auto& [reason, tensors] : s.files.reasons) {
     text += fmt::format("  {} tensors: {}\n", format_count(tensors), reason);
   }

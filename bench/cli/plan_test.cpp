@@ -86,6 +86,31 @@ TEST(PlanCommand, MemoryCountsReplicas) {
               testing::HasSubstr("\n  memory per rank   min "));
 }
 
+TEST(PlanCommand, ATreeFindsWhatTheCoordinatorFinds) {
+  for (const char* strategy : {"ddp", "fsdp", "hsdp", "flat-fsdp", "block-cyclic"}) {
+    SCOPED_TRACE(strategy);
+    const auto plan_by = [&](const std::string& kind) {
+      return plan({"smoke", "--world", "48", "--set", std::string("parallel.strategy=") + strategy,
+                   "--set", "planner.kind=" + kind});
+    };
+    const json flat = plan_by("coordinator");
+    const json tree = plan_by("tree");
+    EXPECT_EQ(tree["planner"], "tree");
+    for (const char* key : {"items", "num_bytes", "bytes_per_rank", "deduplicated_bytes", "files",
+                            "metadata_bytes", "checksum_bytes", "tensors"}) {
+      EXPECT_EQ(flat[key], tree[key]) << key;
+    }
+    ASSERT_EQ(flat["gathered_by_level"].size(), 1U);
+    EXPECT_EQ(flat["gathered_by_level"][0]["messages"], 47);
+    // Six nodes of eight: to the leader of the node, then by two steps at most.
+    ASSERT_EQ(tree["gathered_by_level"].size(), 3U);
+    EXPECT_EQ(tree["gathered_by_level"][0]["messages"], 7 + 3);
+    EXPECT_EQ(tree["bytes_gathered"], tree["gathered_by_level"][0]["num_bytes"].get<int>() +
+                                          tree["gathered_by_level"][1]["num_bytes"].get<int>() +
+                                          tree["gathered_by_level"][2]["num_bytes"].get<int>());
+  }
+}
+
 /// Bytes per rank of llama3-8b with adamw on 64 virtual ranks.
 json plan_on_64(const std::string& strategy, const std::string& dedup) {
   return plan({"quick", "--world", "64", "--set", "model.name=llama3-8b", "--set", "model.scale=1",

@@ -11,9 +11,9 @@
 
 namespace shardmark::bench {
 
-// The resolved configuration: every value is of the right type, in range and built in this version;
-// no "auto" is left but where std::nullopt says so. Closed sets are kept by their names in the
-// configuration. Defaults are those of a configuration that leaves the key out.
+// The resolved configuration: every value is of the right type and in range; no "auto" is left but
+// where std::nullopt says so. Closed sets are kept by their names in the configuration. Defaults
+// are those of a configuration that leaves the key out.
 
 struct ModelConfig {
   std::string name;                  // of the catalog; of a safetensors file its stem

@@ -62,15 +62,13 @@ const std::vector<ConfigKey> table = {
      SHARDMARK_TARGET(parallel.block_size),
      {},
      {},
-     {},
      1},
 
     {"planner.kind",
      "How a save is planned",
      KeyForm::choice,
      SHARDMARK_TARGET(planner.kind),
-     {"coordinator", "layout"},
-     {"tree"}},
+     {"coordinator", "tree", "layout"}},
     {"planner.dedup",
      "Which of the ranks that hold a replicated chunk writes it",
      KeyForm::choice,
@@ -96,7 +94,6 @@ const std::vector<ConfigKey> table = {
      KeyForm::choice,
      SHARDMARK_TARGET(storage.io),
      {"auto", "collective", "independent", "direct"},
-     {},
      "direct"},
     {"storage.o_direct", "Bypass the page cache; acts with io = direct only", KeyForm::boolean,
      SHARDMARK_TARGET(storage.o_direct)},
@@ -104,7 +101,6 @@ const std::vector<ConfigKey> table = {
      "I/O threads a rank, 0 to choose; acts with io = direct only",
      KeyForm::integer,
      SHARDMARK_TARGET(storage.threads),
-     {},
      {},
      {},
      0,
@@ -124,7 +120,6 @@ const std::vector<ConfigKey> table = {
      SHARDMARK_TARGET(storage.alignment),
      {},
      {},
-     {},
      1},
     {"storage.alignment_threshold",
      "Smallest object that is aligned, 0 for the alignment; acts with an explicit alignment only",
@@ -136,7 +131,6 @@ const std::vector<ConfigKey> table = {
      "How much HDF5 metadata is kept together",
      KeyForm::byte_size,
      SHARDMARK_TARGET(storage.meta_block_size),
-     {},
      {},
      {},
      1},
@@ -167,14 +161,12 @@ const std::vector<ConfigKey> table = {
      SHARDMARK_TARGET(reshard.save_ranks),
      {},
      {},
-     {},
      0,
      max_ranks},
     {"reshard.load_ranks",
      "Ranks of the launch that load it, 0 for all",
      KeyForm::integer,
      SHARDMARK_TARGET(reshard.load_ranks),
-     {},
      {},
      {},
      0,
@@ -184,7 +176,6 @@ const std::vector<ConfigKey> table = {
      "Ranks that scripts/run starts, and the world of 'plan'",
      KeyForm::integer,
      SHARDMARK_TARGET(run.ranks),
-     {},
      {},
      {},
      1,
@@ -200,14 +191,12 @@ const std::vector<ConfigKey> table = {
      SHARDMARK_TARGET(run.repetitions),
      {},
      {},
-     {},
      1,
      100000},
     {"run.warmup",
      "Rounds before the first sample",
      KeyForm::integer,
      SHARDMARK_TARGET(run.warmup),
-     {},
      {},
      {},
      0,
@@ -238,16 +227,9 @@ const ConfigKey* find_config_key(std::string_view name) {
   return it == table.end() ? nullptr : &*it;
 }
 
-std::vector<std::string_view> all_names(const ConfigKey& key) {
-  std::vector<std::string_view> names = key.built;
-  names.insert(names.end(), key.planned.begin(), key.planned.end());
-  return names;
-}
-
 std::string expectation(const ConfigKey& key) {
   switch (key.form) {
     case KeyForm::boolean:
-    case KeyForm::switched_off:
       return "true or false";
     case KeyForm::integer:
       return key.maximum == std::numeric_limits<std::int64_t>::max()
@@ -260,10 +242,9 @@ std::string expectation(const ConfigKey& key) {
     case KeyForm::text:
       return "a string that is not empty";
     case KeyForm::choice:
-      return fmt::format("one of {}", fmt::join(all_names(key), ", "));
+      return fmt::format("one of {}", fmt::join(key.choices, ", "));
     case KeyForm::choice_list:
-      return fmt::format("a list of one or more of {}, none twice",
-                         fmt::join(all_names(key), ", "));
+      return fmt::format("a list of one or more of {}, none twice", fmt::join(key.choices, ", "));
     case KeyForm::byte_size:
       return fmt::format("bytes from {}, as an integer or like \"64KiB\", \"1MiB\", \"2GiB\"",
                          key.minimum);

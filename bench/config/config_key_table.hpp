@@ -22,40 +22,35 @@ using KeyTarget = std::variant<bool*, std::int64_t*, std::string*, std::optional
 /// What a key takes.
 enum class KeyForm {
   boolean,
-  switched_off,  // a boolean that is only false in this version
-  integer,       // minimum to maximum
-  degree,        // -1 or at least 1
-  share,         // above 0 to 1
-  text,          // not empty
-  choice,        // one of `built`; `planned` are refused as not available
-  choice_list,   // at least one of `built`, none twice
-  byte_size,     // minimum or more
-  auto_size,     // "auto", or minimum or more
+  integer,      // minimum to maximum
+  degree,       // -1 or at least 1
+  share,        // above 0 to 1
+  text,         // not empty
+  choice,       // one of `choices`
+  choice_list,  // at least one of `choices`, none twice
+  byte_size,    // minimum or more
+  auto_size,    // "auto", or minimum or more
   dtype,
   hints,
 };
 
-/// What the design says of a key, and how much of it is built.
+/// What there is to say of a key.
 struct ConfigKey {
   std::string_view name;
   std::string_view about;  // for people, one line
   KeyForm form;
   KeyTarget (*target)(Config&);
-  std::vector<std::string_view> built = {};
-  std::vector<std::string_view> planned = {};
+  std::vector<std::string_view> choices = {};
   std::string_view auto_means = {};  // what "auto" of a choice stands for; itself
   std::int64_t minimum = 0;
   std::int64_t maximum = std::numeric_limits<std::int64_t>::max();
 };
 
-/// Local. Every key of the design, section by section.
+/// Local. Every key, section by section.
 const std::vector<ConfigKey>& config_key_table();
 
 /// Local. nullptr if there is no such key.
 const ConfigKey* find_config_key(std::string_view name);
-
-/// Local. Names of a choice, built or not.
-std::vector<std::string_view> all_names(const ConfigKey& key);
 
 /// Local. What the key takes, for messages: "true or false".
 std::string expectation(const ConfigKey& key);

@@ -25,14 +25,7 @@ Error wrong(const ConfigKey& key, const ConfigValue& value, std::string_view mea
   return {ErrorCode::invalid_argument,
           fmt::format("{}: found {}, expected {}{}", place(key, value), describe(value),
                       expectation(key),
-                      meant.empty() ? std::string() : did_you_mean(meant, all_names(key)))};
-}
-
-Error not_available(const ConfigKey& key, const ConfigValue& value, const std::string& what,
-                    const std::string& available) {
-  return {ErrorCode::unsupported,
-          fmt::format("{}: {} is not available in this version, expected {}", place(key, value),
-                      what, available)};
+                      meant.empty() ? std::string() : did_you_mean(meant, key.choices))};
 }
 
 constexpr std::int64_t max_groups = std::int64_t{1} << 20;
@@ -61,13 +54,8 @@ Result<std::string> chosen(const ConfigKey& key, const ConfigValue& value,
   if (name == nullptr) {
     return wrong(key, value);
   }
-  if (is_one_of(key.built, *name)) {
+  if (is_one_of(key.choices, *name)) {
     return *name == "auto" && !key.auto_means.empty() ? std::string(key.auto_means) : *name;
-  }
-  if (is_one_of(key.planned, *name)) {
-    return not_available(
-        key, value, quoted(*name),
-        fmt::format("{}{}", key.built.size() > 1 ? "one of " : "", fmt::join(key.built, ", ")));
   }
   return wrong(key, value, *name);
 }
@@ -130,13 +118,10 @@ Result<std::int64_t> number(const ConfigKey& key, const ConfigValue& value) {
 
 Status assign_scalar(const ConfigKey& key, const ConfigValue& value, const KeyTarget& target) {
   const auto* text = std::get_if<std::string>(&value.data);
-  if (key.form == KeyForm::boolean || key.form == KeyForm::switched_off) {
+  if (key.form == KeyForm::boolean) {
     const auto* flag = std::get_if<bool>(&value.data);
     if (flag == nullptr) {
       return wrong(key, value);
-    }
-    if (*flag && key.form == KeyForm::switched_off) {
-      return not_available(key, value, "true", "false");
     }
     *std::get<bool*>(target) = *flag;
   } else if (key.form == KeyForm::text) {

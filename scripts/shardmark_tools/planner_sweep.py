@@ -98,6 +98,7 @@ def point_of(planner, world, repetition, document):
         "messages": document.get("messages"),
         "bytes_gathered": document["bytes_gathered"],
         "bytes_scattered": document["bytes_scattered"],
+        "gathered_by_level": document["gathered_by_level"],
         "phases_s": {},
     }
     for phase in RANK_PHASES:
@@ -105,14 +106,16 @@ def point_of(planner, world, repetition, document):
     for phase in ROOT_PHASES:
         point["phases_s"][phase] = times[phase]["max"]
     point["rank_s"] = sum(point["phases_s"][phase] for phase in RANK_PHASES)
-    point["root_s"] = sum(point["phases_s"][phase] for phase in ROOT_PHASES)
-    point["measured_s"] = point["rank_s"] + point["root_s"]
+    # Along a tree many ranks merge at once: what counts is when the last one is done.
+    point["measured_s"] = max(document["first_s"], point["rank_s"])
+    point["root_s"] = point["measured_s"] - point["rank_s"]
     return point
 
 
 def modelled_network_s(point, link):
-    """Seconds that the network would add: the root's messages one after another, or the steps of
-    an all-reduce where there is no gather. A model, never added to a measurement unsaid."""
+    """Seconds that the network would add: the root's messages one after another, those of a tree
+    level by level, or the steps of an all-reduce where there is no gather. A model, never added to
+    a measurement unsaid."""
     if link is None:
         return None
     steps = math.ceil(math.log2(point["world"]))
@@ -120,7 +123,10 @@ def modelled_network_s(point, link):
     if moved == 0:
         return 2 * steps * link["latency_s"]
     if point["planner"] == "tree":
-        return 2 * steps * link["latency_s"] + moved / link["bytes_per_s"]
+        # The way back passes the same ranks; each message of it is counted once a step.
+        up = sum(level["largest_message_bytes"] for level in point["gathered_by_level"])
+        down = 2 * point["bytes_scattered"] / max(len(point["gathered_by_level"]), 1)
+        return 2 * steps * link["latency_s"] + (up + down) / link["bytes_per_s"]
     return 2 * (point["world"] - 1) * link["latency_s"] + moved / link["bytes_per_s"]
 
 

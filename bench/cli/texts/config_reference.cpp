@@ -15,7 +15,6 @@ namespace {
 std::string_view type_of(KeyForm form) {
   switch (form) {
     case KeyForm::boolean:
-    case KeyForm::switched_off:
       return "boolean";
     case KeyForm::integer:
     case KeyForm::degree:
@@ -51,12 +50,10 @@ std::vector<std::string> words_of(const ConfigKey& key) {
   switch (key.form) {
     case KeyForm::boolean:
       return {"true", "false"};
-    case KeyForm::switched_off:
-      return {"false"};
     case KeyForm::auto_size:
       return {"auto"};
     case KeyForm::choice:
-      return {key.built.begin(), key.built.end()};
+      return {key.choices.begin(), key.choices.end()};
     case KeyForm::dtype: {
       std::vector<std::string> names;
       for (int i = 0; i < num_dtypes; ++i) {
@@ -69,20 +66,12 @@ std::vector<std::string> words_of(const ConfigKey& key) {
   }
 }
 
-/// "; not available in this version: x, y".
-std::string planned_text(std::string_view names) {
-  return names.empty() ? std::string() : fmt::format("; not available in this version: {}", names);
-}
-
 std::string takes_of(const ConfigKey& key, const std::vector<std::string>& words) {
-  const std::string planned = planned_text(fmt::to_string(fmt::join(key.planned, ", ")));
   switch (key.form) {
     case KeyForm::choice:
-      return fmt::format("Takes {}{}", fmt::join(words, ", "), planned);
+      return fmt::format("Takes {}", fmt::join(words, ", "));
     case KeyForm::choice_list:
-      return fmt::format("Takes one or more of {}{}", fmt::join(key.built, ", "), planned);
-    case KeyForm::switched_off:
-      return "Takes false" + planned_text("true");
+      return fmt::format("Takes one or more of {}", fmt::join(key.choices, ", "));
     case KeyForm::auto_size:
       return fmt::format("Takes auto, or bytes from {}", key.minimum);
     case KeyForm::text:

@@ -11,7 +11,6 @@
 
 #include "bench/cli/command_grammar.hpp"
 #include "bench/cli/driven_command.hpp"
-#include "bench/config/config_key_table.hpp"
 #include "bench/config/config_keys.hpp"
 
 namespace shardmark::bench {
@@ -115,11 +114,6 @@ TEST(Generate, WordsForCompletions) {
   EXPECT_THAT(settings,
               AllOf(HasSubstr("\nstorage.io=collective\n"),
                     HasSubstr("\nparallel.strategy=fsdp-tp\n"), HasSubstr("\nrun.ranks=\n")));
-  for (const ConfigKey& key : config_key_table()) {
-    for (const std::string_view name : key.planned) {
-      EXPECT_THAT(settings, Not(HasSubstr(fmt::format("\n{}={}\n", key.name, name))));
-    }
-  }
 }
 
 /// What bash would offer for a line whose words readline has broken up; the last one is completed.

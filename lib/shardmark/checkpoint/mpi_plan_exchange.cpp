@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"
 
+#include <algorithm>
+
+#include "shardmark/plan/byte_codec.hpp"
+
 namespace shardmark {
 namespace {
 
@@ -48,6 +52,77 @@ Status MpiPlanExchange::scatter(const Make& make, const Take& take) {
     } else if (status) {
       status = take(rank, bytes);
     }
+  }
+  return comm_.agree(status);
+}
+
+Status MpiPlanExchange::gather_along(const PlanTree& tree, PlanMerge& merge) {
+  // As in gather(): a rank that has failed sends an empty message, and still takes its children's.
+  Status status = merge.begin(rank_);
+  for (const int child : tree.children_of(rank_)) {
+    const Bytes bytes = comm_.recv(child, gather_tag);
+    if (status && !bytes.empty()) {
+      status = merge.take(rank_, child, bytes);
+    }
+  }
+  if (!comm_.is_root()) {
+    Bytes own;
+    if (status) {
+      auto made = merge.make(rank_);
+      status = Status(made);
+      own = made ? std::move(*made) : Bytes();
+    }
+    comm_.send(own, tree.parent_of(rank_), gather_tag);
+  }
+  return comm_.agree(status);
+}
+
+Status MpiPlanExchange::scatter_along(const PlanTree& tree, const Make& make, const Take& take) {
+  // One message a child: its own bytes and those of all ranks below it, by rank, so that what goes
+  // on from there is a part of it as it is.
+  Status status;
+  Bytes own;
+  std::vector<int> children = tree.children_of(rank_);
+  std::reverse(children.begin(), children.end());  // the widest part first
+  if (comm_.is_root()) {
+    const auto make_one = [&](int rank) {
+      auto made = make(rank);
+      if (status && !made) {
+        status = Status(made);
+      }
+      return made ? std::move(*made) : Bytes();
+    };
+    for (const int child : children) {
+      ByteWriter bundle;
+      for (int rank = child; rank < tree.end_of(child); ++rank) {
+        const Bytes bytes = make_one(rank);
+        bundle.varint(bytes.size());
+        bundle.raw(bytes);
+      }
+      comm_.send(bundle.bytes(), child, scatter_tag);
+    }
+    own = make_one(rank_);
+  } else {
+    const Bytes bundle = comm_.recv(tree.parent_of(rank_), scatter_tag);
+    ByteReader in(bundle);
+    const std::string_view first = in.text();
+    const auto* data = reinterpret_cast<const std::byte*>(first.data());
+    own.assign(data, data + first.size());
+    std::vector<std::size_t> start_of;  // of each child's part, children ascending
+    for (auto child = children.rbegin(); child != children.rend(); ++child) {
+      start_of.push_back(in.position());
+      for (int rank = *child; rank < tree.end_of(*child); ++rank) {
+        static_cast<void>(in.text());
+      }
+    }
+    start_of.push_back(bundle.size());
+    for (std::size_t i = children.size(); i-- > 0;) {
+      comm_.send(std::span(bundle).subspan(start_of[i], start_of[i + 1] - start_of[i]),
+                 children[children.size() - 1 - i], scatter_tag);
+    }
+  }
+  if (status && !own.empty()) {
+    status = take(rank_, own);
   }
   return comm_.agree(status);
 }

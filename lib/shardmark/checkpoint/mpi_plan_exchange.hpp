@@ -23,7 +23,9 @@ class MpiPlanExchange final : public PlanExchange {
   }
 
   Status gather(const Make& make, const Take& take) override;
+  Status gather_along(const PlanTree& tree, PlanMerge& merge) override;
   Status scatter(const Make& make, const Take& take) override;
+  Status scatter_along(const PlanTree& tree, const Make& make, const Take& take) override;
   Status broadcast(Bytes& bytes) override;
   Status all_reduce(std::span<std::uint64_t> values, ReduceOp op) override;
   Status agree(const Status& local) override { return comm_.agree(local); }

@@ -112,7 +112,13 @@ class Save final : public SaveProtocol {
   }
 
   Status plan() {
-    MpiPlanExchange exchange(comm_);
+    // Only a tree asks which ranks share a node.
+    std::optional<NodeTopology> topology;
+    if (options_.planner == PlannerKind::tree) {
+      clock_.enter(Phase::gather);
+      topology = NodeTopology::discover(comm_);
+    }
+    MpiPlanExchange exchange(comm_, topology ? &*topology : nullptr);
     std::unique_ptr<SavePlanner> own;
     SavePlanner* planner = options_.kept_planner;
     if (planner == nullptr) {

@@ -23,6 +23,7 @@ class ChunkIndex {
   /// Local. True if `chunk` is the one of `entry` at `offsets`.
   bool is_at(std::uint32_t chunk, std::uint32_t entry, const Dims& offsets) const noexcept;
   Box box(std::uint32_t chunk) const noexcept;
+  std::uint32_t entry_of(std::uint32_t chunk) const noexcept { return chunks_[chunk].entry; }
 
   /// Local. Chunk numbers by entry, in order of arrival.
   std::vector<std::vector<std::uint32_t>> by_entry(std::size_t num_entries) const;

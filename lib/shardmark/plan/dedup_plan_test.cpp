@@ -8,7 +8,7 @@
 #include <set>
 
 #include "shardmark/core/cover.hpp"
-#include "shardmark/plan/global_plan_builder.hpp"
+#include "shardmark/plan/make_global_plan.hpp"
 #include "shardmark/plan/save_planner.hpp"
 #include "shardmark/plan/split.hpp"
 #include "shardmark/testing/box_tensor.hpp"

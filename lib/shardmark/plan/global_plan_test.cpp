@@ -8,8 +8,8 @@
 #include <map>
 #include <set>
 
-#include "shardmark/plan/global_plan_builder.hpp"
 #include "shardmark/plan/local_save_plan.hpp"
+#include "shardmark/plan/merged_plans.hpp"
 #include "shardmark/plan/save_planner.hpp"
 #include "shardmark/tensor/dtensor.hpp"
 #include "shardmark/testing/edge_cases/planned_boxes.hpp"
@@ -29,9 +29,9 @@ TEST(GlobalPlan, AChunkListedTwiceByOneRankIsAnError) {
 }
 
 TEST(GlobalPlan, DamagedBytesNameTheirRank) {
-  GlobalPlanBuilder builder(2);
+  MergedPlans merged;
   const std::vector<std::byte> junk(7, std::byte{0x7F});
-  const Status added = builder.add(1, junk);
+  const Status added = merged.add(1, junk);
   ASSERT_FALSE(added);
   EXPECT_EQ(added.error().code, ErrorCode::data_loss);
   EXPECT_THAT(added.error().message, HasSubstr("rank 1: "));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -34,6 +35,16 @@ class HolderSets {
     last_from_ = set;
     last_to_ = at->second;
     return last_to_;
+  }
+
+  /// Local. `set` and `ranks`, ascending and above all in it. The caller asks once for each pair:
+  /// every call makes a new set.
+  std::uint32_t append(std::uint32_t set, std::span<const std::int32_t> ranks) {
+    for (const std::int32_t rank : ranks) {
+      nodes_.push_back({set, rank});
+      set = static_cast<std::uint32_t>(nodes_.size() - 1);
+    }
+    return set;
   }
 
   std::int32_t last_rank(std::uint32_t set) const noexcept { return nodes_[set].rank; }

@@ -176,7 +176,8 @@ class LayoutSavePlanner final : public SavePlanner {
                                   bool objects_agree) const {
     std::vector<SavePlan> listed_plans;
     EnumeratedPlanning enumerated(
-        policy_, [&](const StateDict& state_dict, std::vector<WriteItem>& items) -> Status {
+        policy_, Gathering::one_by_one,
+        [&](const StateDict& state_dict, std::vector<WriteItem>& items) -> Status {
           for (const StateDictEntry& entry : state_dict.entries()) {
             if (entry.tensor == nullptr ? objects_agree : is_derived(entry)) {
               continue;

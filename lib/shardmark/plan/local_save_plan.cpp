@@ -8,6 +8,29 @@ namespace {
 
 constexpr std::uint64_t wire_version = 1;
 
+LocalSavePlan::PlanEntry entry_of(const WriteItem& item) {
+  if (item.type == WriteItemType::byte_io) {
+    return {item.index.fqn, EntryKind::object, Dtype::uint8, Dims{item.byte_io_size}, 0, 0};
+  }
+  return {item.index.fqn,
+          EntryKind::tensor,
+          item.tensor_data.properties.dtype,
+          item.tensor_data.size,
+          0,
+          0};
+}
+
+/// A string of bytes, listed whole.
+bool is_object(const LocalSavePlan::PlanEntry& entry, std::span<const Box> boxes) {
+  if (entry.dtype != Dtype::uint8 || entry.sizes.ndim() != 1) {
+    return false;
+  }
+  const Box whole = whole_box(entry.sizes);
+  return (whole.empty() && boxes.empty()) || (boxes.size() == 1 && boxes.front() == whole);
+}
+
+}  // namespace
+
 Status check_box(std::string_view fqn, const Box& box, const Dims& sizes) {
   if (box.offsets.ndim() != sizes.ndim() || box.sizes.ndim() != sizes.ndim()) {
     return Error{ErrorCode::invalid_argument, fmt::format("'{}': chunk {} of a tensor {}", fqn,
@@ -23,18 +46,6 @@ Status check_box(std::string_view fqn, const Box& box, const Dims& sizes) {
   return {};
 }
 
-LocalSavePlan::PlanEntry entry_of(const WriteItem& item) {
-  if (item.type == WriteItemType::byte_io) {
-    return {item.index.fqn, EntryKind::object, Dtype::uint8, Dims{item.byte_io_size}, 0, 0};
-  }
-  return {item.index.fqn,
-          EntryKind::tensor,
-          item.tensor_data.properties.dtype,
-          item.tensor_data.size,
-          0,
-          0};
-}
-
 Status check_new_entry(const LocalSavePlan::PlanEntry& entry) {
   const auto elements = checked_volume(entry.sizes);
   if (!elements || *elements > INT64_MAX / element_size(entry.dtype)) {
@@ -44,17 +55,6 @@ Status check_new_entry(const LocalSavePlan::PlanEntry& entry) {
   }
   return {};
 }
-
-/// A string of bytes, listed whole.
-bool is_object(const LocalSavePlan::PlanEntry& entry, std::span<const Box> boxes) {
-  if (entry.dtype != Dtype::uint8 || entry.sizes.ndim() != 1) {
-    return false;
-  }
-  const Box whole = whole_box(entry.sizes);
-  return (whole.empty() && boxes.empty()) || (boxes.size() == 1 && boxes.front() == whole);
-}
-
-}  // namespace
 
 Status append_write_items(const StateDictEntry& entry, std::vector<WriteItem>& items) {
   if (entry.tensor == nullptr) {

@@ -48,6 +48,11 @@ enum class EmptyBoxes : std::uint8_t { leave_out, keep };
 Result<LocalSavePlan> make_local_save_plan(std::span<const WriteItem> items,
                                            EmptyBoxes empty_boxes = EmptyBoxes::leave_out);
 
+/// Local. Errors: invalid_argument if a tensor of this shape has 2^63 bytes or more.
+Status check_new_entry(const LocalSavePlan::PlanEntry& entry);
+/// Local. Errors: invalid_argument if the box leaves its tensor, naming the fqn.
+Status check_box(std::string_view fqn, const Box& box, const Dims& sizes);
+
 /// Local. At most 64 bytes an item for up to 4 dimensions and extents below 2^32; each name once.
 void encode(const LocalSavePlan& plan, ByteWriter& out);
 /// Local. Views `bytes`. Errors: data_loss for anything that encode() cannot have written.

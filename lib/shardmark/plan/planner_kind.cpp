@@ -7,7 +7,7 @@
 namespace shardmark {
 namespace {
 
-constexpr std::array<std::string_view, 2> names = {"coordinator", "layout"};
+constexpr std::array<std::string_view, 3> names = {"coordinator", "tree", "layout"};
 
 }  // namespace
 
@@ -27,6 +27,8 @@ std::unique_ptr<SavePlanner> make_save_planner(PlannerKind kind, DedupPolicy pol
   switch (kind) {
     case PlannerKind::coordinator:
       return make_coordinator_save_planner(policy);
+    case PlannerKind::tree:
+      return make_tree_save_planner(policy);
     case PlannerKind::layout:
       break;
   }

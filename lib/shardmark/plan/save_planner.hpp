@@ -47,6 +47,11 @@ class SavePlanner {
 /// DCP's way: gather local plans on the coordinator, de-duplicate, validate, scatter.
 std::unique_ptr<SavePlanner> make_coordinator_save_planner(DedupPolicy policy);
 
+/// The same result, merged node by node along a PlanTree on its way to rank 0, and back along it: a
+/// rank hears of every chunk once however many hold it, and from few other ranks. What is stored
+/// still passes through rank 0, which validates and decides alone.
+std::unique_ptr<SavePlanner> make_tree_save_planner(DedupPolicy policy);
+
 /// No gather: ranks agree on a digest of all layouts in one all-reduce, then each derives its own
 /// writes and the metadata by arithmetic, in O(tensors) whatever the world size. Entries without a
 /// layout, and objects that differ between ranks, are gathered as the coordinator does; with the
@@ -59,7 +64,7 @@ std::unique_ptr<SavePlanner> make_layout_save_planner(DedupPolicy policy);
 /// must live from save to save, with the same exchange's ranks.
 std::unique_ptr<SavePlanner> make_cached_save_planner(std::unique_ptr<SavePlanner> inner);
 
-enum class PlannerKind : std::uint8_t { coordinator, layout };
+enum class PlannerKind : std::uint8_t { coordinator, tree, layout };
 
 std::optional<PlannerKind> planner_kind_from_name(std::string_view name) noexcept;
 std::string_view planner_kind_name(PlannerKind kind) noexcept;

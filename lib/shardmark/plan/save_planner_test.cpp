@@ -18,7 +18,8 @@ using shardmark::testing::VirtualState;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr PlannerKind all_kinds[] = {PlannerKind::coordinator, PlannerKind::layout};
+constexpr PlannerKind all_kinds[] = {PlannerKind::coordinator, PlannerKind::tree,
+                                     PlannerKind::layout};
 
 struct Planned {
   SavePlanning planning;

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "shardmark/plan/global_plan_builder.hpp"
 #include "shardmark/plan/local_save_plan.hpp"
+#include "shardmark/plan/make_global_plan.hpp"
 #include "shardmark/testing/box_tensor.hpp"
 
 namespace shardmark::testing {
@@ -16,16 +16,16 @@ namespace shardmark::testing {
 /// Plans for one state dict a rank.
 inline Result<GlobalSavePlan> plan_for(std::span<const BoxState> ranks,
                                        DedupPolicy policy = DedupPolicy::balanced) {
-  GlobalPlanBuilder builder(static_cast<int>(ranks.size()));
+  MergedPlans merged;
   std::vector<WriteItem> items;
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     SHARDMARK_RETURN_IF_ERROR(collect_write_items(ranks[rank].state, items));
     SHARDMARK_ASSIGN_OR_RETURN(const LocalSavePlan plan, make_local_save_plan(items));
     ByteWriter out;
     encode(plan, out);
-    SHARDMARK_RETURN_IF_ERROR(builder.add(static_cast<int>(rank), out.bytes()));
+    SHARDMARK_RETURN_IF_ERROR(merged.add(static_cast<int>(rank), out.bytes()));
   }
-  return builder.finish(policy);
+  return make_global_plan(std::move(merged), static_cast<int>(ranks.size()), policy);
 }
 
 /// One tensor "w", the boxes of each rank.

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes of other ranks: local plans (and the merge behind them), entry tables with chunk tables,
-// assigned plans. The first byte says which; whatever is accepted must come back the same.
+// Bytes of other ranks: local plans (and the merge behind them), merged plans, entry tables with
+// chunk tables, assigned plans. The first byte says which; whatever is accepted must come back the
+// same.
 #include <cstdlib>
 
 #include "shardmark/plan/chunk_table.hpp"
-#include "shardmark/plan/global_plan_builder.hpp"
 #include "shardmark/plan/local_save_plan.hpp"
+#include "shardmark/plan/make_global_plan.hpp"
 #include "shardmark/testing/fuzz/fuzz_target.hpp"
 
 namespace shardmark::testing {
 namespace {
 
-enum class Kind : std::uint8_t { local_plan, tables, assigned_plan };
+enum class Kind : std::uint8_t { local_plan, tables, assigned_plan, merged_plans };
 
 /// What the assigned plans of this target refer to.
 EntryTable known_entries() {
@@ -40,10 +41,10 @@ void try_local_plan(std::span<const std::byte> bytes) {
   ByteWriter out;
   encode(*plan, out);
   expect_same(out, bytes);
-  GlobalPlanBuilder builder(2);
-  if (builder.add(0, bytes)) {
-    static_cast<void>(builder.add(1, bytes));
-    const auto global = builder.finish(DedupPolicy::balanced);
+  MergedPlans merged;
+  if (merged.add(0, bytes)) {
+    static_cast<void>(merged.add(1, bytes));
+    const auto global = make_global_plan(std::move(merged), 2, DedupPolicy::balanced);
     require(!global || global->owners.size() == global->chunks.size());
   }
 }
@@ -83,6 +84,25 @@ void try_assigned_plan(std::span<const std::byte> bytes) {
     encode(*plan, entries, out);
     expect_same(out, bytes);
   }
+}
+
+constexpr RankInterval merged_ranks{1, 6};
+
+void try_merged_plans(std::span<const std::byte> bytes) {
+  MergedPlans merged;
+  merged.first_rank = merged_ranks.first;
+  if (!merged.add_merged(merged_ranks, bytes)) {
+    return;
+  }
+  // Sets and names may be written that nobody uses, or twice; once is enough.
+  ByteWriter out;
+  encode(merged, out);
+  MergedPlans again;
+  again.first_rank = merged_ranks.first;
+  require(bool(again.add_merged(merged_ranks, out.bytes())));
+  require(again.chunks.size() == merged.chunks.size());
+  const auto global = make_global_plan(std::move(again), merged_ranks.end, DedupPolicy::balanced);
+  require(!global || global->owners.size() == global->chunks.size());
 }
 
 std::vector<std::byte> seed_of(Kind kind, const ByteWriter& out) {
@@ -129,8 +149,16 @@ std::vector<std::vector<std::byte>> fuzz_seeds() {
   assigned.writes.push_back({2, 5, {0}, whole_box({8})});
   ByteWriter assigned_bytes;
   encode(assigned, known_entries(), assigned_bytes);
+  MergedPlans merged;
+  merged.first_rank = merged_ranks.first;
+  for (int rank = merged_ranks.first; rank < merged_ranks.end; ++rank) {
+    require(bool(merged.add(rank, local_bytes.bytes())));
+  }
+  ByteWriter merged_bytes;
+  encode(merged, merged_bytes);
   return {seed_of(Kind::local_plan, local_bytes), seed_of(Kind::tables, tables_seed(false)),
-          seed_of(Kind::tables, tables_seed(true)), seed_of(Kind::assigned_plan, assigned_bytes)};
+          seed_of(Kind::tables, tables_seed(true)), seed_of(Kind::assigned_plan, assigned_bytes),
+          seed_of(Kind::merged_plans, merged_bytes)};
 }
 
 }  // namespace shardmark::testing
@@ -141,7 +169,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(data) + 1, size - 1);
-  switch (static_cast<Kind>(data[0] % 3)) {
+  switch (static_cast<Kind>(data[0] % 4)) {
     case Kind::local_plan:
       shardmark::testing::try_local_plan(bytes);
       break;
@@ -150,6 +178,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case Kind::assigned_plan:
       shardmark::testing::try_assigned_plan(bytes);
+      break;
+    case Kind::merged_plans:
+      shardmark::testing::try_merged_plans(bytes);
       break;
   }
   return 0;

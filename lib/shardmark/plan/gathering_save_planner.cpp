@@ -7,15 +7,16 @@
 namespace shardmark {
 namespace {
 
-class CoordinatorSavePlanner final : public SavePlanner {
+class GatheringSavePlanner final : public SavePlanner {
  public:
-  explicit CoordinatorSavePlanner(DedupPolicy policy) : policy_(policy) {}
+  GatheringSavePlanner(DedupPolicy policy, Gathering gathering)
+      : policy_(policy), gathering_(gathering) {}
 
   Result<SavePlanning> plan(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
                             const TakeSavePlan& take, const OnPlanStep& on_step) override {
     LayoutAgreement agreement;
     EnumeratedPlanning planning(
-        policy_,
+        policy_, gathering_,
         [&agreement](const StateDict& state_dict, std::vector<WriteItem>& items) {
           agreement.add(KnownLayouts::of(state_dict));
           return collect_write_items(state_dict, items);
@@ -30,12 +31,17 @@ class CoordinatorSavePlanner final : public SavePlanner {
 
  private:
   DedupPolicy policy_;
+  Gathering gathering_;
 };
 
 }  // namespace
 
 std::unique_ptr<SavePlanner> make_coordinator_save_planner(DedupPolicy policy) {
-  return std::make_unique<CoordinatorSavePlanner>(policy);
+  return std::make_unique<GatheringSavePlanner>(policy, Gathering::one_by_one);
+}
+
+std::unique_ptr<SavePlanner> make_tree_save_planner(DedupPolicy policy) {
+  return std::make_unique<GatheringSavePlanner>(policy, Gathering::along_tree);
 }
 
 }  // namespace shardmark
