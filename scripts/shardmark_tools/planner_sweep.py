@@ -8,6 +8,7 @@ import math
 import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from shardmark_tools.planner_plot import draw
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RANK_PHASES = ("hooks", "local_plan")
 ROOT_PHASES = ("gather", "global_plan", "scatter")
+CHECK_FROM, CHECK_FACTOR = 128, 8
 MPI_ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -33,7 +35,7 @@ def arguments():
     parser.add_argument("config", nargs="?", default="planning")
     parser.add_argument("--out", default="planner-scaling", help="folder for table, data and plot")
     parser.add_argument("--shardmark", default=str(ROOT / "build/release/bench/cli/shardmark"))
-    parser.add_argument("--planners", default="coordinator,tree,layout")
+    parser.add_argument("--planners", default="coordinator,layout")
     parser.add_argument("--largest", type=int, default=131072)
     parser.add_argument("--budget", type=float, default=480, help="seconds for all measurements")
     parser.add_argument("--repetitions", type=int, default=3)
@@ -41,6 +43,9 @@ def arguments():
     parser.add_argument("--real", default="2,4,8", help="ranks of real runs that check the model")
     parser.add_argument("--mpiexec", default="mpirun")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--check", action="store_true", help=f"can the laws be trusted: fit {CHECK_FROM} to --largest / "
+                        f"{CHECK_FACTOR} ranks, predict --largest, and compare with what it then measures; exit code 1 "
+                        "if that lies outside of the 95 %% interval")  # fmt: skip
     return parser.parse_args()
 
 
@@ -50,6 +55,13 @@ class Sweep:
         self.deadline = time.monotonic() + options.budget
         self.points = []
         self.skipped = []
+
+    def worlds(self):
+        largest = self.options.largest
+        if not self.options.check:
+            return [2**k for k in range(1, int(math.log2(largest)) + 1)]
+        first, last = int(math.log2(CHECK_FROM)), int(math.log2(largest // CHECK_FACTOR))
+        return [*(2**k for k in range(first, last + 1)), largest]
 
     def plan(self, planner, world):
         command = [self.options.shardmark, "plan", self.options.config, "--json", "--world", str(world)]
@@ -62,7 +74,7 @@ class Sweep:
 
     def run(self):
         planners = self.options.planners.split(",")
-        worlds = [2**k for k in range(1, int(math.log2(self.options.largest)) + 1)]
+        worlds = self.worlds()
         finished = set()
         last = {}
         # World by world, planners side by side: a slow hour of the machine meets all of them.
@@ -72,7 +84,7 @@ class Sweep:
                     continue
                 expected = 2.3 * last.get(planner, 0) * self.options.repetitions
                 share = (self.deadline - time.monotonic()) / max(len(planners) - len(finished), 1)
-                if expected > share:
+                if expected > share and not self.options.check:
                     finished.add(planner)
                     self.skipped.append({"planner": planner, "from_world": world,
                                          "expected_s": round(expected, 1)})  # fmt: skip
@@ -194,8 +206,8 @@ def fit_all(sweep):
 
 
 def law_document(law):
-    return {"law": law.text(), "a": law.a, "b": law.b, "p": law.p, "q": law.q,
-            "p_95": law.p_interval, "knee_world": law.knee(), "worlds": law.worlds,
+    return {"law": law.text(), "a": law.a, "b": law.b, "p": law.p, "q": law.q, "q_certain": law.q_certain,
+            "a_95": law.a_interval, "b_95": law.b_interval, "p_95": law.p_interval, "knee_world": law.knee(), "worlds": law.worlds,
             "relative_residuals": law.residuals}  # fmt: skip
 
 
@@ -225,13 +237,13 @@ def table(sweep, laws, link, checks):
             interval = "" if law.p_interval is None else f"  p in [{law.p_interval[0]:.2f}, {law.p_interval[1]:.2f}]"
             knee = law.knee()
             lines.append(f"  {planner:12} {name:12} {law.text()}{interval}"
-                         + ("" if knee is None else f"  knee at {knee:.0f} ranks"))  # fmt: skip
+                         + ("" if knee is None or knee < min(law.worlds) else f"  knee at {knee:.0f} ranks"))  # fmt: skip
     lines += ["", "Predicted planning time without network (95 % interval)"]
     for planner in planners:
         for world in [int(w) for w in sweep.options.predict.split(",")]:
             parts = [laws[planner][k].predict(world) for k in ("measured_s",) if k in laws[planner]]
             for value, low, high in parts:
-                lines.append(f"  {planner:12} {world:>8} ranks: {value:.4f} s  [{low:.4f}, {high:.4f}]")
+                lines.append(f"  {planner:12} {world:>8} ranks: {value:.4g} s  [{low:.4g}, {high:.4g}]")
     for entry in sweep.skipped:
         lines.append(f"  {entry['planner']} not measured from {entry['from_world']} ranks on: "
                      f"{entry['expected_s']} s each round would pass the budget")  # fmt: skip
@@ -244,11 +256,35 @@ def table(sweep, laws, link, checks):
     return "\n".join(lines) + "\n"
 
 
+def check_predictions(sweep):
+    """Lines, and whether every planner's largest world lies in the interval that the smaller ones predict."""
+    largest, good = sweep.options.largest, True
+    lines = [f"Fitted on {CHECK_FROM} to {largest // CHECK_FACTOR} virtual ranks, predicted for {largest}, and measured there"]
+    for planner in sweep.options.planners.split(","):
+        mine = [p for p in sweep.points if p["planner"] == planner]
+        below = [p for p in mine if p["world"] < largest]
+        law = scaling_laws.fit([p["world"] for p in below], [p["measured_s"] for p in below])
+        time, low, high = law.predict(largest)
+        measured = statistics.median(p["measured_s"] for p in mine if p["world"] == largest)
+        inside = low <= measured <= high
+        good = good and inside
+        lines.append(f"  {planner:12} {law.text()}: predicted {time:.4g} s [{low:.4g}, {high:.4g}], "
+                     f"measured {measured:.4g} s: {'inside' if inside else 'OUTSIDE'}")  # fmt: skip
+    return lines, good
+
+
 def main():
     options = arguments()
     if shutil.which(options.shardmark) is None:
         print(f"error: {options.shardmark} is not there; scripts/run builds it, or give --shardmark", file=sys.stderr)
         return 2
+    if options.check:
+        if options.largest < CHECK_FROM * CHECK_FACTOR**2:
+            print(f"error: --check wants --largest {CHECK_FROM * CHECK_FACTOR**2} or more", file=sys.stderr)
+            return 2
+        lines, good = check_predictions(Sweep(options).run())
+        print("\n".join(lines))
+        return 0 if good else 1
     link = measure_link(options) if options.real else None
     sweep = Sweep(options).run()
     checks = check_against_reality(sweep, link) if options.real else []
@@ -257,7 +293,7 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     for point in sweep.points:
         point["modelled_network_s"] = modelled_network_s(point, link)
-    document = {"config": options.config, "link": link, "points": sweep.points, "not_measured": sweep.skipped,
+    document = {"config": options.config, "settings": options.set, "link": link, "points": sweep.points, "not_measured": sweep.skipped,
                 "laws": {p: {k: law_document(law) for k, law in of.items()} for p, of in laws.items()},
                 "checked_against_real_runs": checks}  # fmt: skip
     (out / "planner-scaling.json").write_text(json.dumps(document, indent=1) + "\n")

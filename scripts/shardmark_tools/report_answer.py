@@ -84,7 +84,7 @@ def answer(data):
         sentences.append(fastest_sentence("planning", plans))
     if data.failed:
         sentences.append([f"{len(data.failed)} benchmarks or cases have no complete result; they are listed below."])
-    return sentences or [["No benchmark has a time."]]
+    return sentences
 
 
 def percent_number(value, source):

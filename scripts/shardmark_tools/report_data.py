@@ -4,11 +4,12 @@
 import dataclasses
 import json
 import pathlib
+import re
 import statistics
 
-from shardmark_tools.result_folder import read_runs
+from shardmark_tools.result_folder import NotReadable, read_runs, run_folders
 
-
+PLANNER_SCALING = "planner-scaling.json"
 SIZE_PARTS = ("nodes", "ranks", "world", "from", "on")
 SHARED_PHASES = "hooks local_plan stage write flush load_plan read verify".split()
 
@@ -129,9 +130,38 @@ def cases_without_samples(directories):
     return found
 
 
+def virtual_benches(path):
+    """Planning of virtual worlds, by planner and world, as scripts/planner-scaling wrote it."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        config = "_".join(re.sub(r"[\s/]+", "_", word) for word in (document["config"], *document.get("settings", [])))
+        groups = {}
+        for point in document["points"]:
+            name = f"plan/{config}/{point['planner']}/world:{point['world']}"
+            groups.setdefault(name, []).append(
+                {"name": name, "family": "plan", "model": config, "strategy": point["planner"], "case": {},
+                 "virtual": True, "nodes": 1, "ranks": 1, "world_size": point["world"], "num_bytes": None,
+                 "time_s": point["measured_s"], "repetition": point["repetition"]}
+            )  # fmt: skip
+    except (OSError, ValueError, KeyError) as error:
+        raise NotReadable(f"{path}: not what scripts/planner-scaling writes: {error}") from error
+    return [Bench(name, samples, []) for name, samples in groups.items()]
+
+
+def read_folders(directories):
+    """(runs, benches of virtual worlds)"""
+    runs, virtual = [], []
+    for directory in directories:
+        found = sorted(pathlib.Path(directory).rglob(PLANNER_SCALING))
+        virtual += [bench for path in found for bench in virtual_benches(path)]
+        if not found or run_folders(directory):
+            runs += read_runs(directory)
+    return runs, virtual
+
+
 def read_data(directories):
     """Samples of all runs below the folders; the same name in the same case is one benchmark."""
-    runs = [run for directory in directories for run in read_runs(directory)]
+    runs, virtual = read_folders(directories)
     groups, failed = {}, {}
     for run in runs:
         for sample in run.samples:
@@ -148,6 +178,7 @@ def read_data(directories):
         Bench(key[0], samples, hosts, key[1], {k: samples[0]["case"].get(k) for k in keys[key[0]]})
         for key, (hosts, samples) in groups.items()
     ]
+    benches += virtual
     benches.sort(key=lambda b: (b.family, b.strategy or "", b.variant, b.nodes, b.ranks, b.world_size))
     lost = cases_without_samples(directories) + sorted(failed.items())
     return Data(runs, benches, lost, [str(d) for d in directories])

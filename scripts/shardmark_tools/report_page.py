@@ -12,6 +12,7 @@ from shardmark_tools.report_data import Number
 from shardmark_tools.svg_chart import seconds_text
 
 STYLE = pathlib.Path(__file__).with_name("report.css")
+MOST_SHOWN = 16  # rows of a figure without a chart that are open at once
 CONTEXT_SHOWN = ("suite started commit dirty build_type compiler mpi hdf5 benchmark nodes ranks hosts cpu filesystem "
                  "mpi_io config_hash").split()  # fmt: skip
 
@@ -81,7 +82,8 @@ def figure_html(figure):
     charts = "".join(f'<div class="chart">{chart}</div>' for chart in figure.charts)
     encoded = base64.b64encode(csv_text(figure).encode()).decode()
     link = (f'<a download="{escaped(figure.key)}.csv" href="data:text/csv;base64,{encoded}">as CSV</a>')
-    data = f"<details{'' if figure.charts else ' open'}><summary>Data</summary>{table_html(figure)}<p>{link}</p></details>"
+    shown = not figure.charts and len(figure.rows) <= MOST_SHOWN
+    data = f"<details{' open' if shown else ''}><summary>Data</summary>{table_html(figure)}<p>{link}</p></details>"
     return (f'<section id="{escaped(figure.key)}"><h2>{escaped(figure.title)}</h2><p>{escaped(figure.sentence)}</p>'
             f'<div class="charts">{charts}</div>{data}</section>')  # fmt: skip
 

@@ -41,8 +41,15 @@ def lines_of(benches, size):
         words = [bench.title]
         words += [bench.model] if len(models) > 1 else []
         words += [bench.scaling] if len(weak) > 1 else []
-        groups.setdefault(" ".join(words), {})[size(bench)] = bench
-    return {name: [by_size[s] for s in sorted(by_size)] for name, by_size in groups.items()}
+        groups.setdefault(" ".join(words), []).append(bench)
+    lines = {}
+    for name, group in groups.items():
+        for bench in sorted(group, key=size):
+            # As many ranks on other numbers of nodes are another line.
+            twice = len({size(b) for b in group}) < len(group)
+            label = f"{name}, {bench.nodes} node{'s' if bench.nodes > 1 else ''}" if twice else name
+            lines.setdefault(label, []).append(bench)
+    return lines
 
 
 def ceilings(data, family):

@@ -2,6 +2,7 @@
 """Tests of scripts/report: every number of the page against the samples, by a way of its own; names of
 who is slow; headless Chromium."""
 
+import csv
 import html.parser
 import json
 import os
@@ -17,14 +18,15 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from shardmark_tools.interpreter import ensure_modules
 
-ensure_modules("numpy", status=77)
+ensure_modules("numpy", "scipy", status=77)
 import numpy as np
 
-from shardmark_tools import checkpoint_interval
+from shardmark_tools import checkpoint_interval, scaling_laws
 from shardmark_tools import synthetic_results as synthetic
 
 REPORT = pathlib.Path(__file__).resolve().parents[1] / "report"
 CHROMIUM = shutil.which("chromium")
+VIRTUAL_WORLDS = [2, 4, 8, 16, 32, 64]
 BROWSERS_OWN = {"clients2.google.com", "update.googleapis.com", "accounts.google.com"}
 
 
@@ -61,7 +63,24 @@ class Oracle:
                     self.samples.setdefault(name, []).append(sample)
                     self.node_of_rank[name] = document["context"]["node_of_rank"]
 
+    def law(self, source):
+        """Of a law: fitted again, to medians worked out here."""
+        what, axis, names = re.fullmatch(r"law (\S+) over (\w+) of (.+)", source).groups()
+        of = [self.samples[name] for name in names.split()]
+        worlds = [samples[0][axis] for samples in of]
+        law = scaling_laws.fit(worlds, [statistics.median(s["time_s"] for s in samples) for samples in of])
+        what, _, world = what.partition("@")
+        if what in ("time", "low", "high"):
+            return law.predict(int(world))[("time", "low", "high").index(what)]
+        if what == "residual":
+            return law.residuals[law.worlds.index(int(world))]
+        name, _, end = what.partition("[")
+        found = law.knee() if name == "knee" else getattr(law, name)
+        return found[int(end[0])] if end else found
+
     def value(self, source):
+        if source.startswith("law "):
+            return self.law(source)
         if " / " in source:
             left, right = source.rsplit(" / ", 1)
             return self.value(left) / (2.0**30 if right == "GiB" else self.value(right))
@@ -94,21 +113,23 @@ class ReportTest(unittest.TestCase):
         cls.root = pathlib.Path(holder.name)
         rng = np.random.default_rng(5)
         cls.documents = []
-        for nodes in (1, 2, 4):
-            of = synthetic.context(nodes=nodes, config_hash=f"{nodes:016x}", config="[model]\nname = \"<tiny>\"\n")
-            medians = {"save": 2 / nodes, "load": 1 / nodes, "plan": 0.01 * nodes, "hooks": 0.0002}
+        for nodes, per_node in ((1, 1), (1, 2), (2, 2), (4, 2)):
+            ranks = nodes * per_node
+            of = synthetic.context(nodes, per_node, f"{ranks:016x}", config="[model]\nname = \"<tiny>\"\n")
+            medians = {"save": 4 / ranks, "load": 2 / ranks, "plan": 0.005 * ranks, "hooks": 0.0002}
             document = synthetic.make_run(
                 rng, of=of, repetitions=7, noise=0.05, families=("save", "load", "plan", "hooks"),
                 strategies=("ddp", "fsdp"), medians=medians, slow_rank=5 if nodes == 4 else None, slow=1.8,
             )  # fmt: skip
             for sample in document["samples"]:
-                if sample["family"] == "load" and sample["strategy"] == "ddp" and nodes == 2:
+                if sample["family"] == "load" and sample["strategy"] == "ddp" and ranks == 4:
                     sample.update(time_s=None, error={"code": 1, "message": "value mismatch", "rank": 1})
             cls.add_other_families(document, of)
-            cls.add_another_planner(cls.root / "runs" / f"layout-{nodes}", of)
-            synthetic.write_run(cls.root / "runs" / str(nodes), document)
+            cls.add_another_planner(cls.root / "runs" / f"layout-{ranks}", of)
+            synthetic.write_run(cls.root / "runs" / str(ranks), document)
             document["samples"] = [s for s in document["samples"] if s["time_s"] is not None]
             cls.documents.append(document)
+        cls.add_virtual_worlds(rng)
         hung = cls.root / "runs" / "hung"
         hung.mkdir()
         case = {"name": "x", "status": "hung", "reason": "stuck: rank 3 in phase write"}
@@ -129,6 +150,50 @@ class ReportTest(unittest.TestCase):
         document = {"schema_version": 1, "context": of, "samples": samples}
         synthetic.write_run(folder, document)
         cls.documents.append(document)
+
+    @classmethod
+    def add_virtual_worlds(cls, rng):
+        """What scripts/planner-scaling writes, in worlds that are real ones too."""
+        points = [
+            {"planner": "coordinator", "world": world, "repetition": repetition,
+             "measured_s": float((0.002 + 1e-4 * world) * np.exp(rng.normal(0, 0.03)))}
+            for world in VIRTUAL_WORLDS for repetition in range(3)
+        ]  # fmt: skip
+        folder = cls.root / "runs" / "planner-scaling"
+        folder.mkdir()
+        (folder / "planner-scaling.json").write_text(json.dumps({"config": "planning", "points": points}))
+        samples = [{"name": f"plan/planning/coordinator/world:{p['world']}", "time_s": p["measured_s"],
+                    "world_size": p["world"], "case": {}, "per_rank": {"phases_s": {}}} for p in points]  # fmt: skip
+        cls.documents.append({"context": {"node_of_rank": [0]}, "samples": samples})
+
+    def test_real_nodes_and_virtual_worlds_never_share_a_line(self):
+        for figure in re.findall(r'<section id="(?!answer|failed|environment)[a-z-]+">.*?</section>', self.text, re.S):
+            sources = re.findall(r'data-from="([^"]+)"', figure)
+            virtual = ["plan/planning/" in source for source in sources]
+            self.assertTrue(all(virtual) or not any(virtual), figure[:80])
+        self.assertIn('id="laws-plan-virtual"', self.text)
+        self.assertIn('id="laws-save"', self.text)
+
+    def test_laws_predict_and_keep_their_residuals(self):
+        self.assertIn("Predicted for 4,096 virtual ranks: planning by", self.text)
+        with open(self.root / "out" / "data" / "residuals-plan-virtual.csv", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual([int(row["N"]) for row in rows], VIRTUAL_WORLDS)
+        with open(self.root / "out" / "data" / "predicted-plan-virtual.csv", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual([int(row["N"]) for row in rows], [256, 1024, 4096])
+        for row in rows:
+            truth = 0.002 + 1e-4 * int(row["N"])
+            self.assertTrue(float(row["low s"]) <= truth <= float(row["high s"]), row)
+
+    def test_sizes_to_predict_can_be_asked_for(self):
+        out = self.root / "asked"
+        subprocess.run([REPORT, self.root / "runs", "--out", out, "--predict", "100,64,8"], check=True,
+                       capture_output=True)  # fmt: skip
+        with open(out / "data" / "predicted-plan-virtual.csv", encoding="utf-8") as file:
+            self.assertEqual([row["N"] for row in csv.DictReader(file)], ["100"])
+        with open(out / "data" / "predicted-plan.csv", encoding="utf-8") as file:
+            self.assertEqual({row["N"] for row in csv.DictReader(file)}, {"64", "100"})
 
     def test_runs_that_differ_in_the_planner_alone_are_not_pooled(self):
         counts = re.findall(r"<td>(save/tiny/fsdp/[^<]*nodes:4[^<]*)</td><td>4</td><td>8</td><td>(\d+)</td>", self.text)

@@ -21,7 +21,9 @@ def text_of(value):
 
 
 def tick_text(value):
-    return f"{value:g}" if 1e-4 <= abs(value) < 1e5 or value == 0 else f"{value:.0e}"
+    if value >= 2**20 and value % 2**20 == 0:
+        return f"{value // 2**20:.0f}Mi"
+    return f"{value:.0f}" if value == round(value) else f"{value:g}"
 
 
 def seconds_tick(value):
@@ -112,32 +114,54 @@ def axes(x_axis, y_axis, x_name, y_tick=seconds_tick):
         y = y_axis.at(tick)
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
         parts.append(label(LEFT - 6, y + 4, y_tick(tick), "end"))
-    last = -math.inf
+    free = -math.inf
     for tick in x_axis.ticks:
-        x = x_axis.at(tick)
-        if x - last > 26:
-            parts.append(label(x, HEIGHT - BOTTOM + 16, tick_text(tick)))
-            last = x
+        x, words = x_axis.at(tick), tick_text(tick)
+        half = 3.3 * len(words) + 3
+        if x - half >= free:
+            parts.append(label(x, HEIGHT - BOTTOM + 16, words))
+            free = x + half
     parts.append(label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 34, x_name, style="axis"))
     return parts
 
 
-def line_chart(title, x_name, series, guides=()):
-    """series: [(name, [(x, median, low, high)...])] of numbers; guides: [(name, css, [(x, y)...])].
+def bands(curves, ends, x_axis, y_axis):
+    """A law a series: its 95 % band, and its line, dotted beyond what was measured."""
+    parts = []
+    floor = lambda y: y_axis.at(max(y, y_axis.low))  # noqa: E731
+    for index, (curve, end) in enumerate(zip(curves, ends)):
+        colour = index % MOST_COLOURS
+        outline = [(x, high) for x, _, _, high in curve] + [(x, low) for x, _, low, _ in reversed(curve)]
+        corners = " ".join(f"{x_axis.at(x):.1f},{max(floor(y), TOP):.1f}" for x, y in outline)
+        parts.append(f'<polygon points="{corners}" class="band b{colour}"/>')
+        inside = sum(x <= end * 1.001 for x, *_ in curve)
+        for style, points in (("line", curve[:inside]), ("line beyond", curve[inside - 1 :])):
+            path = " ".join(f"{x_axis.at(x):.1f},{floor(y):.1f}" for x, y, *_ in points)
+            parts.append(f'<polyline points="{path}" class="{style} c{colour}"/>')
+    return parts
+
+
+def line_chart(title, x_name, series, guides=(), curves=()):
+    """series: [(name, [(x, median, low, high)...])] of numbers; guides: [(name, css, [(x, y)...])];
+    curves: a law for each series, [(x, y, low, high)...], drawn in place of the line through its points.
     Both axes logarithmic: a law is a line, an ideal is a slope."""
-    xs = sorted({x for _, points in series for x, *_ in points} | {x for *_, ps in guides for x, _ in ps})
+    xs = sorted({x for _, points in series for x, *_ in points} | {x for *_, ps in guides for x, _ in ps}
+                | {curve[-1][0] for curve in curves})  # fmt: skip
     ys = [n.value for _, points in series for _, *ns in points for n in ns if n.value > 0]
     ys += [y for *_, points in guides for _, y in points if y > 0]
+    ys += [y for curve in curves for _, y, *_ in curve]
     x_axis = LogAxis(xs, LEFT + 14, WIDTH - RIGHT - 10, xs)
     y_axis = LogAxis([min(ys) * 0.85, max(ys) * 1.15], HEIGHT - BOTTOM, TOP)
     parts = axes(x_axis, y_axis, x_name)
+    parts += bands(curves, [points[-1][0] for _, points in series], x_axis, y_axis)
     for _, style, points in guides:
         path = " ".join(f"{x_axis.at(x):.1f},{y_axis.at(y):.1f}" for x, y in points)
         parts.append(f'<polyline points="{path}" class="{style}"/>')
     for index, (_, points) in enumerate(series):
         colour = index % MOST_COLOURS
         path = " ".join(f"{x_axis.at(x):.1f},{y_axis.at(m.value):.1f}" for x, m, *_ in points)
-        parts.append(f'<polyline points="{path}" class="line c{colour}"/>')
+        if not curves:
+            parts.append(f'<polyline points="{path}" class="line c{colour}"/>')
         for x, middle, low, high in points:
             at = x_axis.at(x) + (index - len(series) / 2) * 1.5
             parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{y_axis.at(low.value):.1f}" '
