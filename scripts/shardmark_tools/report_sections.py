@@ -156,9 +156,17 @@ def hooks_scaling(data):
                  BENCH_COLUMNS, bench_rows(benches))  # fmt: skip
 
 
-def planning_phases(data):
-    """Each planning phase of a save against ranks, one chart a strategy and planner."""
-    groups = lines_of([b for b in data.family("plan") if not b.name.split("/")[3] == "load"], lambda b: b.ranks)
+def planning_of_one_size(groups):
+    """Where there is nothing to draw a line through: bars of phases."""
+    bars, rows = [], []
+    for name, (bench,) in groups.items():
+        shown = [p for p in PLANNING if p in bench.phases() and bench.phase(p, "max").value > 0]
+        bars.append((f"{name}, {bench.ranks} ranks", {p: bench.phase_spread(p)[0] for p in shown}))
+        rows += [[bench.name, bench.nodes, bench.ranks, p, *bench.phase_spread(p)] for p in shown]
+    return [svg_chart.stacked_chart("planning by phases", bars, PLANNING)], rows
+
+
+def planning_by_ranks(groups):
     charts, rows = [], []
     for name, group in groups.items():
         shown = [p for p in PLANNING if all(p in b.phases() for b in group)]
@@ -170,9 +178,20 @@ def planning_phases(data):
             charts.append(svg_chart.line_chart(f"planning, {name}", f"ranks ({name})", series))
         for b in group:
             rows += [[b.name, b.nodes, b.ranks, p, *b.phase_spread(p)] for p in shown]
+    return charts, rows
+
+
+def planning_phases(data):
+    """Each planning phase of a save against ranks, one chart a strategy and planner."""
+    groups = lines_of([b for b in data.family("plan") if b.name.split("/")[3] != "load"], lambda b: b.ranks)
+    if not groups:
+        return
+    one_size = all(len(group) == 1 for group in groups.values())
+    charts, rows = planning_of_one_size(groups) if one_size else planning_by_ranks(groups)
     if charts:
         yield Figure("planning", "Planning, phase by phase",
-                     "Each phase on its slowest rank: median, with minimum to maximum as a bar.", charts[:6],
+                     "Each phase on its slowest rank: median" + (
+                         "s, stacked." if one_size else ", with minimum to maximum as a bar."), charts[:6],
                      ["benchmark", "nodes", "ranks", "phase", "median s", "min s", "max s"], rows)  # fmt: skip
 
 

@@ -188,7 +188,8 @@ def dot_chart(title, rows, text=None):
         x = axis.at(tick)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" class="grid"/>')
         if x - last > 46:
-            parts.append(label(x, bottom + 16, text(tick) if text else seconds_tick(tick)))
+            words = text(tick) if text else seconds_tick(tick)
+            parts.append(label(max(x, 3.3 * len(words) + 3), bottom + 16, words))
             last = x
     for place, (name, middle, low, high) in enumerate(rows):
         y = top + step * place + 24
