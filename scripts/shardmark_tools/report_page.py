@@ -12,6 +12,7 @@ from shardmark_tools.report_data import Number
 from shardmark_tools.svg_chart import seconds_text
 
 STYLE = pathlib.Path(__file__).with_name("report.css")
+IN_A_COLUMN = (1, 2)  # charts of a figure; with more, or with a table alone, it takes the width of the page
 MOST_SHOWN = 16  # rows of a figure without a chart that are open at once
 CONTEXT_SHOWN = ("suite started commit dirty build_type compiler mpi hdf5 benchmark nodes ranks hosts cpu filesystem "
                  "mpi_io config_hash").split()  # fmt: skip
@@ -84,7 +85,8 @@ def figure_html(figure):
     link = (f'<a download="{escaped(figure.key)}.csv" href="data:text/csv;base64,{encoded}">as CSV</a>')
     shown = not figure.charts and len(figure.rows) <= MOST_SHOWN
     data = f"<details{' open' if shown else ''}><summary>Data</summary>{table_html(figure)}<p>{link}</p></details>"
-    return (f'<section id="{escaped(figure.key)}"><h2>{escaped(figure.title)}</h2><p>{escaped(figure.sentence)}</p>'
+    wide = ' class="wide"' if len(figure.charts) not in IN_A_COLUMN else ""
+    return (f'<section id="{escaped(figure.key)}"{wide}><h2>{escaped(figure.title)}</h2><p>{escaped(figure.sentence)}</p>'
             f'<div class="charts">{charts}</div>{data}</section>')  # fmt: skip
 
 
