@@ -35,7 +35,7 @@ def arguments():
     parser.add_argument("config", nargs="?", default="planning")
     parser.add_argument("--out", default="planner-scaling", help="folder for table, data and plot")
     parser.add_argument("--shardmark", default=str(ROOT / "build/release/bench/cli/shardmark"))
-    parser.add_argument("--planners", default="coordinator,layout")
+    parser.add_argument("--planners", default="coordinator,tree,layout")
     parser.add_argument("--largest", type=int, default=131072)
     parser.add_argument("--budget", type=float, default=480, help="seconds for all measurements")
     parser.add_argument("--repetitions", type=int, default=3)
