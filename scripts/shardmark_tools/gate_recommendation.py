@@ -51,6 +51,15 @@ def recommended(found):
     return max(counts) if counts else None
 
 
+def visible(spreads, thresholds, count, paired):
+    """{benchmark: smallest slowdown that `count` runs a side, or pairs, see}."""
+    found = {}
+    for name, (family, sd) in spreads.items():
+        smallest = statistics.smallest_visible(sd, count, thresholds.alpha, thresholds.power, len(spreads), paired)
+        found[name] = max(smallest, thresholds.of(family).min_effect)
+    return found
+
+
 def text(directory, thresholds, slowdown):
     runs = read_runs(directory)
     lines = [f"{directory}: {len(runs)} runs"]
@@ -58,14 +67,18 @@ def text(directory, thresholds, slowdown):
         lines.append(f"too few to judge their spread: make at least {FEWEST_RUNS}")
         return "\n".join(lines)
     for paired, what in ((False, "runs a side"), (True, "interleaved pairs")):
-        found = needs(spread_of_runs(runs, paired), thresholds, slowdown, paired)
+        spreads = spread_of_runs(runs, paired)
+        found = needs(spreads, thresholds, slowdown, paired)
         count = recommended(found)
+        half = len(runs) // 2
+        seen = visible(spreads, thresholds, half, paired)
         if count is None:
-            lines.append(f"no number of {what}: {100 * slowdown:g} % is below min_effect of every family")
-            continue
-        lines.append(f"{count} {what} see a slowdown of {100 * slowdown:g} % in every benchmark:")
+            lines.append(f"no number of {what}: {100 * slowdown:g} % is not above min_effect of any family")
+        else:
+            lines.append(f"{count} {what} see a slowdown of {100 * slowdown:g} % in every benchmark that can:")
         width = max(len(need.name) for need in found)
         for need in found:
-            number = "never, below min_effect" if need.count is None else str(need.count)
-            lines.append(f"  {need.name.ljust(width)}  spread {100 * need.sd:.1f} %  {number}")
+            number = "never, min_effect" if need.count is None else str(need.count)
+            lines.append(f"  {need.name.ljust(width)}  spread {100 * need.sd:.1f} %  {number}; {half} see "
+                         f"{100 * seen[need.name]:.1f} %")  # fmt: skip
     return "\n".join(lines)
