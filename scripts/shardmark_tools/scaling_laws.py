@@ -52,7 +52,8 @@ class Law:
         low, high = time, time
         for profile in self.admitted:
             reach = profile.prediction(world)
-            low, high = min(low, reach[0]), max(high, reach[1])
+            # Around a constant only growth may hide.
+            low, high = min(low, reach[0]) if self.b > 0 else low, max(high, reach[1])
         noise = stats.t.ppf((1 + CONFIDENCE) / 2, max(self.degrees_of_freedom, 1)) * self.spread
         down = math.hypot(math.log(time / max(low, SMALLEST_TIME_S)), noise)
         up = math.hypot(math.log(high / time), noise)
