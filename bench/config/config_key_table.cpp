@@ -74,7 +74,7 @@ const std::vector<ConfigKey> table = {
      KeyForm::choice,
      SHARDMARK_TARGET(planner.dedup),
      {"balanced", "lowest-rank", "dcp", "split"}},
-    {"planner.cache", "Keep the plan of one save for the next", KeyForm::boolean,
+    {"planner.cache", "Keep plan and file structure of one save for the next", KeyForm::boolean,
      SHARDMARK_TARGET(planner.cache)},
 
     {"storage.backend",

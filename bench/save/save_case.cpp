@@ -18,6 +18,7 @@
 #include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
+#include "shardmark/storage/hdf5/kept_entry_file.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -57,6 +58,7 @@ class SaveCase final : public BenchmarkCase {
     SaveOptions options =
         save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed);
     options.kept_planner = planner_.get();
+    options.kept_entry_file = config_.planner.cache ? &kept_entry_file_ : nullptr;
     if (!saver_) {
       SHARDMARK_ASSIGN_OR_RETURN(report_,
                                  save(workload_->state_dict(), options, environment_.comm));
@@ -249,6 +251,7 @@ class SaveCase final : public BenchmarkCase {
   Config config_;
   SuiteEnvironment& environment_;
   std::unique_ptr<SavePlanner> planner_;  // kept, so that a cached one finds its plan
+  KeptEntryFile kept_entry_file_;         // with planner.cache
   Workload* workload_ = nullptr;
   CheckpointSteps::Checkpoint checkpoint_;
   double start_s_ = 0;

@@ -13,6 +13,7 @@
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
 #include "shardmark/storage/checkpoint_directory.hpp"
+#include "shardmark/storage/hdf5/kept_entry_file.hpp"
 #include "shardmark/tensor/plain_tensor.hpp"
 #include "shardmark/testing/filled_state.hpp"
 #include "shardmark/testing/mpi_world.hpp"
@@ -133,6 +134,31 @@ TEST_P(EveryStorage, SavesAndLoadsUnderTheSameAndAnotherSharding) {
       EXPECT_EQ(got->unverified_chunks, 0);
       EXPECT_GT(got->verified_chunks, 0);
     }
+  }
+}
+
+TEST_P(EveryStorage, AKeptEntryFileServesTheNextSaves) {
+  const TemporaryDirectory directory(world());
+  KeptEntryFile kept;
+  SaveOptions options = save_options(directory, 0);
+  options.kept_entry_file = &kept;
+  for (const std::int64_t step : {1, 2, 3}) {
+    FilledState saved(world());
+    step == 3 ? add_transposed(saved) : add_rows(saved);
+    saved.fill(static_cast<std::int32_t>(step));
+    options.step = step;
+    options.seed = static_cast<std::uint64_t>(step);
+    const auto report = save(saved.state, options, world());
+    ASSERT_TRUE(report) << report.error().message;
+  }
+  for (const std::int64_t step : {1, 2, 3}) {
+    FilledState loaded(world());
+    add_rows(loaded);
+    LoadOptions from = load_options(options, ChecksumMode::full, IoMode::independent);
+    from.step = step;
+    const auto got = load(loaded.state, from, world());
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(loaded.count_wrong(static_cast<std::int32_t>(step)), 0) << "step " << step;
   }
 }
 

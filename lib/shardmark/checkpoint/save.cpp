@@ -168,7 +168,8 @@ class Save final : public SaveProtocol {
     clock_.enter(Phase::create);
     comm_.broadcast(path);
     return writer_->create({path, &planning_.entries, &plan_,
-                            planning_.global ? &*planning_.global : nullptr, &manifest_});
+                            planning_.global ? &*planning_.global : nullptr, &manifest_,
+                            options_.kept_entry_file});
   }
 
   Status resolve_all() {

@@ -26,6 +26,9 @@ struct SaveOptions {
   DedupPolicy dedup = DedupPolicy::balanced;
   PlannerKind planner = PlannerKind::layout;
   SavePlanner* kept_planner = nullptr;  // used instead if given: a cached one, kept between saves
+  /// Of use if given and kept between saves: the next one of the same content need not ask HDF5 to
+  /// lay its entry file out again. Looked at on rank 0.
+  KeptEntryFile* kept_entry_file = nullptr;
   StorageOptions storage;
 };
 

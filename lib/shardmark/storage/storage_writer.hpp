@@ -60,6 +60,8 @@ struct LayoutCounters {
   std::int64_t library_metadata_bytes = 0;
 };
 
+class KeptEntryFile;
+
 /// What a save is about to store, as this rank knows it. All must outlive the writer's flush().
 struct SaveTarget {
   std::string directory;                   // of the partial checkpoint
@@ -68,6 +70,7 @@ struct SaveTarget {
   const GlobalSavePlan* global = nullptr;  // rank 0 only: who writes what
   /// On rank 0 with entries and chunks; gets files, locations and checksums address.
   Manifest* manifest = nullptr;
+  KeptEntryFile* kept_entry_file = nullptr;  // rank 0: see SaveOptions
 };
 
 /// Puts planned chunks into files. One object a save; the calls come in the order of declaration,

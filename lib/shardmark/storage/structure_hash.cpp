@@ -11,7 +11,8 @@
 
 namespace shardmark {
 
-Result<std::uint64_t> structure_hash(const std::string& entry_file, const Manifest& manifest) {
+std::vector<std::pair<std::int64_t, std::int64_t>> ranges_outside_elements(
+    const Manifest& manifest, std::int64_t file_bytes) {
   std::vector<std::pair<std::int64_t, std::int64_t>> elements;  // address, bytes
   for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
     const Entry& entry = manifest.entries.entries[i];
@@ -34,23 +35,32 @@ Result<std::uint64_t> structure_hash(const std::string& entry_file, const Manife
     }
   }
   std::sort(elements.begin(), elements.end());
-  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(entry_file));
-  elements.emplace_back(size, 0);
+  elements.emplace_back(file_bytes, 0);
+  std::vector<std::pair<std::int64_t, std::int64_t>> outside;
+  std::int64_t at = 0;
+  for (const auto& [address, num_bytes] : elements) {
+    if (at < address) {
+      outside.emplace_back(at, address);
+    }
+    at = address + num_bytes;
+  }
+  return outside;
+}
 
+Result<std::uint64_t> structure_hash(const std::string& entry_file, const Manifest& manifest) {
+  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(entry_file));
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(entry_file, O_RDONLY));
   constexpr std::int64_t buffer_bytes = std::int64_t{1} << 20;
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(size, buffer_bytes)));
   StreamingChecksum checksum;
-  std::int64_t at = 0;
-  for (const auto& [address, num_bytes] : elements) {
-    while (at < address) {
+  for (const auto& [begin, end] : ranges_outside_elements(manifest, size)) {
+    for (std::int64_t at = begin; at < end;) {
       const auto piece =
-          std::span(buffer).first(static_cast<std::size_t>(std::min(buffer_bytes, address - at)));
+          std::span(buffer).first(static_cast<std::size_t>(std::min(buffer_bytes, end - at)));
       SHARDMARK_RETURN_IF_ERROR(read_at(file, entry_file, piece, at));
       checksum.update(piece);
       at += static_cast<std::int64_t>(piece.size());
     }
-    at = address + num_bytes;
   }
   return checksum.digest();
 }

@@ -12,6 +12,7 @@
 #include "shardmark/storage/dataset_name.hpp"
 #include "shardmark/storage/hdf5/datatype.hpp"
 #include "shardmark/storage/hdf5/hdf5_call.hpp"
+#include "shardmark/storage/hdf5/kept_entry_file.hpp"
 #include "shardmark/storage/hdf5/new_file.hpp"
 #include "shardmark/storage/hdf5/virtual_dataset.hpp"
 #include "shardmark/storage/posix/file.hpp"
@@ -305,6 +306,13 @@ Result<EntryFileMade> create_entry_file(const std::string& path, const EntryFile
   manifest.layout = options.arrangement->layout;
   manifest.locations.assign(manifest.entries.entries.size(), {});
   manifest.chunk_locations.clear();
+  std::vector<std::byte> content;
+  if (options.kept != nullptr) {
+    content = KeptEntryFile::content_of(options, manifest);
+    if (options.kept->holds(content)) {
+      return options.kept->make_again(path, manifest);
+    }
+  }
   PackedPlaces places = place_packed(options, manifest);
   SHARDMARK_ASSIGN_OR_RETURN(const NewFileOptions file_options,
                              new_file_options(options, places, manifest));
@@ -314,7 +322,11 @@ Result<EntryFileMade> create_entry_file(const std::string& path, const EntryFile
   const Status closed = creation.close();
   SHARDMARK_RETURN_IF_ERROR(laid_out);
   SHARDMARK_RETURN_IF_ERROR(closed);
-  return EntryFileMade{creation.counters(), creation.packed_addresses()};
+  const EntryFileMade made{creation.counters(), creation.packed_addresses()};
+  if (options.kept != nullptr) {
+    SHARDMARK_RETURN_IF_ERROR(options.kept->keep(path, std::move(content), manifest, made));
+  }
+  return made;
 }
 
 Result<std::int64_t> tile_address(const H5Dataset& dataset, const Dims& offsets) {

@@ -25,11 +25,14 @@ inline constexpr const char* packed_group = "/packed";
 /// In data files.
 inline constexpr const char* chunks_group = "/chunks";
 
+class KeptEntryFile;
+
 struct EntryFileOptions {
   StorageOptions storage;
   const FileArrangement* arrangement = nullptr;
   // By chunk. Needed for packed and separate chunks; whole tensors of one owner lie side by side.
   std::span<const std::int32_t> owners;
+  KeptEntryFile* kept = nullptr;  // gives the file's structure if it has it, and keeps it if not
 };
 
 struct EntryFileMade {

@@ -12,6 +12,7 @@
 #include "shardmark/protocol/state_dict.hpp"
 #include "shardmark/storage/alignment.hpp"
 #include "shardmark/storage/hdf5/hdf5_call.hpp"
+#include "shardmark/storage/hdf5/kept_entry_file.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 
@@ -138,6 +139,71 @@ TEST(EntryFile, WholeTensorsOfOneRankLieSideBySide) {
   std::sort(by_address.begin(), by_address.end());
   EXPECT_TRUE(std::is_sorted(by_address.begin(), by_address.end(),
                              [](const auto& a, const auto& b) { return a.second < b.second; }));
+}
+
+/// All bytes of a small file but the superblock's extension, which files with hdf5_chunks have at
+/// its beginning and HDF5 dates.
+std::vector<std::byte> bytes_of(const std::string& path, FileLayout layout) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(*file_size(path)));
+  EXPECT_TRUE(read_at(*open_file(path, 0), path, bytes, 0));
+  if (layout == FileLayout::shared_chunked) {
+    bytes.erase(bytes.begin() + 48, bytes.begin() + 97);
+  }
+  return bytes;
+}
+
+TEST(EntryFile, AKeptStructureGivesTheBytesThatHdf5WouldLayOut) {
+  const TemporaryDirectory directory;
+  int number = 0;
+  const auto lay_out_with = [&](KeptEntryFile* kept, Manifest& manifest,
+                                const StorageOptions& options) {
+    const std::vector<int> nodes = {0, 0};
+    const FileArrangement arrangement =
+        arrange_files(options, manifest.entries, manifest.chunks, nodes);
+    const std::vector<std::int32_t> owners(manifest.entries.num_chunks(), 0);
+    const std::string path = fmt::format("{}/{}.h5", directory.path(), number++);
+    EXPECT_TRUE(create_entry_file(path, {options, &arrangement, owners, kept}, manifest));
+    return bytes_of(path, options.layout);
+  };
+  for (const FileLayout layout :
+       {FileLayout::shared, FileLayout::shared_chunked, FileLayout::per_rank, FileLayout::packed}) {
+    StorageOptions options;
+    options.layout = layout;
+    KeptEntryFile kept;
+    Manifest first = awkward_manifest();
+    lay_out_with(&kept, first, options);
+    Manifest again = awkward_manifest();
+    again.step = 9;
+    again.seed = 77;
+    again.save_id = std::string(32, 'b');
+    Manifest fresh = again;
+    EXPECT_TRUE(lay_out_with(&kept, again, options) == lay_out_with(nullptr, fresh, options));
+    EXPECT_EQ(encode(again), encode(fresh));
+
+    // Anything that is different is laid out anew.
+    const auto expect_fresh = [&](Manifest other, const StorageOptions& other_options) {
+      Manifest same = other;
+      EXPECT_TRUE(lay_out_with(&kept, other, other_options) ==
+                  lay_out_with(nullptr, same, other_options));
+      EXPECT_EQ(encode(other), encode(same));
+    };
+    Manifest other = awkward_manifest();
+    other.entries.entries.back().fqn += "x";
+    expect_fresh(other, options);
+    other = awkward_manifest();
+    other.entries.entries.back().dtype = Dtype::float64;
+    expect_fresh(other, options);
+    other = awkward_manifest();
+    other.step = 128;  // one byte longer in the manifest
+    expect_fresh(other, options);
+    other = awkward_manifest();
+    other.world_size = 7;
+    expect_fresh(other, options);
+    options.alignment = 64;
+    expect_fresh(awkward_manifest(), options);
+    options.meta_block_size = 2048;
+    expect_fresh(awkward_manifest(), options);
+  }
 }
 
 TEST(EntryFile, NeverReplacesAFile) {

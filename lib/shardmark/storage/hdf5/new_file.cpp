@@ -35,8 +35,9 @@ unsigned tile_index_rank(std::uint64_t most_tiles) {
 
 Result<H5Properties> file_creation(const NewFileOptions& options) {
   H5Properties creation(H5Pcreate(H5P_FILE_CREATE));
-  if (!creation || (options.most_tiles > 0 &&
-                    H5Pset_istore_k(creation.get(), tile_index_rank(options.most_tiles)) < 0)) {
+  if (!creation || H5Pset_obj_track_times(creation.get(), 0) < 0 ||  // of the root group
+      (options.most_tiles > 0 &&
+       H5Pset_istore_k(creation.get(), tile_index_rank(options.most_tiles)) < 0)) {
     return hdf5_error("H5Pset_istore_k", "");
   }
   return creation;
@@ -70,7 +71,9 @@ Result<H5Space> dataspace_of(const Dims& sizes) {
 Result<H5Properties> dataset_creation() {
   H5Properties properties(H5Pcreate(H5P_DATASET_CREATE));
   if (!properties || H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY) < 0 ||
-      H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER) < 0) {
+      H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER) < 0 ||
+      // The same content gives the same bytes, whenever it is saved.
+      H5Pset_obj_track_times(properties.get(), 0) < 0) {
     return hdf5_error("H5Pset_alloc_time", "");
   }
   return properties;
@@ -123,8 +126,12 @@ Result<NewHdf5File> NewHdf5File::create(const std::string& path, const NewFileOp
 }
 
 Result<H5Group> NewHdf5File::make_group(const char* path) {
-  return hdf5_handle<H5Group>(H5Gcreate2(file_.get(), path, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                              "H5Gcreate2", path);
+  const H5Properties creation(H5Pcreate(H5P_GROUP_CREATE));
+  if (!creation || H5Pset_obj_track_times(creation.get(), 0) < 0) {
+    return hdf5_error("H5Pset_obj_track_times", path);
+  }
+  return hdf5_handle<H5Group>(
+      H5Gcreate2(file_.get(), path, H5P_DEFAULT, creation.get(), H5P_DEFAULT), "H5Gcreate2", path);
 }
 
 Result<H5Dataset> NewHdf5File::make_dataset(const H5Group& group, const std::string& name,

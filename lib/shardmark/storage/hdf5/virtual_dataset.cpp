@@ -51,6 +51,8 @@ Result<VirtualSources> VirtualSources::make(const Dims& sizes, Dtype dtype, cons
   SHARDMARK_RETURN_IF_ERROR(
       hdf5_status(H5Pset_fill_value(sources.creation_.get(), type.get(), ones.data()),
                   "H5Pset_fill_value", ""));
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(H5Pset_obj_track_times(sources.creation_.get(), 0),
+                                        "H5Pset_obj_track_times", ""));
   return sources;
 }
 
