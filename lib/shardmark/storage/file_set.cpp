@@ -164,7 +164,8 @@ class Making {
                        : std::span<const std::int32_t>();
     SHARDMARK_ASSIGN_OR_RETURN(
         const EntryFileMade made,
-        create_entry_file(files_.paths.front(), {options_, &arrangement_, owners, target_.kept_entry_file},
+        create_entry_file(files_.paths.front(),
+                          {options_, &arrangement_, owners, target_.kept_entry_file},
                           *target_.manifest));
     files_.counters = made.counters;
     files_.packed_addresses = made.packed_addresses;
