@@ -2,6 +2,7 @@
 #include "shardmark/core/cover.hpp"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace shardmark {
@@ -130,6 +131,55 @@ std::optional<CoverDefect> find_cover_defect(const Dims& sizes, std::span<const 
     }
   }
   return std::nullopt;
+}
+
+bool is_grid_of(const Dims& sizes, std::size_t num_boxes,
+                std::span<const std::int64_t> coordinates) {
+  const std::size_t ndim = sizes.size();
+  const std::size_t width = 2 * ndim;
+  if (whole_box(sizes).empty()) {
+    return num_boxes == 0;
+  }
+  // A cell's part of dimension d is that of the d'th axis's cell in the same place.
+  struct Axis {
+    std::size_t step = 1;  // boxes from one cell of it to the next
+    std::size_t count = 0;
+    std::size_t at = 0;
+  };
+  std::array<Axis, max_ndim> axes{};
+  std::size_t step = 1;
+  for (std::size_t d = ndim; d-- > 0;) {
+    Axis& axis = axes[d];
+    axis.step = step;
+    std::int64_t reached = 0;
+    const std::int64_t extent = sizes[static_cast<int>(d)];
+    for (; reached < extent && axis.count * step < num_boxes; ++axis.count) {
+      const std::int64_t* cell = coordinates.data() + axis.count * step * width;
+      if (cell[d] != reached || cell[ndim + d] < 1 || cell[ndim + d] > extent - reached) {
+        return false;
+      }
+      reached += cell[ndim + d];
+    }
+    if (reached != extent) {
+      return false;
+    }
+    step *= axis.count;
+  }
+  if (step != num_boxes) {
+    return false;
+  }
+  for (const std::int64_t* box = coordinates.data(); step > 0; --step, box += width) {
+    for (std::size_t d = 0; d < ndim; ++d) {
+      const std::int64_t* cell = coordinates.data() + axes[d].at * axes[d].step * width;
+      if (box[d] != cell[d] || box[ndim + d] != cell[ndim + d]) {
+        return false;
+      }
+    }
+    for (std::size_t d = ndim; d-- > 0 && ++axes[d].at == axes[d].count;) {
+      axes[d].at = 0;
+    }
+  }
+  return true;
 }
 
 }  // namespace shardmark

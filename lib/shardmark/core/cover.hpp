@@ -28,4 +28,10 @@ struct CoverDefect {
 /// any other. The first corner left over is the first wrong element.
 std::optional<CoverDefect> find_cover_defect(const Dims& sizes, std::span<const Box> boxes);
 
+/// Local. True if the boxes are the cells of a grid that tiles a tensor of `sizes`, in row-major
+/// order; `coordinates` are the offsets, then the sizes, of one after another. What most tensors
+/// are cut into, told in O(n). False says nothing.
+bool is_grid_of(const Dims& sizes, std::size_t num_boxes,
+                std::span<const std::int64_t> coordinates);
+
 }  // namespace shardmark

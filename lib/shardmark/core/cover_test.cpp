@@ -164,5 +164,46 @@ TEST(Cover, TakesZeroDimensionsAndZeroExtents) {
   EXPECT_EQ(find_cover_defect({2}, {})->kind, Kind::hole);
 }
 
+std::vector<std::int64_t> packed(std::span<const Box> boxes) {
+  std::vector<std::int64_t> coordinates;
+  for (const Box& box : boxes) {
+    coordinates.insert(coordinates.end(), box.offsets.begin(), box.offsets.end());
+    coordinates.insert(coordinates.end(), box.sizes.begin(), box.sizes.end());
+  }
+  return coordinates;
+}
+
+TEST(Cover, AGridIsKnownAtOnceAndNothingElseIs) {
+  RandomSource random;
+  for (int round = 0; round < 500; ++round) {
+    // Every dimension is cut anywhere; the cells follow in row-major order.
+    const auto ndim = static_cast<int>(random.number(4));
+    const Dims sizes = random.sizes(ndim, 1, 9);
+    std::vector<Box> boxes = {whole_box(sizes)};
+    for (int d = 0; d < ndim; ++d) {
+      std::vector<std::int64_t> cuts = {0, sizes[d]};
+      for (std::int64_t n = random.number(3); n > 0; --n) {
+        cuts.push_back(random.number(sizes[d] + 1));
+      }
+      std::sort(cuts.begin(), cuts.end());
+      cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+      std::vector<Box> cells;
+      for (const Box& box : boxes) {
+        for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+          cells.push_back(box);
+          cells.back().offsets[d] = cuts[i];
+          cells.back().sizes[d] = cuts[i + 1] - cuts[i];
+        }
+      }
+      boxes = std::move(cells);
+    }
+    EXPECT_TRUE(is_grid_of(sizes, boxes.size(), packed(boxes)));
+    damage(sizes, random, boxes);
+    if (is_grid_of(sizes, boxes.size(), packed(boxes))) {
+      EXPECT_FALSE(paint(sizes, boxes));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace shardmark

@@ -19,7 +19,7 @@ void ByteReader::fail(const char* problem) noexcept {
   rest_ = {};
 }
 
-std::uint64_t ByteReader::varint() {
+std::uint64_t ByteReader::long_varint() {
   std::uint64_t value = 0;
   std::size_t used = 0;
   for (int shift = 0; shift < 64; shift += 7) {
@@ -44,15 +44,6 @@ std::uint64_t ByteReader::varint() {
   }
   fail("number above 64 bits");
   return 0;
-}
-
-std::int64_t ByteReader::count(std::int64_t max) {
-  const std::uint64_t value = varint();
-  if (value > static_cast<std::uint64_t>(max)) {
-    fail("number out of range");
-    return 0;
-  }
-  return static_cast<std::int64_t>(value);
 }
 
 std::size_t ByteReader::length(std::size_t min_bytes) {

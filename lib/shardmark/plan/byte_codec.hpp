@@ -36,6 +36,11 @@ class ByteWriter {
   void raw(std::span<const std::byte> bytes) {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
+  void counts(std::span<const std::int64_t> values) {
+    for (const std::int64_t value : values) {
+      count(value);
+    }
+  }
   /// ndim must be known to the reader.
   void dims(const Dims& dims) {
     for (const std::int64_t value : dims) {
@@ -60,14 +65,34 @@ class ByteReader {
   explicit ByteReader(std::span<const std::byte> bytes) : rest_(bytes), total_(bytes.size()) {}
 
   /// Fails for anything but the shortest form, so that one value has one encoding.
-  std::uint64_t varint();
+  std::uint64_t varint() {
+    if (!rest_.empty() && rest_.front() < std::byte{0x80}) {
+      const auto value = static_cast<std::uint64_t>(rest_.front());
+      rest_ = rest_.subspan(1);
+      return value;
+    }
+    return long_varint();
+  }
   /// Fails for values above `max`.
-  std::int64_t count(std::int64_t max = INT64_MAX);
+  std::int64_t count(std::int64_t max = INT64_MAX) {
+    const std::uint64_t value = varint();
+    if (value > static_cast<std::uint64_t>(max)) {
+      fail("number out of range");
+      return 0;
+    }
+    return static_cast<std::int64_t>(value);
+  }
   /// A number of things that take at least `min_bytes` each in what is left.
   std::size_t length(std::size_t min_bytes = 1);
   std::uint64_t fixed64();
   std::string_view text();
   Dims dims(int ndim);
+  /// Those of `dims`, without making one.
+  void counts(std::span<std::int64_t> values) {
+    for (std::int64_t& value : values) {
+      value = count();
+    }
+  }
 
   bool at_end() const noexcept { return rest_.empty(); }
   std::size_t position() const noexcept { return total_ - rest_.size(); }
@@ -77,6 +102,8 @@ class ByteReader {
   Status status(std::string_view what) const;
 
  private:
+  std::uint64_t long_varint();
+
   std::span<const std::byte> rest_;
   std::size_t total_;
   const char* problem_ = nullptr;

@@ -2,6 +2,7 @@
 #include "shardmark/plan/chunk_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 
 namespace shardmark {
@@ -12,11 +13,7 @@ constexpr std::uint64_t layouts_kind = 1;
 constexpr std::int64_t max_rank = std::int64_t{1} << 31;
 
 void encode_listed(const ChunkTable& chunks, const Entry& entry, ByteWriter& out) {
-  for (std::uint64_t i = 0; i < entry.num_chunks; ++i) {
-    const Box box = chunks.box(entry.first_chunk + i, entry.sizes.ndim());
-    out.dims(box.offsets);
-    out.dims(box.sizes);
-  }
+  out.counts(chunks.coordinates_of(entry));
 }
 
 void decode_listed(ByteReader& in, const Entry& entry, ChunkTable& chunks) {
@@ -85,27 +82,33 @@ void encode_kinds(const ChunkTable& chunks, const EntryTable& entries, ByteWrite
 
 }  // namespace
 
-void ChunkTable::append(const Box& box) {
-  if (segments_.empty() || segments_.back().grid != nullptr) {
-    segments_.push_back({size_, starts_.size(), nullptr});
+void ChunkTable::append(int ndim, std::uint64_t num_chunks,
+                        std::span<const std::int64_t> coordinates) {
+  if (num_chunks == 0) {
+    return;
   }
-  starts_.push_back(coordinates_.size());
-  coordinates_.insert(coordinates_.end(), box.offsets.begin(), box.offsets.end());
-  coordinates_.insert(coordinates_.end(), box.sizes.begin(), box.sizes.end());
-  ++size_;
+  const auto stride = 2 * static_cast<std::uint64_t>(ndim);
+  if (segments_.empty() || segments_.back().grid != nullptr || segments_.back().stride != stride) {
+    segments_.push_back({size_, coordinates_.size(), stride, nullptr});
+  }
+  coordinates_.insert(coordinates_.end(), coordinates.begin(), coordinates.end());
+  size_ += num_chunks;
+}
+
+void ChunkTable::append(const Box& box) {
+  std::array<std::int64_t, 2 * max_ndim> coordinates{};
+  const std::size_t ndim = box.sizes.size();
+  std::copy(box.offsets.begin(), box.offsets.end(), coordinates.begin());
+  std::copy(box.sizes.begin(), box.sizes.end(), coordinates.data() + ndim);
+  append(box.ndim(), 1, std::span(coordinates).first(2 * ndim));
 }
 
 void ChunkTable::append(std::shared_ptr<const ChunkGrid> grid) {
   if (const std::uint64_t num_chunks = grid->num_chunks(); num_chunks > 0) {
-    segments_.push_back({size_, 0, std::move(grid)});
+    segments_.push_back({size_, 0, 0, std::move(grid)});
     size_ += num_chunks;
     has_grids_ = true;
   }
-}
-
-void ChunkTable::reserve(std::uint64_t num_chunks, std::uint64_t num_coordinates) {
-  starts_.reserve(num_chunks);
-  coordinates_.reserve(num_coordinates);
 }
 
 const ChunkTable::Segment& ChunkTable::segment_of(std::uint64_t index) const noexcept {
@@ -123,11 +126,22 @@ Box ChunkTable::box(std::uint64_t index, int ndim) const noexcept {
   if (segment.grid != nullptr) {
     return segment.grid->box(index - segment.first);
   }
-  const std::int64_t* at = coordinates_.data() + starts_[segment.listed + (index - segment.first)];
+  const std::int64_t* at =
+      coordinates_.data() + segment.start + (index - segment.first) * segment.stride;
   Box box = whole_box(Dims::filled(ndim, 0));
   std::copy_n(at, ndim, box.offsets.begin());
   std::copy_n(at + ndim, ndim, box.sizes.begin());
   return box;
+}
+
+std::span<const std::int64_t> ChunkTable::coordinates_of(const Entry& entry) const noexcept {
+  if (entry.num_chunks == 0) {
+    return {};
+  }
+  const Segment& segment = segment_of(entry.first_chunk);
+  return std::span(coordinates_)
+      .subspan(segment.start + (entry.first_chunk - segment.first) * segment.stride,
+               entry.num_chunks * segment.stride);
 }
 
 const ChunkGrid* ChunkTable::grid_of(const Entry& entry) const noexcept {

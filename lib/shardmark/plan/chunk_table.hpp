@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "shardmark/core/box.hpp"
@@ -20,29 +21,33 @@ class ChunkTable {
  public:
   /// Local. The next chunk; entries ascending, offsets ascending inside one.
   void append(const Box& box);
+  /// Local. The next chunks, all of `ndim` dimensions: offsets, then sizes, of one after another.
+  void append(int ndim, std::uint64_t num_chunks, std::span<const std::int64_t> coordinates);
   /// Local. All chunks of the next entry.
   void append(std::shared_ptr<const ChunkGrid> grid);
-  void reserve(std::uint64_t num_chunks, std::uint64_t num_coordinates);
+  void reserve(std::size_t num_coordinates) { coordinates_.reserve(num_coordinates); }
 
   std::uint64_t size() const noexcept { return size_; }
   /// The box of chunk `index` (among all) of an entry of `ndim` dimensions.
   Box box(std::uint64_t index, int ndim) const noexcept;
+  /// Those of an entry whose chunks are listed: offsets, then sizes, of one after another.
+  std::span<const std::int64_t> coordinates_of(const Entry& entry) const noexcept;
   /// The arithmetic behind an entry's chunks, or null if they are listed.
   const ChunkGrid* grid_of(const Entry& entry) const noexcept;
   std::shared_ptr<const ChunkGrid> shared_grid_of(const Entry& entry) const noexcept;
   bool has_grids() const noexcept { return has_grids_; }
 
  private:
-  /// Consecutive chunks of one kind.
+  /// Consecutive chunks of one kind: of one grid, or listed and of one number of dimensions.
   struct Segment {
     std::uint64_t first = 0;   // among all
-    std::uint64_t listed = 0;  // into starts_
+    std::uint64_t start = 0;   // into coordinates_
+    std::uint64_t stride = 0;  // coordinates of a chunk
     std::shared_ptr<const ChunkGrid> grid;
   };
   const Segment& segment_of(std::uint64_t index) const noexcept;
 
   std::vector<Segment> segments_;
-  std::vector<std::uint64_t> starts_;      // into coordinates_
   std::vector<std::int64_t> coordinates_;  // offsets, then sizes, of one chunk after another
   std::uint64_t size_ = 0;
   bool has_grids_ = false;

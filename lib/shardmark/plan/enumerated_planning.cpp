@@ -19,13 +19,12 @@ class EnumeratedPlanning::TreeMerge final : public PlanMerge {
 
   Status begin(int rank) override {
     SHARDMARK_ASSIGN_OR_RETURN(Bytes own, planning_.make_message(state_dict_of_, rank, on_step_));
-    open_.emplace_back();
+    open_.push_back({MergedPlans(rank, planning_.keeps_order()), {}});
     if (is_leaf(rank)) {
       open_.back().own = std::move(own);
       return {};
     }
     on_step_(PlanStep::global_plan);
-    open_.back().merged.first_rank = rank;
     const Status added = open_.back().merged.add(rank, own);
     on_step_(PlanStep::gather);
     return added;
@@ -73,7 +72,7 @@ class EnumeratedPlanning::TreeMerge final : public PlanMerge {
 Result<MergedPlans> EnumeratedPlanning::gather_one_by_one(const StateDictOfRank& state_dict_of,
                                                           PlanExchange& exchange,
                                                           const OnPlanStep& on_step) {
-  MergedPlans merged;
+  MergedPlans merged(0, keeps_order());
   SHARDMARK_RETURN_IF_ERROR(
       exchange.gather([&](int rank) { return make_message(state_dict_of, rank, on_step); },
                       [&](int rank, std::span<const std::byte> bytes) {

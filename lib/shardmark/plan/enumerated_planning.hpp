@@ -38,6 +38,8 @@ class EnumeratedPlanning {
  private:
   class TreeMerge;
 
+  /// DCP's rule alone asks who was heard of first.
+  bool keeps_order() const noexcept { return policy_ == DedupPolicy::dcp; }
   /// Collective. All ranks' plans on the coordinator, none elsewhere.
   Result<MergedPlans> gather_one_by_one(const StateDictOfRank& state_dict_of,
                                         PlanExchange& exchange, const OnPlanStep& on_step);

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 namespace shardmark {
 namespace {
 
@@ -21,12 +24,9 @@ LocalSavePlan::PlanEntry entry_of(const WriteItem& item) {
 }
 
 /// A string of bytes, listed whole.
-bool is_object(const LocalSavePlan::PlanEntry& entry, std::span<const Box> boxes) {
-  if (entry.dtype != Dtype::uint8 || entry.sizes.ndim() != 1) {
-    return false;
-  }
-  const Box whole = whole_box(entry.sizes);
-  return (whole.empty() && boxes.empty()) || (boxes.size() == 1 && boxes.front() == whole);
+bool is_object(const LocalSavePlan::PlanEntry& entry) {
+  return entry.dtype == Dtype::uint8 && entry.sizes.ndim() == 1 &&
+         (entry.num_boxes == 1 || (entry.num_boxes == 0 && entry.sizes[0] == 0));
 }
 
 }  // namespace
@@ -132,52 +132,82 @@ void encode(const LocalSavePlan& plan, ByteWriter& out) {
   }
 }
 
-Result<LocalSavePlan> decode_local_save_plan(std::span<const std::byte> bytes) {
-  ByteReader in(bytes);
-  LocalSavePlan plan;
-  if (in.varint() != wire_version) {
-    in.fail("unknown version");
+LocalPlanReader::LocalPlanReader(std::span<const std::byte> bytes) : in_(bytes) {
+  if (in_.varint() != wire_version) {
+    in_.fail("unknown version");
   }
-  const std::size_t num_entries = in.length(5);
-  plan.entries.reserve(num_entries);
-  for (std::size_t i = 0; i < num_entries && in.ok(); ++i) {
-    LocalSavePlan::PlanEntry entry;
-    entry.fqn = in.text();
-    entry.kind = static_cast<EntryKind>(in.count(1));
-    const auto dtype = dtype_from_number(in.varint());
-    if (!dtype) {
-      in.fail("unknown dtype");
-      break;
+  num_entries_ = in_.length(5);
+  left_ = num_entries_;
+}
+
+bool LocalPlanReader::next_entry(LocalSavePlan::PlanEntry& entry) {
+  if (left_ == 0 || !in_.ok()) {
+    return false;
+  }
+  --left_;
+  entry.fqn = in_.text();
+  entry.kind = static_cast<EntryKind>(in_.count(1));
+  const auto dtype = dtype_from_number(in_.varint());
+  const auto ndim = static_cast<int>(in_.count(max_ndim));
+  entry.dtype = dtype.value_or(Dtype::uint8);
+  entry.sizes = in_.dims(ndim);
+  // A box takes at least two bytes a dimension; a 0-d one none, but there is at most one of those.
+  entry.num_boxes = ndim == 0 ? static_cast<std::size_t>(in_.count(1))
+                              : in_.length(2 * static_cast<std::size_t>(ndim));
+  if (!dtype) {
+    in_.fail("unknown dtype");
+  }
+  if (in_.ok() && !check_new_entry(entry)) {
+    in_.fail("tensor above 2^63 bytes");
+  }
+  if (in_.ok() && entry.kind == EntryKind::object && !is_object(entry)) {
+    in_.fail("object that is no byte string");
+  }
+  return in_.ok();
+}
+
+bool LocalPlanReader::next_box(const LocalSavePlan::PlanEntry& entry,
+                               std::span<std::int64_t> coordinates) {
+  in_.counts(coordinates);
+  const std::size_t ndim = entry.sizes.size();
+  const std::int64_t* extents = entry.sizes.data();
+  for (std::size_t d = 0; d < ndim; ++d) {
+    const std::int64_t offset = coordinates[d];
+    const std::int64_t size = coordinates[ndim + d];
+    if (offset > extents[d] || size > extents[d] - offset ||
+        (entry.kind == EntryKind::object && size != extents[d])) {
+      in_.fail("box out of bounds");
     }
-    entry.dtype = *dtype;
-    const auto ndim = static_cast<int>(in.count(max_ndim));
-    entry.sizes = in.dims(ndim);
+  }
+  return in_.ok();
+}
+
+Status LocalPlanReader::status() {
+  if (in_.ok() && !in_.at_end()) {
+    in_.fail("bytes after the end");
+  }
+  return in_.status("save plan");
+}
+
+Result<LocalSavePlan> decode_local_save_plan(std::span<const std::byte> bytes) {
+  LocalPlanReader in(bytes);
+  LocalSavePlan plan;
+  plan.entries.reserve(in.num_entries());
+  LocalSavePlan::PlanEntry entry;
+  std::array<std::int64_t, 2 * max_ndim> storage{};
+  while (in.next_entry(entry)) {
+    const std::size_t ndim = entry.sizes.size();
+    const std::span coordinates(storage.data(), 2 * ndim);
     entry.first_box = plan.boxes.size();
-    // A box takes at least two bytes a dimension; a 0-d one none, but there is at most one of
-    // those.
-    entry.num_boxes = ndim == 0 ? static_cast<std::size_t>(in.count(1))
-                                : in.length(2 * static_cast<std::size_t>(ndim));
-    for (std::size_t b = 0; b < entry.num_boxes; ++b) {
-      Box box;
-      box.offsets = in.dims(ndim);
-      box.sizes = in.dims(ndim);
-      if (in.ok() && !check_box(entry.fqn, box, entry.sizes)) {
-        in.fail("box out of bounds");
-      }
+    for (std::size_t b = 0; b < entry.num_boxes && in.next_box(entry, coordinates); ++b) {
+      Box box = whole_box(entry.sizes);
+      std::copy_n(coordinates.data(), ndim, box.offsets.begin());
+      std::copy_n(coordinates.data() + ndim, ndim, box.sizes.begin());
       plan.boxes.push_back(box);
-    }
-    if (in.ok() && !check_new_entry(entry)) {
-      in.fail("tensor above 2^63 bytes");
-    }
-    if (in.ok() && entry.kind == EntryKind::object && !is_object(entry, plan.boxes_of(entry))) {
-      in.fail("object that is no byte string");
     }
     plan.entries.push_back(entry);
   }
-  if (in.ok() && !in.at_end()) {
-    in.fail("bytes after the end");
-  }
-  SHARDMARK_RETURN_IF_ERROR(in.status("save plan"));
+  SHARDMARK_RETURN_IF_ERROR(in.status());
   return plan;
 }
 

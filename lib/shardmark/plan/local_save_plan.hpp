@@ -53,6 +53,26 @@ Status check_new_entry(const LocalSavePlan::PlanEntry& entry);
 /// Local. Errors: invalid_argument if the box leaves its tensor, naming the fqn.
 Status check_box(std::string_view fqn, const Box& box, const Dims& sizes);
 
+/// Reads what encode() wrote, piece by piece, from bytes that may be damaged.
+class LocalPlanReader {
+ public:
+  explicit LocalPlanReader(std::span<const std::byte> bytes);
+
+  /// False at the end, or after a violation. The entry's boxes come next, all of them.
+  bool next_entry(LocalSavePlan::PlanEntry& entry);
+  /// Offsets, then sizes, of the next box of `entry`: within its tensor, or false.
+  bool next_box(const LocalSavePlan::PlanEntry& entry, std::span<std::int64_t> coordinates);
+  /// data_loss, or success if all was read.
+  Status status();
+
+  std::size_t num_entries() const noexcept { return num_entries_; }
+
+ private:
+  ByteReader in_;
+  std::size_t num_entries_ = 0;
+  std::size_t left_ = 0;  // entries
+};
+
 /// Local. At most 64 bytes an item for up to 4 dimensions and extents below 2^32; each name once.
 void encode(const LocalSavePlan& plan, ByteWriter& out);
 /// Local. Views `bytes`. Errors: data_loss for anything that encode() cannot have written.

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <string>
-#include <unordered_map>
 
 #include "shardmark/core/cover.hpp"
 #include "shardmark/plan/split.hpp"
@@ -70,48 +70,48 @@ std::int64_t accounted_bytes(const MergedPlans::KnownEntry& entry) {
 class Assembly {
  public:
   Assembly(const MergedPlans& merged, int world_size, DedupPolicy policy)
-      : s_(merged), policy_(policy) {
+      : sets_(merged.sets), policy_(policy) {
     SavePlanStatistics& statistics = plan_.statistics;
-    statistics.items = s_.items;
-    statistics.bytes_gathered = s_.bytes_gathered;
+    statistics.items = merged.items;
+    statistics.bytes_gathered = merged.bytes_gathered;
     statistics.rank_items.resize(static_cast<std::size_t>(world_size));
     statistics.rank_held_bytes.resize(static_cast<std::size_t>(world_size));
-    for (std::size_t rank = 0; rank < s_.totals.size(); ++rank) {
-      statistics.rank_items[rank] = s_.totals[rank].items;
-      statistics.rank_held_bytes[rank] = s_.totals[rank].held_bytes;
+    for (std::size_t rank = 0; rank < merged.totals.size(); ++rank) {
+      statistics.rank_items[rank] = merged.totals[rank].items;
+      statistics.rank_held_bytes[rank] = merged.totals[rank].held_bytes;
     }
     input_.world_size = world_size;
-    input_.chunk_bytes.reserve(s_.chunks.size());
-    input_.chunk_set.reserve(s_.chunks.size());
-    plan_.chunks.reserve(s_.chunks.size(), s_.chunks.num_coordinates());
-    if (policy_ == DedupPolicy::dcp) {
-      place_.resize(s_.chunks.size());
+    input_.chunk_bytes.reserve(merged.num_chunks);
+    input_.chunk_set.reserve(merged.num_chunks);
+    std::size_t num_coordinates = 0;
+    for (const auto& entry : merged.entries) {
+      num_coordinates += entry.chunks.boxes.all_coordinates().size();
     }
+    plan_.chunks.reserve(num_coordinates);
+    plan_.entries.entries.reserve(merged.entries.size());
   }
 
-  /// `chunks`: their numbers in order of arrival.
-  Status add_entry(const MergedPlans::KnownEntry& known, std::vector<std::uint32_t>& chunks) {
-    s_.chunks.sort_by_offsets(chunks);
-    boxes_.clear();
-    for (const std::uint32_t chunk : chunks) {
-      boxes_.push_back(s_.chunks.box(chunk));
+  Status add_entry(const MergedPlans::KnownEntry& known) {
+    const MergedPlans::HeldChunks& held = known.chunks;
+    order_ = held.boxes.order_of_offsets();
+    std::span<const std::int64_t> coordinates = held.boxes.all_coordinates();
+    if (!order_.empty()) {
+      sorted_.clear();
+      for (const std::uint32_t number : order_) {
+        const auto box = held.boxes.coordinates(number);
+        sorted_.insert(sorted_.end(), box.begin(), box.end());
+      }
+      coordinates = sorted_;
     }
-    if (const auto defect = find_cover_defect(known.sizes, boxes_)) {
-      return cover_error(known.fqn, *defect, boxes_, [&](std::size_t box) {
-        return s_.sets.ranks(s_.holders[chunks[box]]).front();
-      });
+    if (!is_grid_of(known.sizes, held.boxes.size(), coordinates)) {
+      SHARDMARK_RETURN_IF_ERROR(check_cover(known));
     }
     const std::uint64_t first_chunk = plan_.chunks.size();
-    const std::int64_t itemsize = element_size(known.dtype);
     if (policy_ == DedupPolicy::split) {
-      append_pieces(chunks, itemsize);
+      append_pieces(known);
     } else {
-      for (std::size_t i = 0; i < chunks.size(); ++i) {
-        if (!place_.empty()) {
-          place_[chunks[i]] = static_cast<std::uint32_t>(plan_.chunks.size());
-        }
-        append(boxes_[i], set_of(s_.holders[chunks[i]]), itemsize);
-      }
+      plan_.chunks.append(known.sizes.ndim(), held.boxes.size(), coordinates);
+      append_all(known, coordinates, first_chunk);
     }
     plan_.entries.entries.push_back({known.fqn, known.kind, known.dtype, known.sizes, first_chunk,
                                      plan_.chunks.size() - first_chunk});
@@ -119,43 +119,85 @@ class Assembly {
   }
 
   GlobalSavePlan finish() {
-    if (policy_ == DedupPolicy::dcp) {
-      list_as_seen();
-    }
     plan_.owners = assign_owners(input_, policy_);
     finish_statistics(plan_, input_);
     return std::move(plan_);
   }
 
  private:
-  std::uint32_t set_of(std::uint32_t holders) {
-    const auto [set, added] =
-        set_of_node_.try_emplace(holders, static_cast<std::uint32_t>(input_.holder_sets.size()));
-    if (added) {
-      input_.holder_sets.push_back(s_.sets.ranks(holders));
-    }
-    return set->second;
+  /// The number of the box at a place in the order of offsets.
+  std::uint32_t number_at(std::uint32_t place) const {
+    return order_.empty() ? place : order_[place];
   }
 
-  void append(const Box& box, std::uint32_t set, std::int64_t itemsize) {
-    plan_.chunks.append(box);
-    input_.chunk_bytes.push_back(box.num_elements() * itemsize);
-    input_.chunk_set.push_back(set);
+  std::uint32_t set_of(std::uint32_t holders) {
+    if (holders >= set_of_node_.size()) {
+      set_of_node_.resize(holders + std::size_t{1}, 0);
+    }
+    std::uint32_t& set = set_of_node_[holders];
+    if (set == 0) {
+      input_.holder_sets.push_back(sets_.ranks(holders));
+      set = static_cast<std::uint32_t>(input_.holder_sets.size());
+    }
+    return set - 1;
+  }
+
+  Status check_cover(const MergedPlans::KnownEntry& known) const {
+    std::vector<Box> boxes;
+    for (std::uint32_t place = 0; place < known.chunks.boxes.size(); ++place) {
+      boxes.push_back(known.chunks.boxes.box(number_at(place)));
+    }
+    const auto defect = find_cover_defect(known.sizes, boxes);
+    return !defect ? Status() : cover_error(known.fqn, *defect, boxes, [&](std::size_t box) {
+      const std::uint32_t number = number_at(static_cast<std::uint32_t>(box));
+      return sets_.ranks(known.chunks.holders[number]).front();
+    });
+  }
+
+  void append_all(const MergedPlans::KnownEntry& known, std::span<const std::int64_t> coordinates,
+                  std::uint64_t first_chunk) {
+    const std::int64_t itemsize = element_size(known.dtype);
+    const std::size_t ndim = known.sizes.size();
+    const std::int64_t* sizes = coordinates.data() + ndim;
+    for (std::uint32_t place = 0; place < known.chunks.boxes.size(); ++place, sizes += 2 * ndim) {
+      input_.chunk_bytes.push_back(
+          std::accumulate(sizes, sizes + ndim, itemsize, std::multiplies<>()));
+      input_.chunk_set.push_back(set_of(known.chunks.holders[number_at(place)]));
+    }
+    if (policy_ == DedupPolicy::dcp) {
+      for (std::uint32_t place = 0; place < known.chunks.boxes.size(); ++place) {
+        see(known, known.chunks, number_at(place), static_cast<std::uint32_t>(first_chunk + place));
+      }
+      for (std::uint32_t number = 0; number < known.empty.boxes.size(); ++number) {
+        see(known, known.empty, number, SeenItem::no_chunk);
+      }
+    }
+  }
+
+  void see(const MergedPlans::KnownEntry& known, const MergedPlans::HeldChunks& held,
+           std::uint32_t number, std::uint32_t chunk) {
+    const std::uint32_t arrival = held.arrival[number];
+    if (arrival >= input_.seen.size()) {
+      input_.seen.resize(arrival + std::size_t{1});
+    }
+    input_.seen[arrival] = {chunk, set_of(held.holders[number]), accounted_bytes(known)};
   }
 
   /// Replicated chunks cut over their holders, in order of the pieces' offsets.
-  void append_pieces(std::span<const std::uint32_t> chunks, std::int64_t itemsize) {
+  void append_pieces(const MergedPlans::KnownEntry& known) {
     struct Piece {
       Box box;
       Dims source;
       std::uint32_t set;
     };
+    const std::int64_t itemsize = element_size(known.dtype);
     std::vector<Piece> pieces;
-    for (std::size_t i = 0; i < chunks.size(); ++i) {
-      const std::uint32_t set = set_of(s_.holders[chunks[i]]);
+    for (std::uint32_t place = 0; place < known.chunks.boxes.size(); ++place) {
+      const std::uint32_t set = set_of(known.chunks.holders[number_at(place)]);
       const auto num_holders = static_cast<std::int64_t>(input_.holder_sets[set].size());
-      for (const Box& box : cut_over_holders(boxes_[i], itemsize, num_holders)) {
-        pieces.push_back({box, boxes_[i].offsets, set});
+      const Box whole = known.chunks.boxes.box(number_at(place));
+      for (const Box& box : cut_over_holders(whole, itemsize, num_holders)) {
+        pieces.push_back({box, whole.offsets, set});
       }
     }
     std::ranges::sort(pieces, {}, [](const Piece& piece) { return piece.box.offsets; });
@@ -163,47 +205,36 @@ class Assembly {
       if (piece.source != piece.box.offsets) {
         plan_.sources.emplace_back(plan_.chunks.size(), piece.source);
       }
-      append(piece.box, piece.set, itemsize);
+      plan_.chunks.append(piece.box);
+      input_.chunk_bytes.push_back(piece.box.num_elements() * itemsize);
+      input_.chunk_set.push_back(piece.set);
     }
   }
 
-  void list_as_seen() {
-    std::uint32_t empty = 0;
-    for (std::uint32_t chunk = 0; chunk <= s_.chunks.size(); ++chunk) {
-      for (; empty < s_.empty_holders.size() && s_.empty_seen_before[empty] == chunk; ++empty) {
-        input_.seen.push_back({SeenItem::no_chunk, set_of(s_.empty_holders[empty]),
-                               accounted_bytes(s_.entries[s_.empty_boxes.entry_of(empty)])});
-      }
-      if (chunk < s_.chunks.size()) {
-        input_.seen.push_back({place_[chunk], set_of(s_.holders[chunk]),
-                               accounted_bytes(s_.entries[s_.chunks.entry_of(chunk)])});
-      }
-    }
-  }
-
-  const MergedPlans& s_;
+  const HolderSets& sets_;
   DedupPolicy policy_;
   GlobalSavePlan plan_;
   DedupInput input_;
-  std::unordered_map<std::uint32_t, std::uint32_t> set_of_node_;
-  std::vector<Box> boxes_;            // of the entry in hand
-  std::vector<std::uint32_t> place_;  // final number of a chunk, by arrival; for dcp alone
+  std::vector<std::uint32_t> set_of_node_;  // place in holder_sets + 1, 0 for none yet
+  // Of the entry in hand: numbers by offsets, or empty if that is their own order.
+  std::vector<std::uint32_t> order_;
+  std::vector<std::int64_t> sorted_;
 };
 
 }  // namespace
 
 Result<GlobalSavePlan> make_global_plan(MergedPlans merged, int world_size, DedupPolicy policy) {
+  SHARDMARK_ASSERT(policy != DedupPolicy::dcp || merged.ordered, "dcp needs the order of arrival");
   std::vector<std::uint32_t> by_name(merged.entries.size());
   std::iota(by_name.begin(), by_name.end(), 0U);
   std::sort(by_name.begin(), by_name.end(), [&](std::uint32_t a, std::uint32_t b) {
     return merged.entries[a].fqn < merged.entries[b].fqn;
   });
-  std::vector<std::vector<std::uint32_t>> chunks_of_entry =
-      merged.chunks.by_entry(merged.entries.size());
   Assembly assembly(merged, world_size, policy);
   for (const std::uint32_t id : by_name) {
-    SHARDMARK_RETURN_IF_ERROR(assembly.add_entry(merged.entries[id], chunks_of_entry[id]));
-    chunks_of_entry[id] = {};
+    MergedPlans::KnownEntry& entry = merged.entries[id];
+    SHARDMARK_RETURN_IF_ERROR(assembly.add_entry(entry));
+    entry.chunks = MergedPlans::HeldChunks{EntryChunks(0), {}, {}};
   }
   return assembly.finish();
 }

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace shardmark {
 namespace {
 
@@ -10,6 +12,19 @@ std::string describe(EntryKind kind, Dtype dtype, const Dims& sizes) {
   return kind == EntryKind::object
              ? fmt::format("an object of {} bytes", sizes[0])
              : fmt::format("a {} tensor {}", dtype_name(dtype), to_string(sizes));
+}
+
+std::string text_of(std::span<const std::int64_t> values) {
+  return to_string(*Dims::from(values));
+}
+
+/// Of a box of as many dimensions as half the coordinates; 0 if it is empty.
+std::int64_t volume_of(std::span<const std::int64_t> coordinates) {
+  std::int64_t product = 1;
+  for (std::size_t d = coordinates.size() / 2; d < coordinates.size(); ++d) {
+    product *= coordinates[d];
+  }
+  return product;
 }
 
 }  // namespace
@@ -27,7 +42,14 @@ std::uint32_t MergedPlans::find_or_add(int rank, const LocalSavePlan::PlanEntry&
     return found->second;
   }
   const auto id = static_cast<std::uint32_t>(entries.size());
-  entries.push_back({std::string(entry.fqn), entry.kind, entry.dtype, entry.sizes, rank});
+  const EntryChunks none(entry.sizes.ndim());
+  entries.push_back({std::string(entry.fqn),
+                     entry.kind,
+                     entry.dtype,
+                     entry.sizes,
+                     rank,
+                     {none, {}, {}},
+                     {none, {}, {}}});
   entry_of_name.emplace(entries.back().fqn, id);
   return id;
 }
@@ -44,19 +66,6 @@ Status MergedPlans::check_entry(std::uint32_t id, int rank,
                            describe(entry.kind, entry.dtype, entry.sizes))};
 }
 
-Status MergedPlans::check_sizes(std::uint32_t entry, std::uint32_t chunk, int rank,
-                                const Box& box) const {
-  const Box known = chunks.box(chunk);
-  if (known.sizes == box.sizes) {
-    return {};
-  }
-  return Error{
-      ErrorCode::invalid_argument,
-      fmt::format("'{}': two chunks start at {}: rank {} has {}, rank {} has {}",
-                  entries[entry].fqn, to_string(box.offsets), sets.ranks(holders[chunk]).front(),
-                  to_string(known.sizes), rank, to_string(box.sizes))};
-}
-
 Result<std::uint32_t> MergedPlans::resolve_entry(int rank, const LocalSavePlan::PlanEntry& entry,
                                                  std::size_t position) {
   const bool as_before =
@@ -70,63 +79,74 @@ Result<std::uint32_t> MergedPlans::resolve_entry(int rank, const LocalSavePlan::
   return id;
 }
 
-Status MergedPlans::resolve_box(int rank, std::uint32_t entry, const Box& box,
-                                std::size_t position) {
-  const bool as_before = position < previous_chunks_.size() &&
-                         chunks.is_at(previous_chunks_[position], entry, box.offsets);
-  const std::uint32_t chunk =
-      as_before ? previous_chunks_[position] : chunks.find_or_add(entry, box);
-  if (chunk == holders.size()) {
-    holders.push_back(HolderSets::none);
-  }
-  SHARDMARK_RETURN_IF_ERROR(check_sizes(entry, chunk, rank, box));
-  if (holders[chunk] != HolderSets::none && sets.last_rank(holders[chunk]) == rank) {
-    return Error{ErrorCode::invalid_argument,
-                 fmt::format("'{}': rank {} lists chunk {} twice", entries[entry].fqn, rank,
-                             to_string(box))};
-  }
-  holders[chunk] = sets.with(holders[chunk], rank);
-  if (position >= previous_chunks_.size()) {
-    previous_chunks_.resize(position + 1, chunk);
-  }
-  previous_chunks_[position] = chunk;
-  return {};
-}
-
-std::uint32_t MergedPlans::find_or_add_empty(std::uint32_t entry, const Box& box) {
-  const std::uint32_t number = empty_boxes.find_or_add(entry, box);
-  if (number == empty_holders.size()) {
-    empty_holders.push_back(HolderSets::none);
-    empty_seen_before.push_back(static_cast<std::uint32_t>(chunks.size()));
+std::uint32_t MergedPlans::find_or_add(HeldChunks& known, const std::int64_t* coordinates) {
+  const std::uint32_t number = known.boxes.find_or_add(coordinates);
+  if (number == known.holders.size()) {
+    known.holders.push_back(HolderSets::none);
+    if (ordered) {
+      known.arrival.push_back(next_arrival_++);
+    }
   }
   return number;
 }
 
-Status MergedPlans::add(int rank, std::span<const std::byte> encoded_local_plan) {
-  auto plan = decode_local_save_plan(encoded_local_plan);
-  if (!plan) {
-    return Error{plan.error().code, fmt::format("rank {}: {}", rank, plan.error().message)};
-  }
-  bytes_gathered += encoded_local_plan.size();
-  RankTotals& own = totals_of(rank);
-  for (std::size_t position = 0; position < plan->entries.size(); ++position) {
-    const auto& entry = plan->entries[position];
-    SHARDMARK_ASSIGN_OR_RETURN(const std::uint32_t id, resolve_entry(rank, entry, position));
-    for (std::size_t b = 0; b < entry.num_boxes; ++b) {
-      const std::size_t at = entry.first_box + b;
-      const Box& box = plan->boxes[at];
-      if (box.empty()) {
-        std::uint32_t& set = empty_holders[find_or_add_empty(id, box)];
-        if (set == HolderSets::none || sets.last_rank(set) != rank) {
-          set = sets.with(set, rank);
-        }
-        continue;
-      }
-      SHARDMARK_RETURN_IF_ERROR(resolve_box(rank, id, box, at));
-      ++own.items;
-      own.held_bytes += box.num_elements() * element_size(entry.dtype);
+Error MergedPlans::sizes_differ(const KnownEntry& entry, std::uint32_t chunk, int rank,
+                                std::span<const std::int64_t> coordinates) const {
+  const std::size_t ndim = coordinates.size() / 2;
+  return {
+      ErrorCode::invalid_argument,
+      fmt::format("'{}': two chunks start at {}: rank {} has {}, rank {} has {}", entry.fqn,
+                  text_of(coordinates.first(ndim)), sets.ranks(entry.chunks.holders[chunk]).front(),
+                  text_of(entry.chunks.boxes.coordinates(chunk).last(ndim)), rank,
+                  text_of(coordinates.last(ndim)))};
+}
+
+Status MergedPlans::add_box(int rank, KnownEntry& entry,
+                            std::span<const std::int64_t> coordinates) {
+  const std::uint32_t chunk = find_or_add(entry.chunks, coordinates.data());
+  std::uint32_t& holders = entry.chunks.holders[chunk];
+  if (holders == HolderSets::none) {
+    ++num_chunks;
+  } else {
+    const auto known = entry.chunks.boxes.coordinates(chunk);
+    if (!std::equal(known.begin(), known.end(), coordinates.begin())) {
+      return sizes_differ(entry, chunk, rank, coordinates);
+    }
+    if (sets.last_rank(holders) == rank) {
+      return Error{ErrorCode::invalid_argument,
+                   fmt::format("'{}': rank {} lists chunk {} twice", entry.fqn, rank,
+                               to_string(entry.chunks.boxes.box(chunk)))};
     }
   }
+  holders = sets.with(holders, rank);
+  return {};
+}
+
+Status MergedPlans::add(int rank, std::span<const std::byte> encoded_local_plan) {
+  LocalPlanReader in(encoded_local_plan);
+  RankTotals& own = totals_of(rank);
+  LocalSavePlan::PlanEntry listed;
+  std::array<std::int64_t, 2 * max_ndim> storage{};
+  for (std::size_t position = 0; in.next_entry(listed); ++position) {
+    SHARDMARK_ASSIGN_OR_RETURN(const std::uint32_t id, resolve_entry(rank, listed, position));
+    KnownEntry& entry = entries[id];
+    const std::span coordinates(storage.data(), 2 * listed.sizes.size());
+    for (std::size_t b = 0; b < listed.num_boxes && in.next_box(listed, coordinates); ++b) {
+      const std::int64_t elements = volume_of(coordinates);
+      if (elements > 0) {
+        SHARDMARK_RETURN_IF_ERROR(add_box(rank, entry, coordinates));
+        ++own.items;
+        own.held_bytes += elements * element_size(entry.dtype);
+      } else if (ordered) {
+        std::uint32_t& set = entry.empty.holders[find_or_add(entry.empty, coordinates.data())];
+        set = set != HolderSets::none && sets.last_rank(set) == rank ? set : sets.with(set, rank);
+      }
+    }
+  }
+  if (const Status read = in.status(); !read) {
+    return Error{read.error().code, fmt::format("rank {}: {}", rank, read.error().message)};
+  }
+  bytes_gathered += encoded_local_plan.size();
   items += own.items;
   return {};
 }

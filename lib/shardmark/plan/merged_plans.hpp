@@ -11,7 +11,7 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/plan/byte_codec.hpp"
-#include "shardmark/plan/chunk_index.hpp"
+#include "shardmark/plan/entry_chunks.hpp"
 #include "shardmark/plan/entry_table.hpp"
 #include "shardmark/plan/holder_sets.hpp"
 #include "shardmark/plan/local_save_plan.hpp"
@@ -25,15 +25,23 @@ struct RankInterval {
 };
 
 /// What some consecutive ranks could write, as if heard one after another: each distinct chunk once
-/// (about 24 bytes and its coordinates), each distinct set of holders once. Size and cost follow
-/// what is stored, not ranks times tensors. The same whether the ranks came one by one or merged.
+/// (16 bytes a dimension and 4), each distinct set of holders once. Size and cost follow what is
+/// stored, not ranks times tensors. The same whether the ranks came one by one or merged.
 struct MergedPlans {
+  /// Distinct boxes of one entry and the ranks that have them.
+  struct HeldChunks {
+    EntryChunks boxes;
+    std::vector<std::uint32_t> holders;  // in `sets`, by box
+    std::vector<std::uint32_t> arrival;  // if order is kept: the place of each among all boxes
+  };
   struct KnownEntry {
     std::string fqn;
     EntryKind kind;
     Dtype dtype;
     Dims sizes;
     int first_rank;
+    HeldChunks chunks;
+    HeldChunks empty;  // if order is kept, as empty boxes matter to the same rule
   };
   struct RankTotals {
     std::uint32_t items = 0;
@@ -41,7 +49,9 @@ struct MergedPlans {
     friend bool operator==(const RankTotals&, const RankTotals&) = default;
   };
 
-  MergedPlans() = default;
+  /// `keeps_order`: remembers which box was heard of first, empty ones included; for DCP's rule.
+  explicit MergedPlans(int from_rank = 0, bool keeps_order = false)
+      : first_rank(from_rank), ordered(keeps_order) {}
   // Names are viewed: a copy would view the original's.
   MergedPlans(const MergedPlans&) = delete;
   MergedPlans& operator=(const MergedPlans&) = delete;
@@ -56,20 +66,15 @@ struct MergedPlans {
   /// likewise.
   Status add_merged(RankInterval ranks, std::span<const std::byte> encoded);
 
-  int first_rank = 0;
+  int first_rank;
+  bool ordered;
   std::vector<RankTotals> totals;  // by rank from first_rank on
   std::uint64_t items = 0;
   std::uint64_t bytes_gathered = 0;  // that the ranks have sent each other to get here
+  std::uint64_t num_chunks = 0;      // distinct ones
   std::deque<KnownEntry> entries;    // stable, so that names can be viewed
   std::unordered_map<std::string_view, std::uint32_t> entry_of_name;
-  ChunkIndex chunks;
-  std::vector<std::uint32_t> holders;  // by chunk
   HolderSets sets;
-  // Empty boxes, where the plans name them: as chunks and holders, and how many chunks were known
-  // when each was seen first.
-  ChunkIndex empty_boxes;
-  std::vector<std::uint32_t> empty_holders;
-  std::vector<std::uint32_t> empty_seen_before;
 
  private:
   class Merge;
@@ -78,22 +83,21 @@ struct MergedPlans {
   std::uint32_t find_or_add(int rank, const LocalSavePlan::PlanEntry& entry);
   /// Of an entry that is known as `id`.
   Status check_entry(std::uint32_t id, int rank, const LocalSavePlan::PlanEntry& entry) const;
-  Status check_sizes(std::uint32_t entry, std::uint32_t chunk, int rank, const Box& box) const;
   Result<std::uint32_t> resolve_entry(int rank, const LocalSavePlan::PlanEntry& entry,
                                       std::size_t position);
-  Status resolve_box(int rank, std::uint32_t entry, const Box& box, std::size_t position);
-  /// Its number. New ones have no holders yet.
-  std::uint32_t find_or_add_empty(std::uint32_t entry, const Box& box);
+  /// The number of the box at `coordinates`. A new one has no holders yet.
+  std::uint32_t find_or_add(HeldChunks& known, const std::int64_t* coordinates);
+  Status add_box(int rank, KnownEntry& entry, std::span<const std::int64_t> coordinates);
+  Error sizes_differ(const KnownEntry& entry, std::uint32_t chunk, int rank,
+                     std::span<const std::int64_t> coordinates) const;
 
-  // What the rank before listed: most ranks list the same names in the same order, and often the
-  // same boxes.
+  // What the rank before listed: most ranks list the same names in the same order.
   std::vector<std::uint32_t> previous_entries_;
-  std::vector<std::uint32_t> previous_chunks_;
+  std::uint32_t next_arrival_ = 0;
 };
 
-/// Local. In the order of arrival, so that the reader knows who was heard first. At most 64 bytes a
-/// chunk for up to 4 dimensions and extents below 2^32; each name and each set of holders once,
-/// sets as runs of ranks.
+/// Local. At most 64 bytes a chunk for up to 4 dimensions and extents below 2^32; each name and
+/// each set of holders once, sets as runs of ranks.
 void encode(const MergedPlans& plans, ByteWriter& out);
 
 }  // namespace shardmark

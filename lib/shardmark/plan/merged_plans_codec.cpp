@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "shardmark/plan/merged_plans.hpp"
 
@@ -123,7 +124,34 @@ void encode(const MergedPlans& plans, ByteWriter& out) {
   out.varint(wire_version);
   encode_totals(plans, out);
   out.varint(plans.bytes_gathered);
+  UsedSets used;
+  for (const auto& entry : plans.entries) {
+    for (const auto* held : {&entry.chunks, &entry.empty}) {
+      for (const std::uint32_t set : held->holders) {
+        used.number_of(set);
+      }
+    }
+  }
+  out.varint(used.used().size());
+  for (const std::uint32_t node : used.used()) {
+    encode_ranks(plans.sets.ranks(node), plans.first_rank, out);
+  }
   out.varint(plans.entries.size());
+  std::uint32_t set = 0;
+  std::uint32_t arrival = 0;
+  const auto list = [&](const MergedPlans::HeldChunks& held) {
+    out.varint(held.boxes.size());
+    for (std::uint32_t number = 0; number < held.boxes.size(); ++number) {
+      const std::uint32_t other_set = used.number_of(held.holders[number]);
+      encode_step(set, other_set, out);
+      set = other_set;
+      if (plans.ordered) {
+        encode_step(arrival, held.arrival[number], out);
+        arrival = held.arrival[number];
+      }
+      out.counts(held.boxes.coordinates(number));
+    }
+  };
   for (const auto& entry : plans.entries) {
     out.text(entry.fqn);
     out.varint(static_cast<std::uint64_t>(entry.kind));
@@ -131,38 +159,11 @@ void encode(const MergedPlans& plans, ByteWriter& out) {
     out.varint(entry.sizes.size());
     out.dims(entry.sizes);
     out.count(entry.first_rank - plans.first_rank);
+    list(entry.chunks);
+    if (plans.ordered) {
+      list(entry.empty);
+    }
   }
-  ByteWriter listed;
-  UsedSets used;
-  std::uint32_t entry = 0;
-  std::uint32_t set = 0;
-  const auto list = [&](const ChunkIndex& index, std::uint32_t number, std::uint32_t holders) {
-    const std::uint32_t other_entry = index.entry_of(number);
-    const std::uint32_t other_set = used.number_of(holders);
-    encode_step(entry, other_entry, listed);
-    encode_step(set, other_set, listed);
-    entry = other_entry;
-    set = other_set;
-    const Box box = index.box(number);
-    listed.dims(box.offsets);
-    listed.dims(box.sizes);
-  };
-  listed.varint(plans.chunks.size());
-  for (std::uint32_t chunk = 0; chunk < plans.chunks.size(); ++chunk) {
-    list(plans.chunks, chunk, plans.holders[chunk]);
-  }
-  listed.varint(plans.empty_boxes.size());
-  std::uint32_t seen_before = 0;
-  for (std::uint32_t empty = 0; empty < plans.empty_boxes.size(); ++empty) {
-    listed.varint(plans.empty_seen_before[empty] - seen_before);
-    seen_before = plans.empty_seen_before[empty];
-    list(plans.empty_boxes, empty, plans.empty_holders[empty]);
-  }
-  out.varint(used.used().size());
-  for (const std::uint32_t node : used.used()) {
-    encode_ranks(plans.sets.ranks(node), plans.first_rank, out);
-  }
-  out.raw(listed.bytes());
 }
 
 /// Reads what encode() wrote and merges it as it goes.
@@ -177,26 +178,23 @@ class MergedPlans::Merge {
     }
     read_totals();
     const std::uint64_t gathered_before = in_.varint();
-    SHARDMARK_RETURN_IF_ERROR(merge_entries());
     const std::size_t num_sets = in_.length(3);
     for (std::size_t i = 0; i < num_sets && in_.ok(); ++i) {
       sets_.push_back(decode_ranks(ranks_, in_));
     }
-    SHARDMARK_RETURN_IF_ERROR(merge_listed());
+    const std::size_t num_entries = in_.length(7);
+    for (std::size_t i = 0; i < num_entries && in_.ok(); ++i) {
+      SHARDMARK_RETURN_IF_ERROR(merge_entry());
+    }
     if (in_.ok() && !in_.at_end()) {
       in_.fail("bytes after the end");
     }
+    number_new_ones();
     into_.bytes_gathered += gathered_before + in_.position();
     return in_.status(fmt::format("plans of ranks {} to {}", ranks_.first, ranks_.end - 1));
   }
 
  private:
-  struct Listed {
-    std::uint32_t entry = 0;  // theirs
-    std::uint32_t set = 0;
-    Box box;
-  };
-
   void read_totals() {
     const auto num_ranks = static_cast<std::uint64_t>(ranks_.end - ranks_.first);
     if (in_.varint() != num_ranks) {
@@ -214,104 +212,87 @@ class MergedPlans::Merge {
     }
   }
 
-  Status merge_entries() {
-    const std::size_t num_entries = in_.length(5);
-    for (std::size_t i = 0; i < num_entries && in_.ok(); ++i) {
-      LocalSavePlan::PlanEntry entry;
-      entry.fqn = in_.text();
-      entry.kind = static_cast<EntryKind>(in_.count(1));
-      const auto dtype = dtype_from_number(in_.varint());
-      entry.dtype = dtype.value_or(Dtype::uint8);
-      entry.sizes = in_.dims(static_cast<int>(in_.count(max_ndim)));
-      const auto rank = static_cast<int>(ranks_.first + in_.count(ranks_.end - ranks_.first - 1));
-      if (in_.ok() && (!dtype || !check_new_entry(entry) ||
-                       (entry.kind == EntryKind::object &&
-                        (entry.dtype != Dtype::uint8 || entry.sizes.ndim() != 1)))) {
-        in_.fail("entry that cannot be");
+  Status merge_entry() {
+    LocalSavePlan::PlanEntry entry;
+    entry.fqn = in_.text();
+    entry.kind = static_cast<EntryKind>(in_.count(1));
+    const auto dtype = dtype_from_number(in_.varint());
+    entry.dtype = dtype.value_or(Dtype::uint8);
+    entry.sizes = in_.dims(static_cast<int>(in_.count(max_ndim)));
+    const auto rank = static_cast<int>(ranks_.first + in_.count(ranks_.end - ranks_.first - 1));
+    const bool fits = dtype && check_new_entry(entry) &&
+                      (entry.kind == EntryKind::tensor ||
+                       (entry.dtype == Dtype::uint8 && entry.sizes.ndim() == 1));
+    if (!fits) {
+      in_.fail("entry that cannot be");
+    }
+    if (!in_.ok()) {
+      return {};
+    }
+    const std::uint32_t id = into_.find_or_add(rank, entry);
+    SHARDMARK_RETURN_IF_ERROR(into_.check_entry(id, rank, entry));
+    KnownEntry& known = into_.entries[id];
+    SHARDMARK_RETURN_IF_ERROR(merge_chunks(known, known.chunks));
+    return into_.ordered ? merge_chunks(known, known.empty) : Status();
+  }
+
+  /// The next box of `entry`, into coordinates_.
+  void read_box(const KnownEntry& entry, bool empty) {
+    set_ = decode_step(set_, sets_.size(), in_);
+    if (into_.ordered) {
+      arrival_ = decode_step(arrival_, UINT32_MAX, in_);
+    }
+    const std::size_t ndim = entry.sizes.size();
+    in_.counts(std::span(coordinates_).first(2 * ndim));
+    bool is_empty = false;
+    for (std::size_t d = 0; d < ndim; ++d) {
+      const std::int64_t extent = entry.sizes[static_cast<int>(d)];
+      if (coordinates_[d] > extent || coordinates_[ndim + d] > extent - coordinates_[d]) {
+        in_.fail("box out of bounds");
       }
+      is_empty = is_empty || coordinates_[ndim + d] == 0;
+    }
+    if (is_empty != empty) {
+      in_.fail(empty ? "empty box that is none" : "chunk of nothing");
+    }
+  }
+
+  Status merge_chunks(KnownEntry& entry, HeldChunks& known) {
+    const bool empty = &known == &entry.empty;
+    const std::size_t num_boxes = in_.length(1 + 2 * entry.sizes.size());
+    const std::span<const std::int64_t> coordinates(coordinates_.data(), 2 * entry.sizes.size());
+    for (std::size_t i = 0; i < num_boxes && in_.ok(); ++i) {
+      read_box(entry, empty);
       if (!in_.ok()) {
         break;
       }
-      const std::uint32_t id = into_.find_or_add(rank, entry);
-      SHARDMARK_RETURN_IF_ERROR(into_.check_entry(id, rank, entry));
-      entries_.push_back(id);
-    }
-    return {};
-  }
-
-  /// The next chunk or empty box.
-  bool read(Listed& at) {
-    at.entry = decode_step(at.entry, entries_.size(), in_);
-    at.set = decode_step(at.set, sets_.size(), in_);
-    if (!in_.ok()) {
-      return false;
-    }
-    const Dims& sizes = into_.entries[entries_[at.entry]].sizes;
-    at.box.offsets = in_.dims(sizes.ndim());
-    at.box.sizes = in_.dims(sizes.ndim());
-    if (in_.ok() && !check_box({}, at.box, sizes)) {
-      in_.fail("box out of bounds");
-    }
-    return in_.ok();
-  }
-
-  Status merge_listed() {
-    const std::size_t num_chunks = in_.length(2);
-    Listed at;
-    std::vector<std::uint32_t> arrival;  // how many chunks were known before each of theirs
-    arrival.reserve(num_chunks + 1);
-    for (std::size_t i = 0; i < num_chunks && read(at); ++i) {
-      arrival.push_back(static_cast<std::uint32_t>(into_.chunks.size()));
-      if (at.box.empty()) {
-        in_.fail("chunk of nothing");
+      const std::uint32_t number = into_.find_or_add(known, coordinates.data());
+      std::uint32_t& holders = known.holders[number];
+      if (holders == HolderSets::none) {
+        into_.num_chunks += empty ? 0 : 1;
+        if (into_.ordered) {
+          new_ones_.push_back({arrival_, &known, number});
+        }
+      } else if (into_.sets.last_rank(holders) >= ranks_.first) {
+        in_.fail("box listed twice");
         break;
+      } else if (const auto box = known.boxes.coordinates(number);
+                 !std::equal(box.begin(), box.end(), coordinates.begin()) && !empty) {
+        return into_.sizes_differ(entry, number, sets_[set_].front(), coordinates);
       }
-      SHARDMARK_RETURN_IF_ERROR(merge_chunk(at));
-    }
-    arrival.push_back(static_cast<std::uint32_t>(into_.chunks.size()));
-    const std::size_t num_empty = in_.length(3);
-    std::uint64_t seen_before = 0;
-    for (std::size_t i = 0; i < num_empty && in_.ok(); ++i) {
-      seen_before += static_cast<std::uint64_t>(in_.count(INT32_MAX));
-      if (seen_before >= arrival.size()) {
-        in_.fail("seen before a chunk that is not there");
-      }
-      if (read(at) && !at.box.empty()) {
-        in_.fail("empty box that is none");
-      }
-      if (in_.ok()) {
-        merge_empty(at, arrival[seen_before]);
-      }
+      holders = with(holders, set_);
     }
     return {};
   }
 
-  Status merge_chunk(const Listed& at) {
-    const std::uint32_t entry = entries_[at.entry];
-    const std::uint32_t chunk = into_.chunks.find_or_add(entry, at.box);
-    if (chunk == into_.holders.size()) {
-      into_.holders.push_back(HolderSets::none);
+  /// They come after all that was known, in their own order.
+  void number_new_ones() {
+    std::sort(new_ones_.begin(), new_ones_.end(),
+              [](const NewOne& a, const NewOne& b) { return a.arrival < b.arrival; });
+    auto next = into_.next_arrival_ - static_cast<std::uint32_t>(new_ones_.size());
+    for (const NewOne& one : new_ones_) {
+      one.held->arrival[one.number] = next++;
     }
-    SHARDMARK_RETURN_IF_ERROR(into_.check_sizes(entry, chunk, sets_[at.set].front(), at.box));
-    std::uint32_t& holders = into_.holders[chunk];
-    if (holders != HolderSets::none && into_.sets.last_rank(holders) >= ranks_.first) {
-      in_.fail("chunk listed twice");
-      return {};
-    }
-    holders = with(holders, at.set);
-    return {};
-  }
-
-  void merge_empty(const Listed& at, std::uint32_t seen_before) {
-    const std::uint32_t number = into_.find_or_add_empty(entries_[at.entry], at.box);
-    std::uint32_t& holders = into_.empty_holders[number];
-    if (holders == HolderSets::none) {
-      into_.empty_seen_before[number] = seen_before;
-    } else if (into_.sets.last_rank(holders) >= ranks_.first) {
-      in_.fail("empty box listed twice");
-      return;
-    }
-    holders = with(holders, at.set);
   }
 
   /// Their ranks are above ours: two unions are equal only if both of their parts are.
@@ -324,12 +305,22 @@ class MergedPlans::Merge {
     return at->second;
   }
 
+  struct NewOne {
+    std::uint32_t arrival;
+    HeldChunks* held;
+    std::uint32_t number;
+  };
+
   MergedPlans& into_;
   RankInterval ranks_;
   ByteReader in_;
-  std::vector<std::uint32_t> entries_;  // ours, by theirs
   std::vector<std::vector<std::int32_t>> sets_;
   std::unordered_map<std::uint64_t, std::uint32_t> unions_;
+  std::vector<NewOne> new_ones_;
+  // Of the box in hand.
+  std::uint32_t set_ = 0;
+  std::uint32_t arrival_ = 0;
+  std::array<std::int64_t, 2 * max_ndim> coordinates_{};
 };
 
 Status MergedPlans::add_merged(RankInterval ranks, std::span<const std::byte> encoded) {

@@ -144,15 +144,14 @@ TEST(TreeSavePlanner, AReplicatedTensorReachesRankZeroOnceFromEachNeighbour) {
 }
 
 /// What a part of a tree would send, from what random ranks hold.
-ByteWriter merged_bytes(VirtualState& state, int first, int end, EmptyBoxes empty_boxes) {
-  MergedPlans merged;
-  merged.first_rank = first;
+ByteWriter merged_bytes(VirtualState& state, int first, int end, bool ordered) {
+  MergedPlans merged(first, ordered);
   std::vector<WriteItem> items;
   for (int rank = first; rank < end; ++rank) {
     state.move_to(rank);
     EXPECT_TRUE(collect_write_items(state.state, items));
     ByteWriter out;
-    encode(*make_local_save_plan(items, empty_boxes), out);
+    encode(*make_local_save_plan(items, EmptyBoxes::keep), out);
     EXPECT_TRUE(merged.add(rank, out.bytes()));
   }
   ByteWriter out;
@@ -164,10 +163,9 @@ TEST(MergedPlans, ComeBackTheSame) {
   RandomSource random;
   for (int round = 0; round < 30; ++round) {
     VirtualState state(random, 9, 5, true);
-    const ByteWriter bytes =
-        merged_bytes(state, 2, 9, random.one_in(2) ? EmptyBoxes::keep : EmptyBoxes::leave_out);
-    MergedPlans again;
-    again.first_rank = 2;
+    const bool ordered = random.one_in(2);
+    const ByteWriter bytes = merged_bytes(state, 2, 9, ordered);
+    MergedPlans again(2, ordered);
     const Status added = again.add_merged({2, 9}, bytes.bytes());
     ASSERT_TRUE(added) << added.error().message;
     again.bytes_gathered -= bytes.size();
@@ -181,9 +179,9 @@ TEST(MergedPlans, ComeBackTheSame) {
 TEST(MergedPlans, DamagedBytesAreRefusedOrHarmless) {
   RandomSource random;
   VirtualState state(random, 5, 4, true);
-  const ByteWriter whole = merged_bytes(state, 0, 5, EmptyBoxes::keep);
+  const ByteWriter whole = merged_bytes(state, 0, 5, true);
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    MergedPlans merged;
+    MergedPlans merged(0, true);
     const Status added = merged.add_merged({0, 5}, whole.bytes().first(size));
     ASSERT_FALSE(added) << size;
     EXPECT_EQ(added.error().code, ErrorCode::data_loss);
@@ -193,11 +191,11 @@ TEST(MergedPlans, DamagedBytesAreRefusedOrHarmless) {
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const std::byte kept = bytes[i];
     bytes[i] ^= static_cast<std::byte>(1 + random.number(255));
-    MergedPlans merged;
+    MergedPlans merged(0, true);
     static_cast<void>(merged.add_merged({0, 5}, bytes));
     bytes[i] = kept;
   }
-  MergedPlans others;
+  MergedPlans others(0, true);
   EXPECT_FALSE(others.add_merged({0, 4}, whole.bytes()));
 }
 

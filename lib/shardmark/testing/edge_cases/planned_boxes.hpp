@@ -16,7 +16,7 @@ namespace shardmark::testing {
 /// Plans for one state dict a rank.
 inline Result<GlobalSavePlan> plan_for(std::span<const BoxState> ranks,
                                        DedupPolicy policy = DedupPolicy::balanced) {
-  MergedPlans merged;
+  MergedPlans merged(0, policy == DedupPolicy::dcp);
   std::vector<WriteItem> items;
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     SHARDMARK_RETURN_IF_ERROR(collect_write_items(ranks[rank].state, items));

@@ -89,19 +89,17 @@ void try_assigned_plan(std::span<const std::byte> bytes) {
 constexpr RankInterval merged_ranks{1, 6};
 
 void try_merged_plans(std::span<const std::byte> bytes) {
-  MergedPlans merged;
-  merged.first_rank = merged_ranks.first;
+  MergedPlans merged(merged_ranks.first, true);
   if (!merged.add_merged(merged_ranks, bytes)) {
     return;
   }
   // Sets and names may be written that nobody uses, or twice; once is enough.
   ByteWriter out;
   encode(merged, out);
-  MergedPlans again;
-  again.first_rank = merged_ranks.first;
+  MergedPlans again(merged_ranks.first, true);
   require(bool(again.add_merged(merged_ranks, out.bytes())));
-  require(again.chunks.size() == merged.chunks.size());
-  const auto global = make_global_plan(std::move(again), merged_ranks.end, DedupPolicy::balanced);
+  require(again.num_chunks == merged.num_chunks);
+  const auto global = make_global_plan(std::move(again), merged_ranks.end, DedupPolicy::dcp);
   require(!global || global->owners.size() == global->chunks.size());
 }
 
@@ -149,8 +147,7 @@ std::vector<std::vector<std::byte>> fuzz_seeds() {
   assigned.writes.push_back({2, 5, {0}, whole_box({8})});
   ByteWriter assigned_bytes;
   encode(assigned, known_entries(), assigned_bytes);
-  MergedPlans merged;
-  merged.first_rank = merged_ranks.first;
+  MergedPlans merged(merged_ranks.first, true);
   for (int rank = merged_ranks.first; rank < merged_ranks.end; ++rank) {
     require(bool(merged.add(rank, local_bytes.bytes())));
   }
