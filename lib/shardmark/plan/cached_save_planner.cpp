@@ -79,6 +79,7 @@ class CachedSavePlanner final : public SavePlanner {
     if (number != 0 && words[0] == number && words[1] == ~number) {
       on_step(PlanStep::scatter);
       for (std::size_t i = 0; i < known->plans.size(); ++i) {
+        exchange.go_on_as(known->keys[i].first);
         SHARDMARK_RETURN_IF_ERROR(take(known->keys[i].first, SavePlan(known->plans[i])));
       }
       return known->planning;

@@ -50,6 +50,9 @@ class PlanExchange {
   /// True where rank 0, the coordinator, is played.
   virtual bool is_root() const noexcept = 0;
   virtual int node_of(int rank) const = 0;
+  /// Local. For which of its ranks this process acts from here on, after a collective: for clocks
+  /// of virtual ranks. One that plays a single rank has nothing to do.
+  virtual void go_on_as(int /*rank*/) {}
 
   /// Every rank's message to the coordinator: `make` is called for each played rank, `take` on the
   /// coordinator for each rank in ascending order. One message is held at a time, whatever the
@@ -96,6 +99,7 @@ class LocalPlanExchange final : public PlanExchange {
   std::span<const int> played_ranks() const noexcept override { return ranks_; }
   bool is_root() const noexcept override { return true; }
   int node_of(int rank) const override { return rank / ranks_per_node_; }
+  void go_on_as(int rank) override { turn(rank, 0); }
 
   Status gather(const Make& make, const Take& take) override;
   Status gather_along(const PlanTree& tree, PlanMerge& merge) override;
