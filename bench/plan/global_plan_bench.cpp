@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the coordinator does with the plans of all ranks (merge, validate, de-duplicate, balance,
-// metadata), against one std::sort of as many 64-byte records in the same process, in turns.
-// Afterwards: the exponent with which the time grows with the number of items.
+// What the coordinator does with the plans of all ranks (merge, validate,
+// de-duplicate, balance, metadata), against one std::sort of as many 64-byte
+// records in the same process, in turns. Afterwards: the exponent with which
+// the time grows with the number of items.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -23,8 +24,8 @@ namespace {
 
 constexpr int num_tensors = 1000;
 
-/// How every tensor is cut: over all ranks, over 8 of them along its columns too, or over one half
-/// of them with a copy on the other.
+/// How every tensor is cut: over all ranks, over 8 of them along its columns
+/// too, or over one half of them with a copy on the other.
 enum class Pattern { rows, grid, copies };
 
 struct World {
@@ -85,7 +86,8 @@ std::vector<Record> random_records(std::int64_t count) {
   return records;
 }
 
-/// Wall clock, and this thread's share of a processor: on a busy machine the steadier of the two.
+/// Wall clock, and this thread's share of a processor: on a busy machine the
+/// steadier of the two.
 struct Seconds {
   double wall = 0;
   double cpu = 0;
@@ -128,6 +130,7 @@ Status plan_once(const World& world, Seconds& elapsed) {
       make_global_plan(std::move(merged), static_cast<int>(world.plans.size()),
                        DedupPolicy::balanced));
   ByteWriter metadata;
+  metadata.reserve(16 * plan.chunks.size());
   encode(plan.entries, metadata);
   encode(plan.chunks, plan.entries, metadata);
   elapsed = Seconds::since(start);

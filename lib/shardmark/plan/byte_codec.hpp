@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,8 +15,9 @@
 
 namespace shardmark {
 
-/// Appends numbers and names in the compact form in which plans and metadata travel and rest:
-/// LEB128 varints, little-endian fixed words, names as length and bytes.
+/// Appends numbers and names in the compact form in which plans and metadata
+/// travel and rest: LEB128 varints, little-endian fixed words, names as length
+/// and bytes.
 class ByteWriter {
  public:
   void varint(std::uint64_t value) {
@@ -37,10 +40,23 @@ class ByteWriter {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
   void counts(std::span<const std::int64_t> values) {
-    for (const std::int64_t value : values) {
-      count(value);
+    constexpr std::size_t longest = 10;  // bytes of a number
+    std::array<std::byte, 16 * longest> buffer;
+    while (!values.empty()) {
+      const auto part = values.first(std::min<std::size_t>(values.size(), 16));
+      std::byte* end = buffer.data();
+      for (const std::int64_t value : part) {
+        auto rest = static_cast<std::uint64_t>(value);
+        for (; rest >= 0x80; rest >>= 7) {
+          *end++ = static_cast<std::byte>(rest | 0x80);
+        }
+        *end++ = static_cast<std::byte>(rest);
+      }
+      bytes_.insert(bytes_.end(), buffer.data(), end);
+      values = values.subspan(part.size());
     }
   }
+  void reserve(std::size_t num_bytes) { bytes_.reserve(num_bytes); }
   /// ndim must be known to the reader.
   void dims(const Dims& dims) {
     for (const std::int64_t value : dims) {
@@ -57,14 +73,16 @@ class ByteWriter {
   std::vector<std::byte> bytes_;
 };
 
-/// Reads what ByteWriter wrote, from bytes that may be damaged or hostile. The first violation is
-/// kept and every later read gives zero, so a caller may check once a record; no read leaves the
-/// span, no length is believed before it fits in what is left.
+/// Reads what ByteWriter wrote, from bytes that may be damaged or hostile. The
+/// first violation is kept and every later read gives zero, so a caller may
+/// check once a record; no read leaves the span, no length is believed before
+/// it fits in what is left.
 class ByteReader {
  public:
   explicit ByteReader(std::span<const std::byte> bytes) : rest_(bytes), total_(bytes.size()) {}
 
-  /// Fails for anything but the shortest form, so that one value has one encoding.
+  /// Fails for anything but the shortest form, so that one value has one
+  /// encoding.
   std::uint64_t varint() {
     if (!rest_.empty() && rest_.front() < std::byte{0x80}) {
       const auto value = static_cast<std::uint64_t>(rest_.front());
@@ -92,6 +110,16 @@ class ByteReader {
     for (std::int64_t& value : values) {
       value = count();
     }
+  }
+
+  /// Passes over `expected` if it comes next.
+  bool skip(std::span<const std::byte> expected) noexcept {
+    if (expected.size() > rest_.size() ||
+        std::memcmp(expected.data(), rest_.data(), expected.size()) != 0) {
+      return false;
+    }
+    rest_ = rest_.subspan(expected.size());
+    return true;
   }
 
   bool at_end() const noexcept { return rest_.empty(); }

@@ -132,7 +132,7 @@ void encode(const LocalSavePlan& plan, ByteWriter& out) {
   }
 }
 
-LocalPlanReader::LocalPlanReader(std::span<const std::byte> bytes) : in_(bytes) {
+LocalPlanReader::LocalPlanReader(std::span<const std::byte> bytes) : bytes_(bytes), in_(bytes) {
   if (in_.varint() != wire_version) {
     in_.fail("unknown version");
   }
@@ -145,13 +145,15 @@ bool LocalPlanReader::next_entry(LocalSavePlan::PlanEntry& entry) {
     return false;
   }
   --left_;
+  header_begin_ = in_.position();
   entry.fqn = in_.text();
   entry.kind = static_cast<EntryKind>(in_.count(1));
   const auto dtype = dtype_from_number(in_.varint());
   const auto ndim = static_cast<int>(in_.count(max_ndim));
   entry.dtype = dtype.value_or(Dtype::uint8);
   entry.sizes = in_.dims(ndim);
-  // A box takes at least two bytes a dimension; a 0-d one none, but there is at most one of those.
+  // A box takes at least two bytes a dimension; a 0-d one none, but there is at
+  // most one of those.
   entry.num_boxes = ndim == 0 ? static_cast<std::size_t>(in_.count(1))
                               : in_.length(2 * static_cast<std::size_t>(ndim));
   if (!dtype) {
@@ -163,6 +165,7 @@ bool LocalPlanReader::next_entry(LocalSavePlan::PlanEntry& entry) {
   if (in_.ok() && entry.kind == EntryKind::object && !is_object(entry)) {
     in_.fail("object that is no byte string");
   }
+  header_end_ = in_.position();
   return in_.ok();
 }
 

@@ -66,17 +66,25 @@ Status MergedPlans::check_entry(std::uint32_t id, int rank,
                            describe(entry.kind, entry.dtype, entry.sizes))};
 }
 
-Result<std::uint32_t> MergedPlans::resolve_entry(int rank, const LocalSavePlan::PlanEntry& entry,
-                                                 std::size_t position) {
-  const bool as_before =
-      position < previous_entries_.size() && entries[previous_entries_[position]].fqn == entry.fqn;
-  const std::uint32_t id = as_before ? previous_entries_[position] : find_or_add(rank, entry);
-  SHARDMARK_RETURN_IF_ERROR(check_entry(id, rank, entry));
-  if (position >= previous_entries_.size()) {
-    previous_entries_.resize(position + 1, id);
+Result<bool> MergedPlans::next_entry(int rank, std::size_t position, LocalPlanReader& in) {
+  const std::size_t begin = position == 0 ? 0 : previous_[position - 1].header_end;
+  if (position < previous_.size() &&
+      in.skip_entry(std::span(headers_).subspan(begin, previous_[position].header_end - begin))) {
+    return true;
   }
-  previous_entries_[position] = id;
-  return id;
+  Listed listed;
+  if (!in.next_entry(listed.entry)) {
+    return false;
+  }
+  listed.id = find_or_add(rank, listed.entry);
+  SHARDMARK_RETURN_IF_ERROR(check_entry(listed.id, rank, listed.entry));
+  previous_.resize(position);
+  headers_.resize(begin);
+  headers_.insert(headers_.end(), in.header().begin(), in.header().end());
+  listed.header_end = headers_.size();
+  listed.entry.fqn = entries[listed.id].fqn;
+  previous_.push_back(listed);
+  return true;
 }
 
 std::uint32_t MergedPlans::find_or_add(HeldChunks& known, const std::int64_t* coordinates) {
@@ -125,11 +133,14 @@ Status MergedPlans::add_box(int rank, KnownEntry& entry,
 Status MergedPlans::add(int rank, std::span<const std::byte> encoded_local_plan) {
   LocalPlanReader in(encoded_local_plan);
   RankTotals& own = totals_of(rank);
-  LocalSavePlan::PlanEntry listed;
   std::array<std::int64_t, 2 * max_ndim> storage{};
-  for (std::size_t position = 0; in.next_entry(listed); ++position) {
-    SHARDMARK_ASSIGN_OR_RETURN(const std::uint32_t id, resolve_entry(rank, listed, position));
-    KnownEntry& entry = entries[id];
+  for (std::size_t position = 0;; ++position) {
+    SHARDMARK_ASSIGN_OR_RETURN(const bool there, next_entry(rank, position, in));
+    if (!there) {
+      break;
+    }
+    const LocalSavePlan::PlanEntry& listed = previous_[position].entry;
+    KnownEntry& entry = entries[previous_[position].id];
     const std::span coordinates(storage.data(), 2 * listed.sizes.size());
     for (std::size_t b = 0; b < listed.num_boxes && in.next_box(listed, coordinates); ++b) {
       const std::int64_t elements = volume_of(coordinates);
