@@ -25,6 +25,13 @@ std::int64_t round_up(std::int64_t value, std::int64_t block) {
   return (value + block - 1) / block * block;
 }
 
+/// How much of a range goes past the cache: its whole blocks, where they are worth it.
+std::int64_t past_cache_bytes(const RawFile& file, std::int64_t offset, std::int64_t num_bytes) {
+  const std::int64_t block = file.block();
+  const std::int64_t middle = (offset + num_bytes) / block * block - round_up(offset, block);
+  return file.o_direct() && middle >= min_past_cache_bytes ? middle : 0;
+}
+
 bool agrees(const std::byte* data, std::int64_t offset, std::int64_t block) {
   return (reinterpret_cast<std::uintptr_t>(data) - static_cast<std::uintptr_t>(offset)) %
              static_cast<std::uintptr_t>(block) ==
@@ -138,9 +145,13 @@ void RawWriter::submit(Job job) {
 
 void RawWriter::run(const Job& job) {
   Status status = failure();
+  const bool some_past_cache =
+      std::any_of(job.segments.begin(), job.segments.end(), [&](const Segment& segment) {
+        return past_cache_bytes(*job.file, segment.offset, segment.num_bytes) > 0;
+      });
   for (const Segment& segment : job.segments) {
     if (status) {
-      status = write_segment(*job.file, segment);
+      status = write_segment(*job.file, segment, some_past_cache);
     }
   }
   const std::lock_guard lock(mutex_);
@@ -154,28 +165,55 @@ void RawWriter::run(const Job& job) {
   changed_.notify_all();
 }
 
-Status RawWriter::write_segment(const RawFile& file, const Segment& segment) {
+Status RawWriter::write_segment(const RawFile& file, const Segment& segment, bool may_wait) {
   const std::int64_t block = file.block();
   const std::int64_t end = segment.offset + segment.num_bytes;
-  const std::int64_t middle = round_up(segment.offset, block);
-  const std::int64_t middle_end = end / block * block;
+  const std::int64_t middle_bytes = past_cache_bytes(file, segment.offset, segment.num_bytes);
   const auto part = [&](std::int64_t from, std::int64_t to) {
     return std::span(segment.data + (from - segment.offset), static_cast<std::size_t>(to - from));
   };
-  if (!file.o_direct() || middle_end - middle < min_past_cache_bytes) {
-    note_request(file, segment, false);
-    return file.write(part(segment.offset, end), segment.offset, false);
+  if (middle_bytes == 0) {
+    return write_cached(file, part(segment.offset, end), segment.offset, may_wait);
   }
-  note_request(file, {middle, nullptr, middle_end - middle}, true);
+  const std::int64_t middle = round_up(segment.offset, block);
+  const std::int64_t middle_end = middle + middle_bytes;
+  note_request(file, {middle, nullptr, middle_bytes}, true);
   for (const auto& [from, to] : {std::pair(segment.offset, middle), std::pair(middle_end, end)}) {
     if (from < to) {
-      SHARDMARK_RETURN_IF_ERROR(file.write(part(from, to), from, false));
-      note_request(file, {from, nullptr, to - from}, false);
+      SHARDMARK_RETURN_IF_ERROR(write_cached(file, part(from, to), from, true));
       const std::lock_guard lock(mutex_);
       edges_.push_back({&file, from, to - from, xxh3(part(from, to))});
     }
   }
   return file.write(part(middle, middle_end), middle, true);
+}
+
+Status RawWriter::write_cached(const RawFile& file, std::span<const std::byte> bytes,
+                               std::int64_t offset, bool may_wait) {
+  const auto num_bytes = static_cast<std::int64_t>(bytes.size());
+  if (may_wait) {
+    const std::lock_guard lock(mutex_);
+    if (waiting_bytes_.size() + bytes.size() <= static_cast<std::size_t>(raw_piece_bytes)) {
+      waiting_.push_back({&file, offset, waiting_bytes_.size(), bytes.size()});
+      waiting_bytes_.insert(waiting_bytes_.end(), bytes.begin(), bytes.end());
+      own_.bytes_staged += num_bytes;
+      return {};
+    }
+  }
+  note_request(file, {offset, nullptr, num_bytes}, false);
+  return file.write(bytes, offset, false);
+}
+
+/// Of the calling thread, when no other writes any more.
+Status RawWriter::write_waiting() {
+  for (const Waiting& waiting : std::exchange(waiting_, {})) {
+    const auto bytes = std::span(waiting_bytes_).subspan(waiting.at, waiting.num_bytes);
+    note_request(*waiting.file,
+                 {waiting.offset, nullptr, static_cast<std::int64_t>(waiting.num_bytes)}, false);
+    SHARDMARK_RETURN_IF_ERROR(waiting.file->write(bytes, waiting.offset, false));
+  }
+  waiting_bytes_.clear();
+  return {};
 }
 
 void RawWriter::note_request(const RawFile& file, const Segment& segment, bool past_cache) {
@@ -209,8 +247,15 @@ Status RawWriter::finish() {
   submit_current();
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return in_flight_ == 0; });
+  if (failed_) {
+    lock.unlock();
+    const Status written = write_waiting();
+    lock.lock();
+    failed_ = written;
+  }
   counters_.write_requests += std::exchange(own_.write_requests, 0);
   counters_.bytes_written += std::exchange(own_.bytes_written, 0);
+  counters_.bytes_staged += std::exchange(own_.bytes_staged, 0);
   counters_.bytes_o_direct += std::exchange(own_.bytes_o_direct, 0);
   counters_.small_requests += std::exchange(own_.small_requests, 0);
   counters_.misaligned_requests += std::exchange(own_.misaligned_requests, 0);

@@ -20,7 +20,8 @@ namespace shardmark {
 /// Writes bytes to files in large pieces behind the caller's back. Bytes that are neighbours in a
 /// file are merged; with O_DIRECT the aligned middle of a piece goes past the page cache, from a
 /// staging buffer unless memory and offset agree, and the ragged edges go through the cache, where
-/// two ranks may share a block. The checksum is taken in the same pass as the copy.
+/// two ranks may share a block. They wait for the end: a write through the cache locks the file
+/// against all that go past it. The checksum is taken in the same pass as the copy.
 class RawWriter {
  public:
   /// Local. `threads` 0: as many as help. Counters are added to `counters` by finish().
@@ -63,7 +64,10 @@ class RawWriter {
   void submit_current();
   void submit(Job job);
   void run(const Job& job);
-  Status write_segment(const RawFile& file, const Segment& segment);
+  Status write_segment(const RawFile& file, const Segment& segment, bool may_wait);
+  Status write_cached(const RawFile& file, std::span<const std::byte> bytes, std::int64_t offset,
+                      bool may_wait);
+  Status write_waiting();
   void note_request(const RawFile& file, const Segment& segment, bool past_cache);
   std::byte* wait_for_buffer();
   bool busy() const noexcept { return in_flight_.load(std::memory_order_relaxed) > 0; }
@@ -79,8 +83,17 @@ class RawWriter {
   std::atomic<int> in_flight_ = 0;
   Status failed_;            // under mutex_, the first
   std::vector<Edge> edges_;  // under mutex_
-  WriteCounters own_;        // under mutex_
-  IoThreads threads_;        // last: its threads use all of the above
+  /// Bytes that go through the cache when nothing goes past it any more; copies.
+  struct Waiting {
+    const RawFile* file = nullptr;
+    std::int64_t offset = 0;
+    std::size_t at = 0;  // in waiting_bytes_
+    std::size_t num_bytes = 0;
+  };
+  std::vector<Waiting> waiting_;          // under mutex_
+  std::vector<std::byte> waiting_bytes_;  // under mutex_, at most a piece and what one job adds
+  WriteCounters own_;                     // under mutex_
+  IoThreads threads_;                     // last: its threads use all of the above
 };
 
 }  // namespace shardmark
