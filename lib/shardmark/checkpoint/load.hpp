@@ -46,7 +46,7 @@ struct LoadReport {
   std::int64_t smallest_request = 0;  // bytes; 0 without requests
   std::int64_t bytes_received = 0;    // from ranks that read the same, with replicas = broadcast
   std::int64_t bytes_staged = 0;      // copied on their way, by this rank
-  std::int64_t bytes_o_direct = 0;    // of bytes_read, those past the page cache
+  std::int64_t bytes_o_direct = 0;    // past the page cache, in whole blocks
   std::string o_direct_reason;        // why O_DIRECT was wanted and not used, on this rank
   KeyReport keys;                     // the same on all ranks
   // Over all ranks; each chunk counts once.

@@ -23,10 +23,11 @@ struct ReadTask {
 };
 
 struct ReadCounters {
-  std::int64_t bytes_read = 0;  // asked of files, gaps that were read across included
+  std::int64_t bytes_read =
+      0;  // asked of files: gaps read across count, rounding to blocks does not
   std::int64_t read_requests = 0;
   std::int64_t bytes_staged = 0;      // copied on their way
-  std::int64_t bytes_o_direct = 0;    // of bytes_read, those past the page cache
+  std::int64_t bytes_o_direct = 0;    // past the page cache, in whole blocks
   std::string o_direct_reason;        // why O_DIRECT was wanted and not used; empty if it was
   std::int64_t smallest_request = 0;  // bytes; 0 without requests
 

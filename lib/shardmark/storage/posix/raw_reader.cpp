@@ -15,6 +15,11 @@ constexpr std::size_t max_under_way = 8;
 // From here on a read of its own, straight to its place, is cheaper than a copy.
 constexpr std::int64_t min_straight_bytes = std::int64_t{256} << 10;
 
+// Below this, whole blocks would be a good part of a request.
+constexpr std::int64_t min_past_cache_bytes = std::int64_t{64} << 10;
+// Gaps may be this part of what is needed.
+constexpr std::int64_t gap_share = 5;
+
 std::int64_t round_down(std::int64_t value, std::int64_t block) {
   return value / block * block;
 }
@@ -72,10 +77,15 @@ Status RawReader::read(std::span<const RawTransfer<std::byte>> transfers,
 }
 
 bool RawReader::fits(const Request& request, const Run& run, const RawFile& file) const {
-  const std::int64_t gap = run.offset - request.needed_end;
+  const std::int64_t gap = std::max<std::int64_t>(0, run.offset - request.needed_end);
   const std::int64_t begin = round_down(request.offset, file.block());
-  const std::int64_t end = round_up(run.offset + run.num_bytes, file.block());
-  return request.file == &file && gap <= options_.sieve_gap && end - begin <= raw_piece_bytes;
+  const std::int64_t end =
+      round_up(std::max(request.needed_end, run.offset + run.num_bytes), file.block());
+  const std::int64_t gaps = request.gap_bytes + gap;
+  const std::int64_t run_end = run.offset + run.num_bytes;
+  const std::int64_t needed = std::max(request.needed_end, run_end) - request.offset - gaps;
+  return request.file == &file && gap <= options_.sieve_gap && gaps <= needed / gap_share &&
+         end - begin <= raw_piece_bytes;
 }
 
 Status RawReader::add(const Run& run, const RawFile& file) {
@@ -91,8 +101,10 @@ Status RawReader::add(const Run& run, const RawFile& file) {
     current_->file = &file;
     current_->offset = run.offset;
     current_->staged = true;
+    current_->needed_end = run.offset;
   }
-  current_->needed_end = run.offset + run.num_bytes;
+  current_->gap_bytes += std::max<std::int64_t>(0, run.offset - current_->needed_end);
+  current_->needed_end = std::max(current_->needed_end, run.offset + run.num_bytes);
   current_->runs.push_back(run);
   return {};
 }
@@ -124,6 +136,7 @@ Status RawReader::read_straight(Run run, const RawFile& file) {
   request->past_cache = past_cache;
   request->needed_end = middle_end;
   request->runs.push_back(whole);
+  counters_.add(request->num_bytes);
   SHARDMARK_RETURN_IF_ERROR(submit(std::move(request)));
   return middle_end < end ? add(part(middle_end, end, true), file) : Status();
 }
@@ -133,7 +146,9 @@ Status RawReader::submit_current() {
     return {};
   }
   std::unique_ptr<Request> request = std::move(current_);
-  request->past_cache = request->file->o_direct();
+  request->past_cache =
+      request->file->o_direct() && request->needed_end - request->offset >= min_past_cache_bytes;
+  counters_.add(request->needed_end - request->offset);
   const std::int64_t block = request->past_cache ? request->file->block() : 1;
   request->offset = round_down(request->offset, block);
   request->num_bytes = round_up(request->needed_end, block) - request->offset;
@@ -147,7 +162,6 @@ Status RawReader::submit(std::unique_ptr<Request> request) {
   while (under_way_.size() >= max_under_way) {
     SHARDMARK_RETURN_IF_ERROR(finish_oldest());
   }
-  counters_.add(request->num_bytes);
   counters_.bytes_o_direct += request->past_cache ? request->num_bytes : 0;
   Request* const job = request.get();
   under_way_.push_back(std::move(request));

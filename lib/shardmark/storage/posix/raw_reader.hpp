@@ -20,8 +20,10 @@
 namespace shardmark {
 
 /// Reads many boxes out of files in few large requests: pieces by file and address, merged across
-/// gaps up to a limit, several under way at a time. What is contiguous in file and memory goes
-/// straight there where O_DIRECT allows, all else through staging.
+/// gaps up to a limit and while at most a fifth more is read than needed, several under way at a
+/// time. Small requests go through the page cache: whole blocks would be more than they need. What
+/// is contiguous in file and memory goes straight there where O_DIRECT allows, all else through
+/// staging.
 class RawReader {
  public:
   struct Options {
@@ -45,7 +47,8 @@ class RawReader {
     const RawFile* file = nullptr;
     std::int64_t offset = 0;  // of what is read
     std::int64_t num_bytes = 0;
-    std::byte* to = nullptr;  // a staging buffer, or the place itself
+    std::int64_t gap_bytes = 0;  // read across
+    std::byte* to = nullptr;     // a staging buffer, or the place itself
     bool staged = false;
     bool past_cache = false;
     std::int64_t needed_end = 0;  // the file must reach at least this far
