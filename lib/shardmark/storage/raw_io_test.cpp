@@ -149,26 +149,50 @@ TEST_P(RawIo, AFileThatEndsEarlyIsDataLoss) {
   EXPECT_EQ(reader.read(transfers, files, {}).error().code, ErrorCode::data_loss);
 }
 
-TEST_P(RawIo, ReadsAcrossGapsUpToTheLimit) {
+TEST_P(RawIo, ReadsAcrossGapsUpToTheLimitAndAFifthOfWhatIsNeeded) {
   const TemporaryDirectory directory;
   const std::string path = file_of_zeros(directory, 1 << 20);
   std::vector<std::byte> memory(10 * 400);
-  std::vector<RawTransfer<std::byte>> transfers;
-  for (std::int64_t i = 0; i < 10; ++i) {  // 400 bytes every 10,000
-    transfers.push_back({{0, 10'000 * i, {0}, {100}},
-                         whole_box({100}),
-                         contiguous_view(memory.data() + 400 * i, Dtype::int32, {100})});
-  }
-  const auto requests = [&](std::int64_t gap) {
+  const auto counters_of = [&](std::int64_t every, std::int64_t gap) {
+    std::vector<RawTransfer<std::byte>> transfers;
+    for (std::int64_t i = 0; i < 10; ++i) {  // 400 bytes each
+      transfers.push_back({{0, every * i, {0}, {100}},
+                           whole_box({100}),
+                           contiguous_view(memory.data() + 400 * i, Dtype::int32, {100})});
+    }
     std::unordered_map<std::uint64_t, RawFile> files;
     files.emplace(0, *RawFile::open(path, RawFile::Access::read, GetParam()));
     ReadCounters counters;
     RawReader reader({1, gap, {}}, counters);
     EXPECT_TRUE(reader.read(transfers, files, {}));
-    return counters.read_requests;
+    return counters;
   };
-  EXPECT_EQ(requests(9599), 10);
-  EXPECT_EQ(requests(9600), 1);
+  EXPECT_EQ(counters_of(480, 79).read_requests, 10);
+  EXPECT_EQ(counters_of(480, 80).read_requests, 1);
+  EXPECT_EQ(counters_of(480, 80).bytes_read, 9 * 480 + 400);
+  EXPECT_EQ(counters_of(10'000, 9600).read_requests, 10);
+  EXPECT_EQ(counters_of(10'000, 9600).bytes_read, 4000);
+}
+
+TEST_P(RawIo, ARunInsideOneBeforeItIsReadWithIt) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/data";
+  RandomSource random;
+  const auto stored = random_bytes(random, 8000);
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(stored.data()), 8000);
+  std::vector<std::byte> outer(8000);
+  std::vector<std::byte> inner(400);
+  const std::vector<RawTransfer<std::byte>> transfers = {
+      {{0, 0, {0}, {2000}}, whole_box({2000}), contiguous_view(outer.data(), Dtype::int32, {2000})},
+      {{0, 400, {0}, {100}}, whole_box({100}), contiguous_view(inner.data(), Dtype::int32, {100})}};
+  std::unordered_map<std::uint64_t, RawFile> files;
+  files.emplace(0, *RawFile::open(path, RawFile::Access::read, GetParam()));
+  ReadCounters counters;
+  RawReader reader({1, 0, {}}, counters);
+  ASSERT_TRUE(reader.read(transfers, files, {}));
+  EXPECT_EQ(outer, stored);
+  EXPECT_TRUE(std::equal(inner.begin(), inner.end(), stored.begin() + 400));
+  EXPECT_EQ(counters.bytes_read, 8000);
 }
 
 INSTANTIATE_TEST_SUITE_P(Caches, RawIo, ::testing::Bool(), [](const auto& o_direct) {
