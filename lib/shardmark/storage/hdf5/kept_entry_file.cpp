@@ -10,6 +10,7 @@
 
 #include "shardmark/plan/byte_codec.hpp"
 #include "shardmark/storage/hdf5/hdf5_call.hpp"
+#include "shardmark/storage/hdf5/new_file.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/structure_hash.hpp"
 
@@ -35,12 +36,10 @@ Status rewrite_attributes(const std::string& path, const Manifest& manifest) {
                                        path.c_str()));
   const auto rewrite = [&]() -> Status {
     const H5Group own(H5Gopen2(file.get(), shardmark_group, H5P_DEFAULT));
-    const H5Type text(H5Tcopy(H5T_C_S1));
-    if (!own || H5Tset_size(text.get(), std::max<std::size_t>(manifest.save_id.size(), 1)) < 0 ||
-        H5Tset_cset(text.get(), H5T_CSET_UTF8) < 0 ||
-        H5Tset_strpad(text.get(), H5T_STR_NULLPAD) < 0) {
+    if (!own) {
       return hdf5_error("H5Gopen2", shardmark_group);
     }
+    SHARDMARK_ASSIGN_OR_RETURN(const H5Type text, text_type(manifest.save_id));
     SHARDMARK_RETURN_IF_ERROR(rewrite_attribute(own, "seed", H5T_NATIVE_UINT64, &manifest.seed));
     SHARDMARK_RETURN_IF_ERROR(rewrite_attribute(own, "step", H5T_NATIVE_INT64, &manifest.step));
     return rewrite_attribute(own, "save_id", text.get(), manifest.save_id.c_str());

@@ -90,14 +90,19 @@ Status write_attribute(hid_t object, const char* name, hid_t file_type, hid_t me
   return {};
 }
 
-Status write_text_attribute(hid_t object, const char* name, std::string_view text) {
+Result<H5Type> text_type(std::string_view text) {
   H5Type type(H5Tcopy(H5T_C_S1));
-  const H5Space scalar(H5Screate(H5S_SCALAR));
   if (H5Tset_size(type.get(), std::max<std::size_t>(text.size(), 1)) < 0 ||
       H5Tset_cset(type.get(), H5T_CSET_UTF8) < 0 ||
       H5Tset_strpad(type.get(), H5T_STR_NULLPAD) < 0) {
-    return hdf5_error("H5Tset_size", name);
+    return hdf5_error("H5Tset_size", "of a text");
   }
+  return type;
+}
+
+Status write_text_attribute(hid_t object, const char* name, std::string_view text) {
+  SHARDMARK_ASSIGN_OR_RETURN(const H5Type type, text_type(text));
+  const H5Space scalar(H5Screate(H5S_SCALAR));
   const H5Attribute attribute(
       H5Acreate2(object, name, type.get(), scalar.get(), H5P_DEFAULT, H5P_DEFAULT));
   if (!attribute || H5Awrite(attribute.get(), type.get(), std::string(text).c_str()) < 0) {

@@ -56,6 +56,8 @@ Result<H5Properties> dataset_creation();
 Result<H5Space> dataspace_of(const Dims& sizes);
 Status write_attribute(hid_t object, const char* name, hid_t file_type, hid_t memory_type,
                        const void* value);
+/// Local. The type of an attribute that holds just this text.
+Result<H5Type> text_type(std::string_view text);
 Status write_text_attribute(hid_t object, const char* name, std::string_view text);
 
 }  // namespace shardmark

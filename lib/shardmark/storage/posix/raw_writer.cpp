@@ -193,9 +193,14 @@ Status RawWriter::write_cached(const RawFile& file, std::span<const std::byte> b
   const auto num_bytes = static_cast<std::int64_t>(bytes.size());
   if (may_wait) {
     const std::lock_guard lock(mutex_);
-    if (waiting_bytes_.size() + bytes.size() <= static_cast<std::size_t>(raw_piece_bytes)) {
-      waiting_.push_back({&file, offset, waiting_bytes_.size(), bytes.size()});
-      waiting_bytes_.insert(waiting_bytes_.end(), bytes.begin(), bytes.end());
+    if (!waiting_piece_) {
+      waiting_piece_.emplace();
+    }
+    if (waiting_bytes_ + num_bytes <= raw_piece_bytes) {
+      std::byte* const to = waiting_piece_->data() + waiting_bytes_;
+      std::memcpy(to, bytes.data(), bytes.size());
+      waiting_.push_back({&file, offset, {to, bytes.size()}});
+      waiting_bytes_ += num_bytes;
       own_.bytes_staged += num_bytes;
       return {};
     }
@@ -207,12 +212,11 @@ Status RawWriter::write_cached(const RawFile& file, std::span<const std::byte> b
 /// Of the calling thread, when no other writes any more.
 Status RawWriter::write_waiting() {
   for (const Waiting& waiting : std::exchange(waiting_, {})) {
-    const auto bytes = std::span(waiting_bytes_).subspan(waiting.at, waiting.num_bytes);
     note_request(*waiting.file,
-                 {waiting.offset, nullptr, static_cast<std::int64_t>(waiting.num_bytes)}, false);
-    SHARDMARK_RETURN_IF_ERROR(waiting.file->write(bytes, waiting.offset, false));
+                 {waiting.offset, nullptr, static_cast<std::int64_t>(waiting.bytes.size())}, false);
+    SHARDMARK_RETURN_IF_ERROR(waiting.file->write(waiting.bytes, waiting.offset, false));
   }
-  waiting_bytes_.clear();
+  waiting_bytes_ = 0;
   return {};
 }
 
@@ -228,7 +232,8 @@ void RawWriter::note_request(const RawFile& file, const Segment& segment, bool p
 
 std::byte* RawWriter::wait_for_buffer() {
   std::unique_lock lock(mutex_);
-  if (free_.empty() && pieces_.size() < raw_staging_buffers) {
+  // One buffer is for what waits.
+  if (free_.empty() && pieces_.size() + 1 < raw_staging_buffers) {
     pieces_.emplace_back();
     return pieces_.back().data();
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -87,13 +88,13 @@ class RawWriter {
   struct Waiting {
     const RawFile* file = nullptr;
     std::int64_t offset = 0;
-    std::size_t at = 0;  // in waiting_bytes_
-    std::size_t num_bytes = 0;
+    std::span<const std::byte> bytes;  // in waiting_piece_
   };
-  std::vector<Waiting> waiting_;          // under mutex_
-  std::vector<std::byte> waiting_bytes_;  // under mutex_, at most a piece and what one job adds
-  WriteCounters own_;                     // under mutex_
-  IoThreads threads_;                     // last: its threads use all of the above
+  std::vector<Waiting> waiting_;               // under mutex_
+  std::optional<StagingPiece> waiting_piece_;  // under mutex_, one of the rank's staging buffers
+  std::int64_t waiting_bytes_ = 0;             // under mutex_
+  WriteCounters own_;                          // under mutex_
+  IoThreads threads_;                          // last: its threads use all of the above
 };
 
 }  // namespace shardmark
