@@ -17,7 +17,7 @@ constexpr std::int64_t min_straight_bytes = std::int64_t{256} << 10;
 
 // Below this, whole blocks would be a good part of a request.
 constexpr std::int64_t min_past_cache_bytes = std::int64_t{64} << 10;
-// Gaps may be this part of what is needed.
+// Gaps may be this part of all that is needed.
 constexpr std::int64_t gap_share = 5;
 
 std::int64_t round_down(std::int64_t value, std::int64_t block) {
@@ -53,6 +53,9 @@ Status RawReader::read(std::span<const RawTransfer<std::byte>> transfers,
                        const std::unordered_map<std::uint64_t, RawFile>& files,
                        std::span<std::uint64_t> checksums) {
   checksums_ = checksums;
+  for (const RawTransfer<std::byte>& transfer : transfers) {
+    gap_budget_ += transfer.box.num_elements() * element_size(transfer.elements.dtype) / gap_share;
+  }
   TransferRuns<std::byte> runs(transfers);
   while (!runs.done()) {
     Run run = runs.take(INT64_MAX);
@@ -81,10 +84,7 @@ bool RawReader::fits(const Request& request, const Run& run, const RawFile& file
   const std::int64_t begin = round_down(request.offset, file.block());
   const std::int64_t end =
       round_up(std::max(request.needed_end, run.offset + run.num_bytes), file.block());
-  const std::int64_t gaps = request.gap_bytes + gap;
-  const std::int64_t run_end = run.offset + run.num_bytes;
-  const std::int64_t needed = std::max(request.needed_end, run_end) - request.offset - gaps;
-  return request.file == &file && gap <= options_.sieve_gap && gaps <= needed / gap_share &&
+  return request.file == &file && gap <= std::min(options_.sieve_gap, gap_budget_) &&
          end - begin <= raw_piece_bytes;
 }
 
@@ -103,7 +103,7 @@ Status RawReader::add(const Run& run, const RawFile& file) {
     current_->staged = true;
     current_->needed_end = run.offset;
   }
-  current_->gap_bytes += std::max<std::int64_t>(0, run.offset - current_->needed_end);
+  gap_budget_ -= std::max<std::int64_t>(0, run.offset - current_->needed_end);
   current_->needed_end = std::max(current_->needed_end, run.offset + run.num_bytes);
   current_->runs.push_back(run);
   return {};

@@ -47,8 +47,7 @@ class RawReader {
     const RawFile* file = nullptr;
     std::int64_t offset = 0;  // of what is read
     std::int64_t num_bytes = 0;
-    std::int64_t gap_bytes = 0;  // read across
-    std::byte* to = nullptr;     // a staging buffer, or the place itself
+    std::byte* to = nullptr;  // a staging buffer, or the place itself
     bool staged = false;
     bool past_cache = false;
     std::int64_t needed_end = 0;  // the file must reach at least this far
@@ -69,6 +68,7 @@ class RawReader {
 
   Options options_;
   ReadCounters& counters_;
+  std::int64_t gap_budget_ = 0;  // bytes of gaps that may still be read across
   std::vector<StagingPiece> pieces_;
   std::vector<std::byte*> free_;
   std::unique_ptr<Request> current_;
