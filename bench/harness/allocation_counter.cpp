@@ -12,15 +12,21 @@ namespace {
 
 Allocations counted;  // microbenchmarks have one thread
 
-void* take(std::size_t size) {
+void* take_or_null(std::size_t size) noexcept {
   void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) {
-    throw std::bad_alloc();
+  if (memory != nullptr) {
+    ++counted.count;
+    counted.live_bytes += static_cast<std::int64_t>(malloc_usable_size(memory));
+    counted.peak_bytes = std::max(counted.peak_bytes, counted.live_bytes);
   }
-  ++counted.count;
-  counted.live_bytes += static_cast<std::int64_t>(malloc_usable_size(memory));
-  counted.peak_bytes = std::max(counted.peak_bytes, counted.live_bytes);
   return memory;
+}
+
+void* take(std::size_t size) {
+  if (void* memory = take_or_null(size)) {
+    return memory;
+  }
+  throw std::bad_alloc();
 }
 
 void give_back(void* memory) noexcept {
@@ -47,6 +53,12 @@ void* operator new(std::size_t size) {
 }
 void* operator new[](std::size_t size) {
   return shardmark::bench::take(size);
+}
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return shardmark::bench::take_or_null(size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return shardmark::bench::take_or_null(size);
 }
 void operator delete(void* memory) noexcept {
   shardmark::bench::give_back(memory);

@@ -58,11 +58,7 @@ class ByteWriter {
   }
   void reserve(std::size_t num_bytes) { bytes_.reserve(num_bytes); }
   /// ndim must be known to the reader.
-  void dims(const Dims& dims) {
-    for (const std::int64_t value : dims) {
-      count(value);
-    }
-  }
+  void dims(const Dims& dims) { counts({dims.data(), dims.size()}); }
 
   std::size_t size() const noexcept { return bytes_.size(); }
   std::span<const std::byte> bytes() const noexcept { return bytes_; }

@@ -132,10 +132,10 @@ Result<PlanExchange::Bytes> EnumeratedPlanning::make_message(const StateDictOfRa
   items_.clear();
   SHARDMARK_RETURN_IF_ERROR(collect_(*state_dict, items_));
   on_step(PlanStep::local_plan);
-  SHARDMARK_ASSIGN_OR_RETURN(const LocalSavePlan local,
-                             make_local_save_plan(items_, empty_boxes_for(policy_)));
   ByteWriter out;
-  encode(local, out);
+  out.reserve(last_message_bytes_);
+  SHARDMARK_RETURN_IF_ERROR(encode_local_save_plan(items_, empty_boxes_for(policy_), out));
+  last_message_bytes_ = out.size();
   on_step(PlanStep::gather);
   return std::move(out).take();
 }

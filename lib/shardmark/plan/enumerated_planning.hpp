@@ -56,6 +56,7 @@ class EnumeratedPlanning {
   Collect collect_;
   AfterGather after_gather_;
   std::vector<WriteItem> items_;
+  std::size_t last_message_bytes_ = 0;  // those of the next rank are about as many
 };
 
 }  // namespace shardmark

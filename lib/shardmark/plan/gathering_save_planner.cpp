@@ -18,7 +18,7 @@ class GatheringSavePlanner final : public SavePlanner {
     EnumeratedPlanning planning(
         policy_, gathering_,
         [&agreement](const StateDict& state_dict, std::vector<WriteItem>& items) {
-          agreement.add(KnownLayouts::of(state_dict));
+          agreement.add(state_dict);
           return collect_write_items(state_dict, items);
         },
         [&]() -> Status {

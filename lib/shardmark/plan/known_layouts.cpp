@@ -21,6 +21,20 @@ bool has_partial(const TensorLayout& layout) {
                      [](const Placement& p) { return p.kind == PlacementKind::partial; });
 }
 
+/// Null if only the hooks tell, or refuse to.
+const TensorLayout* known_layout(const CheckpointableRef& tensor) {
+  const TensorLayout* layout = tensor.layout();
+  return layout == nullptr || has_partial(*layout) ? nullptr : layout;
+}
+
+/// The finaliser of SplitMix64: sums of its values are as good as hashes.
+std::uint64_t mix(std::uint64_t value) {
+  value += 0x9E3779B97F4A7C15ULL;
+  value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9ULL;
+  value = (value ^ value >> 27) * 0x94D049BB133111EBULL;
+  return value ^ value >> 31;
+}
+
 void sort_by_name(std::vector<KnownLayout>& list) {
   const auto before = [](const KnownLayout& a, const KnownLayout& b) { return a.fqn < b.fqn; };
   if (!std::is_sorted(list.begin(), list.end(), before)) {
@@ -170,11 +184,10 @@ KnownLayouts KnownLayouts::of(const StateDict& state_dict) {
       known.objects.push_back({entry.fqn, nullptr, static_cast<std::int64_t>(entry.object.size())});
       continue;
     }
-    const TensorLayout* layout = entry.tensor->layout();
-    if (layout == nullptr || has_partial(*layout)) {
-      known.others.push_back(&entry);
-    } else {
+    if (const TensorLayout* layout = known_layout(*entry.tensor)) {
       known.tensors.push_back({entry.fqn, layout, 0});
+    } else {
+      known.others.push_back(&entry);
     }
   }
   sort_by_name(known.tensors);
@@ -182,27 +195,23 @@ KnownLayouts KnownLayouts::of(const StateDict& state_dict) {
   return known;
 }
 
-std::uint64_t digest(std::span<const KnownLayout> layouts) {
-  ByteWriter out;
-  for (const KnownLayout& known : layouts) {
-    out.text(known.fqn);
-    if (known.layout == nullptr) {
-      out.count(known.object_bytes);
-    } else {
-      out.varint(static_cast<std::uint64_t>(known.layout->dtype));
-      out.fixed64(layout_hash(*known.layout));
-    }
-  }
-  return xxh3(out.bytes());
-}
-
-void LayoutAgreement::add(const KnownLayouts& known) {
+void LayoutAgreement::add(const StateDict& state_dict) {
   const auto raise = [this](Word word, std::uint64_t value) {
     words_[word] = std::max(words_[word], value);
   };
-  const std::uint64_t of_tensors = digest(known.tensors);
-  const std::uint64_t of_objects = digest(known.objects);
-  raise(others, known.others.empty() ? 0 : 1);
+  std::uint64_t of_tensors = 0;
+  std::uint64_t of_objects = 0;
+  for (const StateDictEntry& entry : state_dict.entries()) {
+    const std::uint64_t name = xxh3(std::as_bytes(std::span(entry.fqn)));
+    if (entry.tensor == nullptr) {
+      of_objects += mix(name ^ entry.object.size());
+    } else if (const TensorLayout* layout = known_layout(*entry.tensor)) {
+      of_tensors +=
+          mix(name ^ mix(layout_hash(*layout) + static_cast<std::uint64_t>(layout->dtype)));
+    } else {
+      raise(others, 1);
+    }
+  }
   raise(tensors, of_tensors);
   raise(tensors_not, ~of_tensors);
   raise(objects, of_objects);

@@ -33,15 +33,13 @@ struct KnownLayouts {
   static KnownLayouts of(const StateDict& state_dict);
 };
 
-/// Local. The same for equal lists on all ranks, and for no others but one in 2^64.
-std::uint64_t digest(std::span<const KnownLayout> layouts);
-
 /// What all ranks have said, in the words of one all-reduce: equality is a maximum over a value and
 /// its complement.
 class LayoutAgreement {
  public:
-  /// Local. Once for each played rank.
-  void add(const KnownLayouts& known);
+  /// Local. Once for each played rank. Calls layout() of every tensor. Lists that differ pass for
+  /// equal once in 2^64; their order does not count.
+  void add(const StateDict& state_dict);
   /// Local. A rank that could not say anything.
   void add_failure() { words_[failed] = 1; }
 

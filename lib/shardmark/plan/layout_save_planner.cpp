@@ -147,7 +147,7 @@ class LayoutSavePlanner final : public SavePlanner {
     SHARDMARK_ASSIGN_OR_RETURN(const StateDict* state_dict, state_dict_of(rank));
     const KnownLayouts known = KnownLayouts::of(*state_dict);
     on_step(PlanStep::local_plan);
-    agreement.add(known);
+    agreement.add(*state_dict);
     SHARDMARK_ASSIGN_OR_RETURN(derived, derive(known, true, exchange.world_size()));
     return layout_writes(rank, derived->entries, derived->chunks, policy_);
   }

@@ -23,6 +23,56 @@ LocalSavePlan::PlanEntry entry_of(const WriteItem& item) {
           0};
 }
 
+/// Items of one entry follow each other. Views of the same name mostly share their memory.
+std::size_t length_of_entry(std::span<const WriteItem> items) {
+  const std::string_view fqn = items.front().index.fqn;
+  std::size_t length = 1;
+  while (length < items.size() &&
+         (items[length].index.fqn.data() == fqn.data() || items[length].index.fqn == fqn)) {
+    ++length;
+  }
+  return length;
+}
+
+std::size_t count_entries(std::span<const WriteItem> items) {
+  std::size_t count = 0;
+  for (; !items.empty(); ++count) {
+    items = items.subspan(length_of_entry(items));
+  }
+  return count;
+}
+
+bool is_listed(const WriteItem& item, EmptyBoxes empty_boxes) {
+  return empty_boxes == EmptyBoxes::keep || num_bytes(item) > 0;
+}
+
+Status check_item(const LocalSavePlan::PlanEntry& known, const WriteItem& item) {
+  const LocalSavePlan::PlanEntry entry = entry_of(item);
+  if (known.kind != entry.kind || known.dtype != entry.dtype || known.sizes != entry.sizes) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("'{}': its write items disagree: {} {} and {} {}", entry.fqn,
+                             dtype_name(known.dtype), to_string(known.sizes),
+                             dtype_name(entry.dtype), to_string(entry.sizes))};
+  }
+  return entry.kind == EntryKind::object
+             ? Status()
+             : check_box(entry.fqn, item.tensor_data.chunk, entry.sizes);
+}
+
+void encode_header(const LocalSavePlan::PlanEntry& entry, ByteWriter& out) {
+  out.text(entry.fqn);
+  out.varint(static_cast<std::uint64_t>(entry.kind));
+  out.varint(static_cast<std::uint64_t>(entry.dtype));
+  out.varint(entry.sizes.size());
+  out.dims(entry.sizes);
+  out.varint(entry.num_boxes);
+}
+
+void encode_box(const Box& box, ByteWriter& out) {
+  out.dims(box.offsets);
+  out.dims(box.sizes);
+}
+
 /// A string of bytes, listed whole.
 bool is_object(const LocalSavePlan::PlanEntry& entry) {
   return entry.dtype == Dtype::uint8 && entry.sizes.ndim() == 1 &&
@@ -81,53 +131,42 @@ Status collect_write_items(const StateDict& state_dict, std::vector<WriteItem>& 
   return {};
 }
 
-Result<LocalSavePlan> make_local_save_plan(std::span<const WriteItem> items,
-                                           EmptyBoxes empty_boxes) {
-  LocalSavePlan plan;
-  plan.boxes.reserve(items.size());
-  for (const WriteItem& item : items) {
-    LocalSavePlan::PlanEntry entry = entry_of(item);
-    if (plan.entries.empty() || plan.entries.back().fqn != entry.fqn) {
-      SHARDMARK_RETURN_IF_ERROR(check_new_entry(entry));
-      entry.first_box = plan.boxes.size();
-      plan.entries.push_back(entry);
+Status encode_local_save_plan(std::span<const WriteItem> items, EmptyBoxes empty_boxes,
+                              ByteWriter& out) {
+  out.varint(wire_version);
+  out.varint(count_entries(items));
+  while (!items.empty()) {
+    LocalSavePlan::PlanEntry entry = entry_of(items.front());
+    SHARDMARK_RETURN_IF_ERROR(check_new_entry(entry));
+    const std::span<const WriteItem> own = items.first(length_of_entry(items));
+    items = items.subspan(own.size());
+    for (const WriteItem& item : own) {
+      SHARDMARK_RETURN_IF_ERROR(check_item(entry, item));
+      entry.num_boxes += is_listed(item, empty_boxes) ? 1U : 0U;
     }
-    LocalSavePlan::PlanEntry& known = plan.entries.back();
-    if (known.kind != entry.kind || known.dtype != entry.dtype || known.sizes != entry.sizes) {
-      return Error{ErrorCode::invalid_argument,
-                   fmt::format("'{}': its write items disagree: {} {} and {} {}", entry.fqn,
-                               dtype_name(known.dtype), to_string(known.sizes),
-                               dtype_name(entry.dtype), to_string(entry.sizes))};
-    }
-    const Box box =
-        entry.kind == EntryKind::object ? whole_box(entry.sizes) : item.tensor_data.chunk;
-    SHARDMARK_RETURN_IF_ERROR(check_box(entry.fqn, box, entry.sizes));
-    if (box.empty() && empty_boxes == EmptyBoxes::leave_out) {
-      continue;
-    }
-    if (box.ndim() == 0 && known.num_boxes == 1) {
+    if (entry.sizes.ndim() == 0 && entry.num_boxes > 1) {
       return Error{ErrorCode::invalid_argument,
                    fmt::format("'{}': a 0-d tensor is listed twice", entry.fqn)};
     }
-    plan.boxes.push_back(box);
-    ++known.num_boxes;
+    encode_header(entry, out);
+    for (const WriteItem& item : own) {
+      if (is_listed(item, empty_boxes)) {
+        encode_box(
+            item.type == WriteItemType::byte_io ? whole_box(entry.sizes) : item.tensor_data.chunk,
+            out);
+      }
+    }
   }
-  return plan;
+  return {};
 }
 
 void encode(const LocalSavePlan& plan, ByteWriter& out) {
   out.varint(wire_version);
   out.varint(plan.entries.size());
   for (const auto& entry : plan.entries) {
-    out.text(entry.fqn);
-    out.varint(static_cast<std::uint64_t>(entry.kind));
-    out.varint(static_cast<std::uint64_t>(entry.dtype));
-    out.varint(entry.sizes.size());
-    out.dims(entry.sizes);
-    out.varint(entry.num_boxes);
+    encode_header(entry, out);
     for (const Box& box : plan.boxes_of(entry)) {
-      out.dims(box.offsets);
-      out.dims(box.sizes);
+      encode_box(box, out);
     }
   }
 }

@@ -45,11 +45,11 @@ Status collect_write_items(const StateDict& state_dict, std::vector<WriteItem>& 
 /// may name them.
 enum class EmptyBoxes : std::uint8_t { leave_out, keep };
 
-/// Local. The plan that the items make; entries of nothing but empty boxes
-/// stay. Errors: invalid_argument if items of one fqn disagree, a box leaves
-/// its tensor, or a tensor has 2^63 bytes or more.
-Result<LocalSavePlan> make_local_save_plan(std::span<const WriteItem> items,
-                                           EmptyBoxes empty_boxes = EmptyBoxes::leave_out);
+/// Local. Appends the plan that the items make, as encode() would write it;
+/// entries of nothing but empty boxes stay. Errors: invalid_argument if items of
+/// one fqn disagree, a box leaves its tensor, or a tensor has 2^63 bytes or more.
+Status encode_local_save_plan(std::span<const WriteItem> items, EmptyBoxes empty_boxes,
+                              ByteWriter& out);
 
 /// Local. Errors: invalid_argument if a tensor of this shape has 2^63 bytes or
 /// more.

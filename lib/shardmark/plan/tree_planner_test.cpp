@@ -151,7 +151,7 @@ ByteWriter merged_bytes(VirtualState& state, int first, int end, bool ordered) {
     state.move_to(rank);
     EXPECT_TRUE(collect_write_items(state.state, items));
     ByteWriter out;
-    encode(*make_local_save_plan(items, EmptyBoxes::keep), out);
+    EXPECT_TRUE(encode_local_save_plan(items, EmptyBoxes::keep, out));
     EXPECT_TRUE(merged.add(rank, out.bytes()));
   }
   ByteWriter out;

@@ -168,26 +168,33 @@ Result<TensorView> BlockCyclic::find(const MetadataIndex& index) const {
     return no_offset_given(index);
   }
   const Dims& wanted = *index.offset;
-  if (without_elements() && wanted == Dims::filled(layout_.global_sizes.ndim(), 0)) {
-    return contiguous_view(local_.data, layout_.dtype, layout_.global_sizes);
-  }
-  if (num_blocks() == 0 || wanted.ndim() != layout_.global_sizes.ndim()) {
-    return no_box_there(index);
-  }
-  Dims position = wanted;
-  Box local = {wanted, wanted};
-  for (int d = 0; d < wanted.ndim(); ++d) {
-    const std::int64_t block = layout_.block_sizes[d];
-    const std::int64_t number = wanted[d] / block;
-    position[d] = number / parts_[d];
-    if (wanted[d] < 0 || wanted[d] % block != 0 || number % parts_[d] != turn_[d] ||
-        position[d] >= blocks_[d]) {
-      return no_box_there(index);
+  const Dims& extents = layout_.global_sizes;
+  bool there = !outside_ && wanted.ndim() == extents.ndim();
+  TensorView block = local_;
+  std::int64_t offset = 0;
+  for (int d = 0; there && d < extents.ndim(); ++d) {
+    // Unsigned: a negative offset is one too big.
+    const auto size = static_cast<std::uint64_t>(layout_.block_sizes[d]);
+    const auto number = static_cast<std::uint64_t>(wanted[d]) / size;
+    const auto round = number / static_cast<std::uint64_t>(parts_[d]);
+    there = number * size == static_cast<std::uint64_t>(wanted[d]) &&
+            number - round * static_cast<std::uint64_t>(parts_[d]) ==
+                static_cast<std::uint64_t>(turn_[d]) &&
+            round < static_cast<std::uint64_t>(blocks_[d]);
+    if (there) {
+      offset += static_cast<std::int64_t>(round * size) * local_.strides[d];
+      block.sizes[d] = std::min(layout_.block_sizes[d], extents[d] - wanted[d]);
     }
-    local.offsets[d] = position[d] * block;
   }
-  local.sizes = block_at(position).sizes;
-  return local_.subview(local);
+  if (there) {
+    block.data =
+        local_.data == nullptr ? nullptr : local_.data + offset * element_size(layout_.dtype);
+    return block;
+  }
+  if (without_elements() && wanted == Dims::filled(extents.ndim(), 0)) {
+    return contiguous_view(local_.data, layout_.dtype, extents);
+  }
+  return no_box_there(index);
 }
 
 Result<ConstTensorView> BlockCyclic::get_tensor_shard(const MetadataIndex& index) const {

@@ -45,8 +45,8 @@ std::vector<ChunkStorageMetadata> BoxedTensor::create_chunk_list() const {
 }
 
 Result<std::size_t> BoxedTensor::find(const MetadataIndex& index) const {
-  return find_box_at_sorted(index, boxes_.size(),
-                            [this](std::size_t i) -> const Dims& { return boxes_[i].box.offsets; });
+  return find_box_at(index, boxes_.size(),
+                     [this](std::size_t i) -> const Dims& { return boxes_[i].box.offsets; });
 }
 
 Result<ConstTensorView> BoxedTensor::get_tensor_shard(const MetadataIndex& index) const {

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <compare>
 #include <cstddef>
 
 #include "shardmark/core/result.hpp"
@@ -27,47 +29,59 @@ bool hint_is_right(const MetadataIndex& index, std::size_t num_boxes, const Offs
          offsets_of(static_cast<std::size_t>(*index.index)) == *index.offset;
 }
 
-/// Local. DCP's look-up, shared by the tensor types: the hint is probed first, then the boxes one
-/// by one. `offsets_of(i)` gives box i's corner. Errors: invalid_argument without an offset,
-/// not_found for an unknown one.
+/// Local. Where a box at `wanted` stands if the boxes are evenly spaced along the dimension in
+/// which the first and the last differ: so they are where one dimension is cut in strides.
+template <typename OffsetsOf>
+std::size_t evenly_spaced_place(const Dims& wanted, std::size_t num_boxes,
+                                const OffsetsOf& offsets_of) {
+  const Dims& first = offsets_of(0);
+  const Dims& last = offsets_of(num_boxes - 1);
+  const int ndim = std::min(wanted.ndim(), first.ndim());
+  for (int d = 0; d < ndim; ++d) {
+    if (first[d] != last[d]) {
+      const double share =
+          static_cast<double>(wanted[d] - first[d]) / static_cast<double>(last[d] - first[d]);
+      const double place = share * static_cast<double>(num_boxes - 1) + 0.5;
+      return place > 0 ? std::min(static_cast<std::size_t>(place), num_boxes - 1) : 0;
+    }
+  }
+  return 0;
+}
+
+/// Local. DCP's look-up, shared by the tensor types: the hint is probed first, then the place in an
+/// even row, then the boxes by halving, for they stand in row-major order of their offsets.
+/// `offsets_of(i)` gives box i's corner. Errors: invalid_argument without an offset, not_found for
+/// an unknown one.
 template <typename OffsetsOf>
 Result<std::size_t> find_box_at(const MetadataIndex& index, std::size_t num_boxes,
                                 const OffsetsOf& offsets_of) {
   if (!index.offset) {
     return no_offset_given(index);
   }
-  if (hint_is_right(index, num_boxes, offsets_of)) {
-    return static_cast<std::size_t>(*index.index);
-  }
-  for (std::size_t i = 0; i < num_boxes; ++i) {
-    if (offsets_of(i) == *index.offset) {
-      return i;
-    }
-  }
-  return no_box_there(index);
-}
-
-/// Local. The same for boxes that stand in row-major order of their offsets: O(log n).
-template <typename OffsetsOf>
-Result<std::size_t> find_box_at_sorted(const MetadataIndex& index, std::size_t num_boxes,
-                                       const OffsetsOf& offsets_of) {
-  if (!index.offset) {
-    return no_offset_given(index);
-  }
+  const Dims& wanted = *index.offset;
   if (hint_is_right(index, num_boxes, offsets_of)) {
     return static_cast<std::size_t>(*index.index);
   }
   std::size_t low = 0;
   std::size_t high = num_boxes;
+  if (num_boxes > 2) {
+    const std::size_t place = evenly_spaced_place(wanted, num_boxes, offsets_of);
+    const auto order = offsets_of(place) <=> wanted;
+    if (order == 0) {
+      return place;
+    }
+    low = order < 0 ? place + 1 : 0;
+    high = order < 0 ? num_boxes : place;
+  }
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;
-    if (offsets_of(middle) < *index.offset) {
+    if (offsets_of(middle) < wanted) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  if (low < num_boxes && offsets_of(low) == *index.offset) {
+  if (low < num_boxes && offsets_of(low) == wanted) {
     return low;
   }
   return no_box_there(index);

@@ -20,9 +20,8 @@ inline Result<GlobalSavePlan> plan_for(std::span<const BoxState> ranks,
   std::vector<WriteItem> items;
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     SHARDMARK_RETURN_IF_ERROR(collect_write_items(ranks[rank].state, items));
-    SHARDMARK_ASSIGN_OR_RETURN(const LocalSavePlan plan, make_local_save_plan(items));
     ByteWriter out;
-    encode(plan, out);
+    SHARDMARK_RETURN_IF_ERROR(encode_local_save_plan(items, EmptyBoxes::leave_out, out));
     SHARDMARK_RETURN_IF_ERROR(merged.add(static_cast<int>(rank), out.bytes()));
   }
   return make_global_plan(std::move(merged), static_cast<int>(ranks.size()), policy);
