@@ -10,6 +10,7 @@
 #include "bench/cli/error_report.hpp"
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/phase_report.hpp"
+#include "bench/cli/same_settings.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/cache_state.hpp"
@@ -131,6 +132,7 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   const auto setup = read(arguments);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(setup)));
   const auto& [config, options] = *setup;
+  SHARDMARK_RETURN_IF_ERROR(same_settings_on_all_ranks(config, comm));
   WorkloadOptions wanted = workload_options(config);
   const auto matches = [&](std::string_view fqn) {
     return ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;

@@ -7,6 +7,7 @@
 
 #include "bench/cli/human_units.hpp"
 #include "bench/cli/phase_report.hpp"
+#include "bench/cli/same_settings.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/collective_timer.hpp"
@@ -114,6 +115,7 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   const auto read_config_file = read(arguments.config);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(read_config_file)));
   const Config& config = *read_config_file;
+  SHARDMARK_RETURN_IF_ERROR(same_settings_on_all_ranks(config, comm));
   auto workload =
       Workload::make(workload_options(config), comm.rank(), comm.size(), Memory::allocate);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));

@@ -22,6 +22,11 @@ std::mutex& text_mutex() {
   return instance;
 }
 
+std::mutex& results_mutex() {
+  static std::mutex instance;
+  return instance;
+}
+
 std::string& last_words() {
   static std::string instance;
   return instance;
@@ -43,6 +48,8 @@ std::atomic<int> final_exit_code = still_at_work;
     std::this_thread::sleep_for(std::chrono::milliseconds(800));
     _exit(1);
   }
+  // For good: what the other threads see from here on, files that are gone, is no result.
+  results_mutex().lock();
   hide_unfinished();
   // Large files take their time to go, and a launcher kills after a second: a child of its own
   // session outlives that.
@@ -102,6 +109,10 @@ void watch_for_interruption(bool is_root) {
 
 void after_interruption_leave_with(int exit_code) noexcept {
   final_exit_code = exit_code;
+}
+
+std::unique_lock<std::mutex> hold_results() {
+  return std::unique_lock(results_mutex());
 }
 
 void on_interruption_say(const std::string& text) {

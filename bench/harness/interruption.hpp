@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <mutex>
 #include <string>
 
 namespace shardmark::bench {
@@ -15,6 +16,10 @@ void watch_for_interruption(bool is_root);
 /// Local. From here on a signal ends this process with `exit_code` and says nothing: all is said
 /// and done, and a launcher that ends the job over another rank's exit code is no interruption.
 void after_interruption_leave_with(int exit_code) noexcept;
+
+/// Local, on rank 0, around the writing of results: an interruption waits for it, and once one has
+/// begun this never returns. So no result speaks of files that the interruption took away.
+std::unique_lock<std::mutex> hold_results();
 
 /// Local. What the message ends with: where results so far lie.
 void on_interruption_say(const std::string& text);

@@ -193,6 +193,7 @@ class Session {
       return {};
     }
     const std::string path = settings_.directory + "/samples.json";
+    const auto held = hold_results();
     SHARDMARK_RETURN_IF_ERROR(
         replace_text_file(path, samples_json(context_, result_.cases, result_.samples)));
     on_interruption_say("complete rounds so far: " + path);
@@ -203,6 +204,7 @@ class Session {
     if (!comm_.is_root() || result_.samples.empty() || settings_.directory.empty()) {
       return {};
     }
+    const auto held = hold_results();
     return replace_text_file(settings_.directory + "/trace.json",
                              trace_json(context_, result_.cases, result_.samples));
   }

@@ -37,10 +37,14 @@ def expect(condition, what):
         print(f"FAILED: {what}", flush=True)
 
 
-def run(ranks, *arguments, **options):
-    """(exit code, stdout, messages of ours on stderr)"""
+def run(ranks, *arguments, last=(), **options):
+    """(exit code, stdout, messages of ours on stderr). The last rank gets the words `last` beside the others'."""
+    words = [SHARDMARK, *arguments]
     launch = ["mpirun", "-n", str(ranks)] if ranks else []
-    done = subprocess.run([*launch, SHARDMARK, *arguments], capture_output=True, text=True,
+    if last:
+        words = [*words, ":", "-n", "1", *words, *last]
+        launch[2] = str(ranks - 1)
+    done = subprocess.run([*launch, *words], capture_output=True, text=True,
                           timeout=120, check=False, stdin=subprocess.DEVNULL, **options)
     messages = [line for line in done.stderr.splitlines() if line.startswith("shardmark: error:")]
     return done.returncode, done.stdout, messages
@@ -176,8 +180,8 @@ def check_refusals(root):
     commit = other / "step-00000007" / "COMMIT"
     commit.write_text(commit.read_text().replace("format_version 1", "format_version 9"))
 
-    def refused(what, word, ranks, *arguments):
-        code, _, messages = run(ranks, *arguments)
+    def refused(what, word, ranks, *arguments, last=()):
+        code, _, messages = run(ranks, *arguments, last=last)
         expect(code == 2 and len(messages) == 1 and word in messages[0],
                f"{what}: exit code {code}, messages {messages}, expected '{word}'")
         expect(not os.path.exists(fresh), f"{what}: left files")
@@ -202,6 +206,12 @@ def check_refusals(root):
             "model.scale=0.5", "--dir", directory)
     refused("step committed", "step 7 exists", 2, "save", "smoke", *TINY, "--dir", directory,
             "--step", "7")
+    for key, one, other_one in (("storage.io", "direct", "collective"), ("planner.kind", "layout", "tree"),
+                                ("storage.checksum", "xxh3", "none")):
+        words = ["save", "smoke", *TINY, *to_fresh, "--set", f"{key}={one}"]
+        refused(f"one rank's {key}", f'{key} = "{other_one}"', 3, *words, last=("--set", f"{key}={other_one}"))
+    refused("one rank's load.checksum", "load.checksum", 2, "load", "smoke", *TINY, "--dir", directory,
+            last=("--set", "load.checksum=none"))
     for flag in ("min_time=1", "repetitions=2", "enable_random_interleaving=true"):
         refused(flag, flag.split("=", maxsplit=1)[0], 3, "run", "smoke", f"--benchmark_{flag}")
     refused("filter", "nothing", 3, "run", "smoke", "--benchmark_filter=nothing")

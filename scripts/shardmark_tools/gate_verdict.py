@@ -244,8 +244,8 @@ def attribute(row, old, new):
             row.phase = top["phase"]
 
 
-def compare(baseline, new, thresholds, paired=False, seed=1):
-    """[Row...] of all benchmarks that both sides have."""
+def compare(baseline, new, thresholds, paired=False, seed=1, explained=True):
+    """[Row...] of all benchmarks that both sides have; with their phases if `explained`."""
     old_table, new_table = by_name(baseline), by_name(new)
     jobs = []
     for name in old_table:
@@ -259,7 +259,8 @@ def compare(baseline, new, thresholds, paired=False, seed=1):
         row.p_adjusted = p_adjusted
         values = Values(row.unit, np.zeros(row.old_count), np.zeros(row.new_count), row.unit == "pair")
         decide(row, thresholds, fewest_needed(thresholds.alpha, count, values, thresholds))
-        attribute(row, old, other)
+        if explained:
+            attribute(row, old, other)
     return rows
 
 

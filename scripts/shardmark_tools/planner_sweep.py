@@ -237,7 +237,7 @@ def table(sweep, laws, link, checks):
             interval = "" if law.p_interval is None else f"  p in [{law.p_interval[0]:.2f}, {law.p_interval[1]:.2f}]"
             knee = law.knee()
             lines.append(f"  {planner:12} {name:12} {law.text()}{interval}"
-                         + ("" if knee is None or knee < min(law.worlds) else f"  knee at {knee:.0f} ranks"))  # fmt: skip
+                         + ("" if knee is None else f"  knee at {knee:.0f} ranks"))
     lines += ["", "Predicted planning time without network (95 % interval)"]
     for planner in planners:
         for world in [int(w) for w in sweep.options.predict.split(",")]:

@@ -37,7 +37,7 @@ class Line:
 
     def knee(self):
         knee = self.law.knee()
-        return self.number("knee", knee) if knee and min(self.worlds) <= knee <= 64 * max(self.worlds) else ""
+        return "" if knee is None else self.number("knee", knee)
 
     def sizes(self, wanted):
         largest = max(self.worlds)

@@ -20,6 +20,7 @@ FEWEST_WORLDS = 4  # three parameters, and one more to be wrong about
 CONFIDENCE = 0.95
 P_RANGE = (-2.0, 2.0)  # negative: time that shrinks, as in strong scaling
 P_FLAT = 0.05  # a power below this is a constant
+KNEE_REACH = 64  # a knee this many times beyond the largest world is not believed
 STEPS = 400
 ROUNDS = 4  # of weights, which come from the fit itself
 LOG_MUST_EARN = 0.8  # the plain power is kept unless log(N) leaves fewer squares than this share
@@ -61,7 +62,11 @@ class Law:
 
     def knee(self):
         """The world where both parts cost the same: beyond it growth rules, or, if p < 0, more ranks no
-        longer help. None without one."""
+        longer help. None without one near the worlds that were measured."""
+        knee = self.crossing()
+        return knee if knee is not None and min(self.worlds) <= knee <= KNEE_REACH * max(self.worlds) else None
+
+    def crossing(self):
         if self.b <= 0 or self.a <= 0:
             return None
         if self.q == 0:
