@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bench/harness/allocation_counter.hpp"
+#include "bench/harness/keep_freed_memory.hpp"
 #include "shardmark/plan/make_global_plan.hpp"
 #include "shardmark/protocol/shard_rule.hpp"
 
@@ -222,6 +223,7 @@ void register_benchmarks() {
 }  // namespace shardmark::bench
 
 int main(int argc, char** argv) {
+  shardmark::bench::keep_freed_memory();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
     return 2;
