@@ -158,10 +158,10 @@ class Assembly {
                   std::uint64_t first_chunk) {
     const std::int64_t itemsize = element_size(known.dtype);
     const std::size_t ndim = known.sizes.size();
-    const std::int64_t* sizes = coordinates.data() + ndim;
-    for (std::uint32_t place = 0; place < known.chunks.boxes.size(); ++place, sizes += 2 * ndim) {
+    for (std::uint32_t place = 0; place < known.chunks.boxes.size(); ++place) {
+      const auto sizes = coordinates.subspan(2 * ndim * place + ndim, ndim);
       input_.chunk_bytes.push_back(
-          std::accumulate(sizes, sizes + ndim, itemsize, std::multiplies<>()));
+          std::accumulate(sizes.begin(), sizes.end(), itemsize, std::multiplies<>()));
       input_.chunk_set.push_back(set_of(known.chunks.holders[number_at(place)]));
     }
     if (policy_ == DedupPolicy::dcp) {
