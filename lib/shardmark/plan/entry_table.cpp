@@ -20,11 +20,7 @@ std::optional<std::size_t> EntryTable::find(std::string_view fqn) const noexcept
 void encode(const EntryTable& table, ByteWriter& out) {
   out.varint(table.entries.size());
   for (const Entry& entry : table.entries) {
-    out.text(entry.fqn);
-    out.varint(static_cast<std::uint64_t>(entry.kind));
-    out.varint(static_cast<std::uint64_t>(entry.dtype));
-    out.varint(entry.sizes.size());
-    out.dims(entry.sizes);
+    encode_entry_head(entry, out);
     out.varint(entry.num_chunks);
   }
 }

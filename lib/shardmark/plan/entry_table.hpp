@@ -42,6 +42,17 @@ struct EntryTable {
   std::optional<std::size_t> find(std::string_view fqn) const noexcept;
 };
 
+/// Local. What every list of entries tells of one first: name, kind, dtype and shape. For an Entry
+/// and whatever has its fields.
+template <typename EntryLike>
+void encode_entry_head(const EntryLike& entry, ByteWriter& out) {
+  out.text(entry.fqn);
+  out.varint(static_cast<std::uint64_t>(entry.kind));
+  out.varint(static_cast<std::uint64_t>(entry.dtype));
+  out.varint(entry.sizes.size());
+  out.dims(entry.sizes);
+}
+
 /// Local. The table as it travels and rests; names and extents once each.
 void encode(const EntryTable& table, ByteWriter& out);
 /// Local. Errors: data_loss for anything that encode() cannot have written.

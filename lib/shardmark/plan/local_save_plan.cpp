@@ -60,11 +60,7 @@ Status check_item(const LocalSavePlan::PlanEntry& known, const WriteItem& item) 
 }
 
 void encode_header(const LocalSavePlan::PlanEntry& entry, ByteWriter& out) {
-  out.text(entry.fqn);
-  out.varint(static_cast<std::uint64_t>(entry.kind));
-  out.varint(static_cast<std::uint64_t>(entry.dtype));
-  out.varint(entry.sizes.size());
-  out.dims(entry.sizes);
+  encode_entry_head(entry, out);
   out.varint(entry.num_boxes);
 }
 

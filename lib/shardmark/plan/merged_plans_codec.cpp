@@ -153,11 +153,7 @@ void encode(const MergedPlans& plans, ByteWriter& out) {
     }
   };
   for (const auto& entry : plans.entries) {
-    out.text(entry.fqn);
-    out.varint(static_cast<std::uint64_t>(entry.kind));
-    out.varint(static_cast<std::uint64_t>(entry.dtype));
-    out.varint(entry.sizes.size());
-    out.dims(entry.sizes);
+    encode_entry_head(entry, out);
     out.count(entry.first_rank - plans.first_rank);
     list(entry.chunks);
     if (plans.ordered) {

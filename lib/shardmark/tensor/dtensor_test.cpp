@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cstring>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "shardmark/protocol/state_dict.hpp"
@@ -15,6 +17,34 @@ namespace {
 TensorLayout layout_of(const Dims& sizes, const DeviceMesh& mesh, std::string_view placements) {
   const auto parsed = parse_placements(placements).value();
   return make_tensor_layout(sizes, Dtype::uint8, mesh, parsed).value();
+}
+
+TEST(DTensor, EveryBoxOfAStridedShardIsFoundByItsCorner) {
+  // Even rows of boxes, uneven ones, and a grid of two strided dimensions.
+  const std::pair<Dims, std::string_view> cases[] = {
+      {{64, 3}, "SS(0,8),R"}, {{61, 3}, "SS(0,7),R"}, {{61, 47}, "SS(0,7),SS(1,5)"}};
+  constexpr std::int64_t far = std::numeric_limits<std::int64_t>::max();
+  for (const auto& [sizes, placements] : cases) {
+    const auto layout = layout_of(sizes, *DeviceMesh::row_major({2, 2}), placements);
+    for (std::int64_t rank = 0; rank < 4; ++rank) {
+      const auto local = contiguous_view<std::byte>(nullptr, Dtype::uint8,
+                                                    DTensor::local_sizes(layout, rank).value());
+      const auto tensor = DTensor::from_local(local, layout, rank).value();
+      const auto chunks = tensor.create_chunk_list().value();
+      ASSERT_GT(chunks.size(), 2U);
+      for (const Box& chunk : chunks) {
+        const auto found = tensor.get_tensor_shard({"w", chunk.offsets, {}});
+        ASSERT_TRUE(found) << to_string(chunk);
+        EXPECT_EQ(found->sizes, chunk.sizes);
+        Dims beside = chunk.offsets;
+        ++beside[1];
+        EXPECT_EQ(tensor.get_tensor_shard({"w", beside, {}}).error().code, ErrorCode::not_found);
+      }
+      for (const Dims& nowhere : {Dims{far, far}, Dims{-far - 1, 0}, Dims{far, -far - 1}, Dims{}}) {
+        EXPECT_EQ(tensor.get_tensor_shard({"w", nowhere, {}}).error().code, ErrorCode::not_found);
+      }
+    }
+  }
 }
 
 TEST(DTensor, UnevenShardIsOneBox) {

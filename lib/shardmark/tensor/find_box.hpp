@@ -39,10 +39,11 @@ std::size_t evenly_spaced_place(const Dims& wanted, std::size_t num_boxes,
   const int ndim = std::min(wanted.ndim(), first.ndim());
   for (int d = 0; d < ndim; ++d) {
     if (first[d] != last[d]) {
-      const double share =
-          static_cast<double>(wanted[d] - first[d]) / static_cast<double>(last[d] - first[d]);
-      const double place = share * static_cast<double>(num_boxes - 1) + 0.5;
-      return place > 0 ? std::min(static_cast<std::size_t>(place), num_boxes - 1) : 0;
+      // In floating point: what is wanted may be any number.
+      const double from_first = static_cast<double>(wanted[d]) - static_cast<double>(first[d]);
+      const double share = from_first / static_cast<double>(last[d] - first[d]);
+      const auto last_place = static_cast<double>(num_boxes - 1);
+      return static_cast<std::size_t>(std::clamp(share * last_place + 0.5, 0.0, last_place));
     }
   }
   return 0;
