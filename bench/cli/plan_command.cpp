@@ -15,9 +15,7 @@
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/memory_usage.hpp"
-#include "shardmark/checkpoint/plan_phase.hpp"
-#include "shardmark/plan/holder_balance.hpp"
-#include "shardmark/plan/known_layouts.hpp"
+#include "bench/plan/virtual_planning.hpp"
 #include "shardmark/plan/save_planner.hpp"
 
 namespace shardmark::bench {
@@ -90,104 +88,11 @@ struct PlanSummary {
   }
 };
 
-/// Times the planner's steps by virtual rank, and keeps a clock for each: it goes on while the rank
-/// acts, and is put forward to that of a rank whose message it has waited for.
-class StepTimes {
- public:
-  explicit StepTimes(std::int64_t world_size)
-      : times_(static_cast<std::size_t>(world_size)), clocks_(times_.size()) {}
-
-  void enter(PlanStep step) {
-    charge();
-    current_ = phase_of(step);
-  }
-  /// Making a virtual rank's tensors is this program's doing, not the planner's.
-  void pause() {
-    charge();
-    current_.reset();
-  }
-  void resume_as(int rank) {
-    charge();
-    rank_ = static_cast<std::size_t>(rank);
-    current_ = Phase::hooks;
-  }
-  void turn(int rank, int waited_for) {
-    charge();
-    rank_ = static_cast<std::size_t>(rank);
-    clocks_[rank_] = std::max(clocks_[rank_], waited_for == LocalPlanExchange::everybody
-                                                  ? latest_s()
-                                                  : clocks_[static_cast<std::size_t>(waited_for)]);
-  }
-  /// Those of the ranks that were played.
-  std::vector<PhaseTimes> take_of(std::span<const int> ranks) {
-    charge();
-    std::vector<PhaseTimes> times;
-    for (const int rank : ranks) {
-      times.push_back(times_[static_cast<std::size_t>(rank)]);
-    }
-    return times;
-  }
-  /// When the last rank is done: what a save would wait for if every rank had a processor like this
-  /// one. No network.
-  double latest_s() const { return *std::max_element(clocks_.begin(), clocks_.end()); }
-
- private:
-  void charge() {
-    const auto now = PhaseClock::Clock::now();
-    if (current_) {
-      const double elapsed_s = std::chrono::duration<double>(now - since_).count();
-      times_[rank_][*current_] += elapsed_s;
-      clocks_[rank_] += elapsed_s;
-    }
-    since_ = now;
-  }
-
-  std::vector<PhaseTimes> times_;
-  std::vector<double> clocks_;
-  std::size_t rank_ = 0;
-  std::optional<Phase> current_;
-  PhaseClock::Clock::time_point since_ = PhaseClock::Clock::now();
-};
-
-/// The ranks to play. Where each derives its part from layouts alone, a few stand for all.
-std::vector<int> ranks_to_play(const Config& config, const Workload& workload,
-                               std::int64_t world_size) {
-  constexpr std::int64_t sample = 32;
-  const bool alone = planner_kind(config) == PlannerKind::layout &&
-                     has_layout_owners(dedup_policy(config)) &&
-                     KnownLayouts::of(workload.state_dict()).others.empty();
-  std::vector<int> ranks;
-  const std::int64_t count = alone ? std::min(sample, world_size) : world_size;
-  for (std::int64_t i = 0; i < count; ++i) {
-    ranks.push_back(static_cast<int>(count == 1 ? 0 : i * (world_size - 1) / (count - 1)));
-  }
-  return ranks;
-}
-
 Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, RankRange ranks) {
-  SHARDMARK_ASSIGN_OR_RETURN(Workload workload,
-                             Workload::make(workload_options(config), 0, world_size, Memory::none));
-  const std::vector<int> played = ranks_to_play(config, std::as_const(workload), world_size);
-  LocalPlanExchange exchange(static_cast<int>(world_size), played);
-  const auto planner = configured_planner(config);
+  SHARDMARK_ASSIGN_OR_RETURN(VirtualPlanning world, VirtualPlanning::make(config, world_size));
   const PeakMemoryWatch memory;
-  StepTimes times(world_size);
-  exchange.set_on_turn([&](int rank, int waited_for) { times.turn(rank, waited_for); });
-  const auto plan = [&]() {
-    return planner->plan(
-        [&](int rank) -> Result<const StateDict*> {
-          times.pause();
-          SHARDMARK_RETURN_IF_ERROR(workload.move_to_rank(rank));
-          times.resume_as(rank);
-          return &std::as_const(workload).state_dict();
-        },
-        exchange, [](int, SavePlan&&) { return Status(); },
-        [&](PlanStep step) { times.enter(step); });
-  };
-  SHARDMARK_ASSIGN_OR_RETURN(const SavePlanning planning, plan());
-  times.pause();
+  SHARDMARK_ASSIGN_OR_RETURN(const SavePlanning planning, world.plan());
   const std::optional<std::int64_t> peak_bytes = memory.peak_bytes();
-  const PlanTraffic traffic = exchange.traffic();
   planning.global->ensure_statistics();
   const SavePlanStatistics& statistics = planning.global->statistics;
   PlanSummary summary;
@@ -195,19 +100,20 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.ranks = ranks;
   summary.planner = config.planner.kind;
   summary.dedup = config.planner.dedup;
-  summary.times = times.take_of(played);
-  summary.first_s = times.latest_s();
-  if (config.planner.cache) {
-    times = StepTimes(world_size);
-    times.pause();
-    SHARDMARK_RETURN_IF_ERROR(plan());
-    times.pause();
-    summary.cached_s = times.latest_s();
+  summary.played_ranks.assign(world.played_ranks().begin(), world.played_ranks().end());
+  for (const int rank : world.played_ranks()) {
+    summary.times.push_back(world.times().of_rank(rank));
   }
-  summary.played_ranks = played;
+  summary.first_s = world.times().latest_s();
+  summary.traffic = world.traffic();
+  if (config.planner.cache) {
+    SHARDMARK_RETURN_IF_ERROR(world.plan());
+    summary.cached_s = world.times().latest_s();
+  }
   summary.deduplicated_bytes = statistics.deduplicated_bytes;
-  summary.tensors = std::count_if(planning.entries.entries.begin(), planning.entries.entries.end(),
-                                  [](const Entry& e) { return e.kind == EntryKind::tensor; });
+  summary.tensors =
+      std::count_if(planning.entries->entries.begin(), planning.entries->entries.end(),
+                    [](const Entry& e) { return e.kind == EntryKind::tensor; });
   const auto counted = [&](const auto& by_rank) {
     return std::span(by_rank).subspan(static_cast<std::size_t>(ranks.first),
                                       static_cast<std::size_t>(ranks.last - ranks.first));
@@ -221,11 +127,10 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.written = spread_of(counted(statistics.rank_bytes));
   summary.held = spread_of(counted(statistics.rank_held_bytes));
   summary.files =
-      plan_files(storage_options(config), planning.entries, planning.global->chunks, world_size);
+      plan_files(storage_options(config), *planning.entries, planning.global->chunks, world_size);
   summary.checksum_bytes = config.storage.checksum == "none"
                                ? 0
-                               : static_cast<std::int64_t>(8 * planning.entries.num_chunks());
-  summary.traffic = traffic;
+                               : static_cast<std::int64_t>(8 * planning.entries->num_chunks());
   summary.coordinator_memory_bytes = peak_bytes;
   return summary;
 }

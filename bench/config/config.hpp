@@ -81,6 +81,7 @@ struct LoadConfig {
 
 struct RunConfig {
   std::int64_t ranks = 4;
+  std::int64_t world = 0;  // of virtual ranks; 0: the launched ones
   std::vector<std::string> benchmarks = {"hooks", "plan", "save", "load"};
   std::int64_t repetitions = 9;
   std::int64_t warmup = 1;

@@ -12,6 +12,7 @@ namespace {
 #define SHARDMARK_TARGET(member) [](Config& config) -> KeyTarget { return &config.member; }
 
 constexpr std::int64_t max_ranks = std::int64_t{1} << 31;
+constexpr std::int64_t max_virtual_ranks = std::int64_t{1} << 24;
 
 const std::vector<ConfigKey> table = {
     {"model.name", "A model of the catalog; 'shardmark models' lists them", KeyForm::text,
@@ -180,6 +181,14 @@ const std::vector<ConfigKey> table = {
      {},
      1,
      max_ranks},
+    {"run.world",
+     "Virtual ranks that hooks and plan play, 0 for the launched ones",
+     KeyForm::integer,
+     SHARDMARK_TARGET(run.world),
+     {},
+     {},
+     0,
+     max_virtual_ranks},
     {"run.benchmarks",
      "Benchmark families to run",
      KeyForm::choice_list,

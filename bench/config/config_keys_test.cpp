@@ -56,6 +56,7 @@ load_ranks = 0
 
 [run]
 ranks = 4
+world = 0
 benchmarks = ["hooks", "plan", "save", "load"]
 repetitions = 9
 warmup = 1
@@ -115,6 +116,7 @@ load_ranks = 2
 
 [run]
 ranks = 8
+world = 512
 benchmarks = ["save"]
 repetitions = 3
 warmup = 0
@@ -156,7 +158,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}}};
   expected.load = {"full", "read", false, 0};
   expected.reshard = {"fsdp", 3, 2};
-  expected.run = {8, {"save"}, 3, 0, false, "sample", true, 2};
+  expected.run = {8, 512, {"save"}, 3, 0, false, "sample", true, 2};
   EXPECT_EQ(*config, expected) << config_text(*config);
 }
 

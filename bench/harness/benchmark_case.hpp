@@ -50,6 +50,9 @@ class BenchmarkCase {
   virtual std::int64_t passes() const { return 1; }
   /// The operation. Timed from a barrier to the end of the slowest rank.
   virtual Status operate() = 0;
+  /// After operate(): this rank's seconds in it, where a case keeps clocks of its own, as for
+  /// virtual ranks. All ranks or none.
+  virtual std::optional<double> own_seconds() const { return std::nullopt; }
   /// After every repetition: what it did, and whether its contents are right. Not timed. A failure
   /// removes the number.
   virtual Status check(Measurement& measurement) = 0;

@@ -113,7 +113,13 @@ CaseDescription describe_planning_case(std::string_view family, std::string_view
                                        const SweepCase& point,
                                        const SuiteEnvironment& environment) {
   CaseDescription description = describe(family, variant, point, environment);
-  description.name += fmt::format("/world:{0}/ranks:{0}", environment.comm.size());
+  if (point.config.run.world != 0) {
+    description.world_size = point.config.run.world;
+    description.is_virtual = true;
+    description.extra = fmt::format("{} virtual ranks", description.world_size);
+  }
+  description.name +=
+      fmt::format("/world:{}/ranks:{}", description.world_size, environment.comm.size());
   add_varied_keys(description, point);
   return description;
 }

@@ -37,7 +37,8 @@ Sample CaseRunner::run(BenchmarkCase& benchmark_case, const TimedLoop& loop) {
   const auto io_before = process_io();
   TimedOperation timed;
   loop([&] {
-    timed = timer_.time([&] { return benchmark_case.operate(); });
+    timed = timer_.time([&] { return benchmark_case.operate(); },
+                        [&] { return benchmark_case.own_seconds(); });
     return timed.time.max_s / passes;
   });
   const OperationUsage usage{memory.peak_bytes(), difference(process_io(), io_before)};

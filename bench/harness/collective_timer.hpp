@@ -2,6 +2,8 @@
 #pragma once
 
 #include <concepts>
+#include <functional>
+#include <optional>
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
@@ -32,13 +34,16 @@ class CollectiveTimer {
   explicit CollectiveTimer(const Communicator& comm, Now now = steady_seconds)
       : comm_(comm), now_(now) {}
 
-  /// Collective. `operation` gives a Status; it is called once, on every rank.
+  /// Collective. `operation` gives a Status; it is called once, on every rank. `own_seconds` may
+  /// tell afterwards what this rank's part of it was, of clocks that it has kept itself.
   template <std::invocable Operation>
-  [[nodiscard]] TimedOperation time(Operation&& operation) const {
+  [[nodiscard]] TimedOperation time(
+      Operation&& operation, const std::function<std::optional<double>()>& own_seconds = {}) const {
     comm_.barrier();
     const double start_s = now_();
     const Status local = operation();
-    return finish(local, now_() - start_s);
+    const double elapsed_s = now_() - start_s;
+    return finish(local, own_seconds ? own_seconds().value_or(elapsed_s) : elapsed_s);
   }
 
  private:

@@ -2,6 +2,7 @@
 #include "bench/harness/run_suite.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -99,6 +100,17 @@ Status check_rounds(std::span<const SweepCase> points) {
 /// Local. Every point must be possible in this world.
 Status check_points(std::span<const SweepCase> points, WorkloadPool& workloads) {
   for (const SweepCase& point : points) {
+    const RunConfig& run = point.config.run;
+    const bool has_files = std::ranges::any_of(run.benchmarks, [](const std::string& family) {
+      return family != "hooks" && family != "plan";
+    });
+    if (run.world != 0 && has_files) {
+      return Error{
+          ErrorCode::invalid_argument,
+          fmt::format("run.world = {}: virtual ranks have neither memory nor files, expected "
+                      "run.benchmarks of hooks and plan alone, found {}",
+                      run.world, fmt::join(run.benchmarks, ", "))};
+    }
     SHARDMARK_RETURN_IF_ERROR(workloads.get(point.config, Memory::none));
     if (const std::string& saved = point.config.reshard.saved_strategy; !saved.empty()) {
       Config saving = point.config;

@@ -116,6 +116,43 @@ TEST_F(Suite, MeasuresVerifiesAndKeepsWhatItWasTold) {
   EXPECT_EQ(repetitions["hooks/tiny/fsdp/get_tensor_shard/world:" + ranks + "/ranks:" + ranks], 2);
 }
 
+TEST_F(Suite, VirtualWorldsOfAnySizeArePlannedAndSaySo) {
+  const std::string hooks_and_plan = "run.benchmarks=[\"hooks\", \"plan\"]";
+  const auto outcome =
+      run_suite(points({hooks_and_plan},
+                       "\"run.world\" = [12, 96]\n\"planner.kind\" = [\"layout\", \"coordinator\", "
+                       "\"tree\"]"),
+                options_, world());
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_FALSE(outcome->error) << outcome->error->message;
+  if (world().is_root()) {
+    std::map<std::string, std::set<std::int64_t>> bytes;
+    const auto document = read("samples.json");
+    for (const auto& sample : document["samples"]) {
+      const std::string name = sample["name"];
+      EXPECT_EQ(sample["virtual"], true) << name;
+      EXPECT_EQ(sample["verified"], true) << name;
+      EXPECT_EQ(sample["ranks"], world().size()) << name;
+      const std::string size = std::to_string(sample["world_size"].get<int>());
+      EXPECT_THAT(name, HasSubstr("/world:" + size + "/ranks:" + std::to_string(world().size())));
+      if (sample["case"].value("planner", "load") != "load") {
+        bytes["planned"].insert(sample["num_bytes"].get<std::int64_t>());
+        EXPECT_EQ(sample["metrics"].contains("messages"), true) << name;
+        // Every rank's timeline ends with the last virtual rank.
+        for (const auto& total : sample["per_rank"]["total_s"]) {
+          EXPECT_DOUBLE_EQ(total.get<double>(), sample["time_s"].get<double>()) << name;
+        }
+      }
+    }
+    EXPECT_EQ(bytes["planned"].size(), 1U) << "the same model, whatever the world";
+    EXPECT_FALSE(std::filesystem::exists(checkpoints()));
+  }
+
+  const auto with_files = run_suite(points({"run.world=12"}), options_, world());
+  ASSERT_FALSE(with_files);
+  EXPECT_THAT(with_files.error().message, HasSubstr("run.world = 12"));
+}
+
 TEST_F(Suite, CeilingsMoveTheBytesOfTheirCheckpointAndLeaveNothing) {
   const auto outcome =
       run_suite(points({"run.repetitions=1", "run.benchmarks=[\"save\", \"load\", \"ceiling\"]"}),

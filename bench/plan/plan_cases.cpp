@@ -12,6 +12,8 @@
 #include "bench/config/lib_options.hpp"
 #include "bench/harness/case_naming.hpp"
 #include "bench/harness/collective_timer.hpp"
+#include "bench/plan/virtual_plan_case.hpp"
+#include "bench/plan/virtual_planning.hpp"
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"
 #include "shardmark/checkpoint/plan_phase.hpp"
 #include "shardmark/plan/load_plan.hpp"
@@ -28,7 +30,7 @@ constexpr std::array<Phase, 2> load_plan_phases = {Phase::hooks, Phase::load_pla
 /// One planning of a save: what this rank got.
 struct Planned {
   SavePlanning planning;
-  SavePlan own;
+  std::shared_ptr<const SavePlan> own;
 };
 
 /// Collective.
@@ -39,7 +41,7 @@ Result<Planned> plan_save(SavePlanner& planner, const StateDict& state_dict,
   SHARDMARK_ASSIGN_OR_RETURN(
       planned.planning,
       planner.plan([&](int) -> Result<const StateDict*> { return &state_dict; }, exchange,
-                   [&](int, SavePlan&& plan) {
+                   [&](int, std::shared_ptr<const SavePlan> plan) {
                      planned.own = std::move(plan);
                      return Status();
                    },
@@ -82,8 +84,8 @@ LinkSpeed measure_link(const Communicator& comm) {
 
 std::int64_t planned_bytes(const Planned& planned) {
   std::int64_t sum = 0;
-  for (const PlannedWrite& write : planned.own.writes) {
-    const Entry& entry = planned.planning.entries.entries[write.entry];
+  for (const PlannedWrite& write : planned.own->writes) {
+    const Entry& entry = planned.planning.entries->entries[write.entry];
     sum += volume(write.box.sizes) * element_size(entry.dtype);
   }
   return sum;
@@ -171,17 +173,17 @@ class LoadPlanCase final : public BenchmarkCase {
   /// Everybody gets the chunks that a save of this configuration stores, as a manifest would tell.
   Status set_up() override {
     SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(prepare()));
-    const auto planner = configured_planner(config_);
-    SHARDMARK_ASSIGN_OR_RETURN(Planned planned, plan_save(*planner, workload_->state_dict(),
-                                                          environment_, [](PlanStep) {}));
+    const auto planning = plan_of_save();
+    SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(Status(planning)));
     ByteWriter writer;
-    if (planned.planning.global) {
-      encode(planned.planning.global->chunks, planned.planning.entries, writer);
+    if (planning->global) {
+      encode(*planning->entries, writer);
+      encode(planning->global->chunks, *planning->entries, writer);
     }
     std::vector<std::byte> bytes = std::move(writer).take();
     environment_.comm.broadcast(bytes);
-    entries_ = std::move(planned.planning.entries);
     ByteReader reader(bytes);
+    SHARDMARK_ASSIGN_OR_RETURN(entries_, decode_entry_table(reader));
     SHARDMARK_ASSIGN_OR_RETURN(chunks_, decode_chunk_table(reader, entries_));
     return {};
   }
@@ -225,6 +227,22 @@ class LoadPlanCase final : public BenchmarkCase {
   }
 
  private:
+  /// By all real ranks, or by rank 0 for a virtual world.
+  Result<SavePlanning> plan_of_save() {
+    if (config_.run.world == 0) {
+      const auto planner = configured_planner(config_);
+      SHARDMARK_ASSIGN_OR_RETURN(Planned planned, plan_save(*planner, workload_->state_dict(),
+                                                            environment_, [](PlanStep) {}));
+      return std::move(planned.planning);
+    }
+    if (!environment_.comm.is_root()) {
+      return SavePlanning{};
+    }
+    SHARDMARK_ASSIGN_OR_RETURN(VirtualPlanning world,
+                               VirtualPlanning::make(config_, config_.run.world));
+    return world.plan();
+  }
+
   Config config_;
   SuiteEnvironment& environment_;
   Workload* workload_ = nullptr;
@@ -244,7 +262,11 @@ std::vector<std::unique_ptr<BenchmarkCase>> make_plan_cases(const SweepCase& poi
   CaseDescription save = describe_planning_case("plan", planner.kind, point, environment);
   save.keys["planner"] = planner.kind;
   save.keys["dedup"] = planner.dedup;
-  cases.push_back(std::make_unique<SavePlanCase>(std::move(save), point, environment));
+  if (save.is_virtual) {
+    cases.push_back(make_virtual_plan_case(std::move(save), point, environment));
+  } else {
+    cases.push_back(std::make_unique<SavePlanCase>(std::move(save), point, environment));
+  }
   CaseDescription load = describe_planning_case("plan", "load", point, environment);
   load.keys["planner"] = "load";
   cases.push_back(std::make_unique<LoadPlanCase>(std::move(load), point, environment));

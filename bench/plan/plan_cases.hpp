@@ -11,7 +11,9 @@
 namespace shardmark::bench {
 
 /// Family "plan": the save plan (hooks, gather, merge, scatter) over the real ranks, and the load
-/// plan of every rank against the chunks that such a save stores. No tensor memory, no files.
+/// plan of every rank against the chunks that such a save stores. With run.world in a virtual
+/// world: see make_virtual_plan_case(); the load plans are those of evenly spread virtual ranks. No
+/// tensor memory, no files.
 std::vector<std::unique_ptr<BenchmarkCase>> make_plan_cases(const SweepCase& point,
                                                             SuiteEnvironment& environment);
 

@@ -82,6 +82,16 @@ def robust_sd(values):
     return float((high - low) / 1.349) or plain
 
 
+def upper_robust_sd(values, rng, symmetric=False, confidence=0.95, draws=500):
+    """One-sided upper limit of robust_sd, by bootstrap; `symmetric`: of the values and their negatives."""
+    values = np.asarray(values, dtype=float)
+    sds = []
+    for _ in range(draws):
+        resampled = values[rng.integers(0, len(values), size=len(values))]
+        sds.append(robust_sd(np.concatenate([resampled, -resampled]) if symmetric else resampled))
+    return float(np.percentile(sds, 100 * confidence))
+
+
 def holm(p_values):
     """Holm's adjusted p values, in the order given."""
     count = len(p_values)

@@ -16,19 +16,23 @@ FEWEST_RUNS = 8
 @dataclasses.dataclass
 class Need:
     name: str
-    sd: float  # of one run's (or one pair's) log
+    sd: float  # of one run's (or one pair's) log, as it may well be: its upper limit
     count: int | None  # None: below what the thresholds call an effect at all
 
 
 def spread_of_runs(runs, paired):
-    """{benchmark: (family, standard deviation)}; in pairs, of the difference of neighbours."""
+    """{benchmark: (family, standard deviation)}; in pairs, of the difference of neighbours.
+
+    A number of runs is promised for it, and the runs at hand are a sample: so it is the upper limit.
+    """
     spreads = {}
     for name, samples in by_name(runs).items():
         logs = np.array(list(Side(samples).run_logs("time_s").values()))
         if paired:
             logs = logs[: len(logs) // 2 * 2].reshape(-1, 2)
-            logs = np.concatenate([logs[:, 1] - logs[:, 0], logs[:, 0] - logs[:, 1]])
-        spreads[name] = (family_of(samples[0][1]), statistics.robust_sd(logs))
+            logs = logs[:, 1] - logs[:, 0]
+        sd = statistics.upper_robust_sd(logs, statistics.generator(1, name), symmetric=paired)
+        spreads[name] = (family_of(samples[0][1]), sd)
     return spreads
 
 
@@ -79,6 +83,6 @@ def text(directory, thresholds, slowdown):
         width = max(len(need.name) for need in found)
         for need in found:
             number = "never, min_effect" if need.count is None else str(need.count)
-            lines.append(f"  {need.name.ljust(width)}  spread {100 * need.sd:.1f} %  {number}; {half} see "
+            lines.append(f"  {need.name.ljust(width)}  spread up to {100 * need.sd:.1f} %  {number}; {half} see "
                          f"{100 * seen[need.name]:.1f} %")  # fmt: skip
     return "\n".join(lines)

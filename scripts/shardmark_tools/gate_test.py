@@ -256,6 +256,14 @@ class StatisticsTest(unittest.TestCase):
                           and statistics.median_ratio(old, new) >= 1.025)
             self.assertGreaterEqual(found / 400, 0.95, f"sd {sd}, count {count}")
 
+    def test_the_upper_limit_of_a_spread_is_above_it(self):
+        rng = np.random.default_rng(13)
+        for symmetric in (False, True):
+            limits = [statistics.upper_robust_sd(rng.normal(0, 0.1, 100), rng, symmetric) for _ in range(100)]
+            self.assertGreaterEqual(np.mean([limit >= 0.1 for limit in limits]), 0.88)
+            self.assertLess(np.median(limits), 0.13)
+        self.assertEqual(statistics.upper_robust_sd([0.5] * 20, rng), 0.0)
+
     def test_an_effect_below_the_threshold_cannot_be_recommended(self):
         self.assertIsNone(statistics.needed_count(0.01, 0.02, 0.004, 0.98, 1, 0.025, 9))
 

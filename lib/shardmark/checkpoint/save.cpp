@@ -80,7 +80,7 @@ class Save final : public SaveProtocol {
     report_.counters = writer_->counters();
     report_.metadata_calls = hdf5_metadata_calls() - calls_before_;
     if (options_.storage.io == IoMode::collective) {
-      for (const Entry& entry : planning_.entries.entries) {
+      for (const Entry& entry : planning_.entries->entries) {
         report_.fqns.push_back(entry.fqn);
       }
     }
@@ -127,7 +127,7 @@ class Save final : public SaveProtocol {
     }
     SHARDMARK_ASSIGN_OR_RETURN(
         planning_, planner->plan([this](int) { return state_dict_; }, exchange,
-                                 [this](int, SavePlan&& plan) {
+                                 [this](int, std::shared_ptr<const SavePlan> plan) {
                                    plan_ = std::move(plan);
                                    return Status();
                                  },
@@ -167,15 +167,15 @@ class Save final : public SaveProtocol {
     }));
     clock_.enter(Phase::create);
     comm_.broadcast(path);
-    return writer_->create({path, &planning_.entries, &plan_,
+    return writer_->create({path, planning_.entries.get(), plan_.get(),
                             planning_.global ? &*planning_.global : nullptr, &manifest_,
                             options_.kept_entry_file});
   }
 
   Status resolve_all() {
-    tasks_.reserve(plan_.writes.size());
+    tasks_.reserve(plan_->writes.size());
     Status resolved;
-    for (const PlannedWrite& planned : plan_.writes) {
+    for (const PlannedWrite& planned : plan_->writes) {
       auto elements = resolve(planned);
       if (!elements) {
         resolved = Status(elements);
@@ -188,7 +188,7 @@ class Save final : public SaveProtocol {
 
   /// The elements behind a planned write: the third hook, narrowed to the part that is written.
   Result<ConstTensorView> resolve(const PlannedWrite& planned) const {
-    const Entry& entry = planning_.entries.entries[planned.entry];
+    const Entry& entry = planning_.entries->entries[planned.entry];
     const StateDictEntry* found = state_dict_->find(entry.fqn);
     if (found == nullptr) {
       return Error{ErrorCode::internal,
@@ -262,7 +262,7 @@ class Save final : public SaveProtocol {
     Inventory& i = report_.inventory;
     std::array<std::int64_t, 6> shared = {i.files,          i.num_bytes,      i.padding_bytes,
                                           i.metadata_bytes, i.checksum_bytes, 0};
-    for (const Entry& entry : planning_.entries.entries) {
+    for (const Entry& entry : planning_.entries->entries) {
       shared[5] += entry.num_bytes();
     }
     comm_.all_reduce(shared, MPI_MAX);
@@ -277,7 +277,7 @@ class Save final : public SaveProtocol {
   PhaseClock clock_{Phase::create};
   std::unique_ptr<StorageWriter> writer_;
   SavePlanning planning_;
-  SavePlan plan_;
+  std::shared_ptr<const SavePlan> plan_;
   std::vector<WriteTask> tasks_;
   std::size_t num_written_ = 0;  // of them
   std::int64_t calls_before_ = hdf5_metadata_calls();

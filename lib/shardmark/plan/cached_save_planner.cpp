@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 #include <utility>
 
 #include "shardmark/core/checksum.hpp"
@@ -8,6 +9,7 @@
 #include "shardmark/plan/chunk_grid.hpp"
 #include "shardmark/plan/local_save_plan.hpp"
 #include "shardmark/plan/save_planner.hpp"
+#include "shardmark/protocol/content_mark.hpp"
 
 namespace shardmark {
 namespace {
@@ -80,7 +82,7 @@ class CachedSavePlanner final : public SavePlanner {
       on_step(PlanStep::scatter);
       for (std::size_t i = 0; i < known->plans.size(); ++i) {
         exchange.go_on_as(known->keys[i].first);
-        SHARDMARK_RETURN_IF_ERROR(take(known->keys[i].first, SavePlan(known->plans[i])));
+        SHARDMARK_RETURN_IF_ERROR(take(known->keys[i].first, known->plans[i]));
       }
       return known->planning;
     }
@@ -88,13 +90,21 @@ class CachedSavePlanner final : public SavePlanner {
   }
 
  private:
+  /// The digest of a state dict, and the epoch at which it was that.
+  struct KnownKey {
+    int rank = 0;
+    std::uint64_t epoch = 0;
+    std::uint64_t key = 0;
+  };
+  static constexpr std::size_t max_known_keys = 64;
+
   /// One state dict's plan; several are kept, so that two in alternation both find theirs.
   struct Slot {
     std::uint64_t number = 0;  // of the save that made it, the same on all ranks
     int world_size = 0;
     std::vector<std::pair<int, std::uint64_t>> keys;  // of the played ranks
     SavePlanning planning;
-    std::vector<SavePlan> plans;
+    std::vector<std::shared_ptr<const SavePlan>> plans;
   };
   static constexpr std::size_t max_slots = 8;
 
@@ -104,8 +114,23 @@ class CachedSavePlanner final : public SavePlanner {
     if (!state_dict) {
       return std::uint64_t{0};
     }
-    const auto key = content_.of(**state_dict);
-    return key ? *key : std::uint64_t{0};
+    const StateDict* dict = *state_dict;
+    const std::uint64_t epoch = ContentMark::epoch();
+    const auto known = known_keys_.find(dict);
+    if (known != known_keys_.end() && known->second.epoch == epoch && known->second.rank == rank) {
+      return known->second.key;
+    }
+    const auto key = content_.of(*dict);
+    if (!key) {
+      return std::uint64_t{0};
+    }
+    if (dict->announces_changes()) {
+      if (known_keys_.size() == max_known_keys) {
+        known_keys_.clear();
+      }
+      known_keys_[dict] = {rank, epoch, *key};
+    }
+    return *key;
   }
 
   const Slot* find(const Slot& wanted) const {
@@ -118,18 +143,19 @@ class CachedSavePlanner final : public SavePlanner {
   Result<SavePlanning> plan_anew(Slot slot, const StateDictOfRank& state_dict_of,
                                  PlanExchange& exchange, const TakeSavePlan& take,
                                  const OnPlanStep& on_step) {
-    std::vector<std::pair<int, SavePlan>> plans;
-    SHARDMARK_ASSIGN_OR_RETURN(slot.planning, inner_->plan(
-                                                  state_dict_of, exchange,
-                                                  [&](int rank, SavePlan&& plan) {
-                                                    plans.emplace_back(rank, std::move(plan));
-                                                    return Status();
-                                                  },
-                                                  on_step));
+    std::vector<std::pair<int, std::shared_ptr<const SavePlan>>> plans;
+    SHARDMARK_ASSIGN_OR_RETURN(slot.planning,
+                               inner_->plan(
+                                   state_dict_of, exchange,
+                                   [&](int rank, std::shared_ptr<const SavePlan> plan) {
+                                     plans.emplace_back(rank, std::move(plan));
+                                     return Status();
+                                   },
+                                   on_step));
     std::sort(plans.begin(), plans.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [rank, plan] : plans) {
-      SHARDMARK_RETURN_IF_ERROR(take(rank, SavePlan(plan)));
+      SHARDMARK_RETURN_IF_ERROR(take(rank, plan));
       slot.plans.push_back(std::move(plan));
     }
     slot.number = next_number_++;
@@ -146,6 +172,7 @@ class CachedSavePlanner final : public SavePlanner {
 
   std::unique_ptr<SavePlanner> inner_;
   ContentKey content_;
+  std::unordered_map<const StateDict*, KnownKey> known_keys_;
   std::vector<Slot> slots_;  // oldest first
   std::uint64_t next_number_ = 1;
 };

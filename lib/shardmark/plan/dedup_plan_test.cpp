@@ -34,8 +34,8 @@ Plans plan_all(const std::vector<BoxState>& ranks, DedupPolicy policy) {
         return &ranks[static_cast<std::size_t>(rank)].state;
       },
       exchange,
-      [&](int rank, SavePlan&& plan) {
-        plans.of_rank[static_cast<std::size_t>(rank)] = std::move(plan);
+      [&](int rank, const std::shared_ptr<const SavePlan>& plan) {
+        plans.of_rank[static_cast<std::size_t>(rank)] = *plan;
         return Status();
       },
       [](PlanStep) {});
@@ -132,7 +132,7 @@ TEST(DedupPlan, DcpChoosesAsItsWalkDoes) {
     std::map<Key, int> found;
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
       for (const PlannedWrite& write : plans.of_rank[rank].writes) {
-        found[{plans.planning.entries.entries[write.entry].fqn, write.box}] =
+        found[{plans.planning.entries->entries[write.entry].fqn, write.box}] =
             static_cast<int>(rank);
       }
     }
@@ -166,7 +166,7 @@ TEST(DedupPlan, SplitGivesEachHolderAPieceOfItsOwnBox) {
   std::vector<std::int64_t> bytes(world_size, 0);
   for (int rank = 0; rank < world_size; ++rank) {
     for (const PlannedWrite& write : plans.of_rank[static_cast<std::size_t>(rank)].writes) {
-      const Entry& entry = plans.planning.entries.entries[write.entry];
+      const Entry& entry = plans.planning.entries->entries[write.entry];
       ASSERT_TRUE(chunks.insert(write.chunk).second);
       ASSERT_EQ(write.box, plans.planning.global->chunks.box(write.chunk, entry.sizes.ndim()));
       stored[entry.fqn].push_back(write.box);

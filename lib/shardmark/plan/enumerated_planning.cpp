@@ -143,9 +143,9 @@ Result<PlanExchange::Bytes> EnumeratedPlanning::make_message(const StateDictOfRa
 Status EnumeratedPlanning::share_entries(SavePlanning& planning, PlanExchange& exchange) {
   PlanExchange::Bytes bytes;
   if (planning.global) {
-    planning.entries = planning.global->entries;
+    planning.entries = entries_of(planning.global);
     ByteWriter out;
-    encode(planning.entries, out);
+    encode(*planning.entries, out);
     bytes = std::move(out).take();
     planning.global->statistics.bytes_scattered +=
         bytes.size() * static_cast<std::uint64_t>(exchange.world_size() - 1);
@@ -157,7 +157,7 @@ Status EnumeratedPlanning::share_entries(SavePlanning& planning, PlanExchange& e
     auto entries = decode_entry_table(in);
     decoded = Status(entries);
     if (entries) {
-      planning.entries = std::move(*entries);
+      planning.entries = std::make_shared<EntryTable>(std::move(*entries));
     }
   }
   return exchange.agree(decoded);
@@ -167,13 +167,13 @@ Status EnumeratedPlanning::share_plans(SavePlanning& planning, const PlanTree* t
                                        PlanExchange& exchange, const TakeSavePlan& take) {
   const auto make = [&](int rank) -> Result<PlanExchange::Bytes> {
     ByteWriter out;
-    encode(planning.global->plan_of(rank), planning.entries, out);
+    encode(planning.global->plan_of(rank), *planning.entries, out);
     planning.global->statistics.bytes_scattered += out.size();
     return std::move(out).take();
   };
   const auto take_own = [&](int rank, std::span<const std::byte> bytes) -> Status {
-    SHARDMARK_ASSIGN_OR_RETURN(SavePlan plan, decode_save_plan(bytes, planning.entries));
-    return take(rank, std::move(plan));
+    SHARDMARK_ASSIGN_OR_RETURN(SavePlan plan, decode_save_plan(bytes, *planning.entries));
+    return take(rank, std::make_shared<const SavePlan>(std::move(plan)));
   };
   return tree == nullptr ? exchange.scatter(make, take_own)
                          : exchange.scatter_along(*tree, make, take_own);

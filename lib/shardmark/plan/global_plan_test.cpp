@@ -86,8 +86,8 @@ TEST(CoordinatorSavePlanner, EveryChunkIsWrittenOnceByOneOfItsHolders) {
         return player.state();
       },
       exchange,
-      [&](int rank, SavePlan&& plan) {
-        plans[static_cast<std::size_t>(rank)] = std::move(plan);
+      [&](int rank, const std::shared_ptr<const SavePlan>& plan) {
+        plans[static_cast<std::size_t>(rank)] = *plan;
         return Status();
       },
       [](PlanStep) {});
@@ -97,7 +97,7 @@ TEST(CoordinatorSavePlanner, EveryChunkIsWrittenOnceByOneOfItsHolders) {
   for (int rank = 0; rank < world_size; ++rank) {
     player.move_to(rank, world_size);
     for (const PlannedWrite& write : plans[static_cast<std::size_t>(rank)].writes) {
-      const Entry& entry = planning->entries.entries.at(write.entry);
+      const Entry& entry = planning->entries->entries.at(write.entry);
       ASSERT_TRUE(owner_of.emplace(write.chunk, rank).second) << "written twice";
       ASSERT_EQ(write.box, planning->global->chunks.box(write.chunk, entry.sizes.ndim()));
       rank_bytes[static_cast<std::size_t>(rank)] +=
@@ -110,7 +110,7 @@ TEST(CoordinatorSavePlanner, EveryChunkIsWrittenOnceByOneOfItsHolders) {
     }
     total += rank_bytes[static_cast<std::size_t>(rank)];
   }
-  EXPECT_EQ(owner_of.size(), planning->entries.num_chunks());
+  EXPECT_EQ(owner_of.size(), planning->entries->num_chunks());
   EXPECT_EQ(total, 20 * (1009 * 16 * 2 + 64 * 4 + 333 * 4 * 4) + 8 + 24);
   const SavePlanStatistics& statistics = planning->global->statistics;
   EXPECT_EQ(statistics.num_bytes, total);
@@ -131,9 +131,11 @@ TEST(CoordinatorSavePlanner, AHookThatFailsEndsThePlanning) {
   StateDict state;
   ASSERT_TRUE(state.add("layer.w", tensor));
   LocalPlanExchange exchange(2);
-  const auto planning = make_coordinator_save_planner(DedupPolicy::balanced)
-                            ->plan([&](int) { return Result<const StateDict*>(&state); }, exchange,
-                                   [](int, SavePlan&&) { return Status(); }, [](PlanStep) {});
+  const auto planning =
+      make_coordinator_save_planner(DedupPolicy::balanced)
+          ->plan([&](int) { return Result<const StateDict*>(&state); }, exchange,
+                 [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
+                 [](PlanStep) {});
   ASSERT_FALSE(planning);
   EXPECT_EQ(planning.error().code, ErrorCode::unsupported);
   EXPECT_EQ(planning.error().message, "'layer.w': not today");

@@ -155,17 +155,20 @@ class LayoutSavePlanner final : public SavePlanner {
   Result<SavePlanning> finish(Derivation derived, std::vector<SavePlan>& own,
                               const PlanExchange& exchange, const TakeSavePlan& take) const {
     SavePlanning planning;
-    planning.entries = std::move(derived.entries);
     if (exchange.is_root()) {
       planning.global = std::make_shared<GlobalSavePlan>();
       GlobalSavePlan& global = *planning.global;
-      global.entries = planning.entries;
+      global.entries = std::move(derived.entries);
       global.chunks = std::move(derived.chunks);
       global.layout_policy = policy_;
       global.world_size = exchange.world_size();
+      planning.entries = entries_of(planning.global);
+    } else {
+      planning.entries = std::make_shared<EntryTable>(std::move(derived.entries));
     }
     for (std::size_t i = 0; i < own.size(); ++i) {
-      SHARDMARK_RETURN_IF_ERROR(take(exchange.played_ranks()[i], std::move(own[i])));
+      SHARDMARK_RETURN_IF_ERROR(
+          take(exchange.played_ranks()[i], std::make_shared<const SavePlan>(std::move(own[i]))));
     }
     return planning;
   }
@@ -174,7 +177,7 @@ class LayoutSavePlanner final : public SavePlanner {
   Result<SavePlanning> plan_mixed(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
                                   const TakeSavePlan& take, const OnPlanStep& on_step,
                                   bool objects_agree) const {
-    std::vector<SavePlan> listed_plans;
+    std::vector<std::shared_ptr<const SavePlan>> listed_plans;
     EnumeratedPlanning enumerated(
         policy_, Gathering::one_by_one,
         [&](const StateDict& state_dict, std::vector<WriteItem>& items) -> Status {
@@ -186,18 +189,19 @@ class LayoutSavePlanner final : public SavePlanner {
           }
           return {};
         });
-    SHARDMARK_ASSIGN_OR_RETURN(SavePlanning listed, enumerated.plan(
-                                                        state_dict_of, exchange,
-                                                        [&](int, SavePlan&& plan) {
-                                                          listed_plans.push_back(std::move(plan));
-                                                          return Status();
-                                                        },
-                                                        on_step));
+    SHARDMARK_ASSIGN_OR_RETURN(SavePlanning listed,
+                               enumerated.plan(
+                                   state_dict_of, exchange,
+                                   [&](int, std::shared_ptr<const SavePlan> plan) {
+                                     listed_plans.push_back(std::move(plan));
+                                     return Status();
+                                   },
+                                   on_step));
     SavePlanning planning;
     Status merged;
     for (std::size_t i = 0; i < exchange.played_ranks().size() && merged; ++i) {
       merged = merge_rank(exchange.played_ranks()[i], i, state_dict_of, exchange, objects_agree,
-                          listed, listed_plans, planning, take, on_step);
+                          listed, *listed_plans[i], planning, take, on_step);
     }
     SHARDMARK_RETURN_IF_ERROR(exchange.agree(merged));
     return planning;
@@ -205,40 +209,42 @@ class LayoutSavePlanner final : public SavePlanner {
 
   Status merge_rank(int rank, std::size_t i, const StateDictOfRank& state_dict_of,
                     const PlanExchange& exchange, bool objects_agree, SavePlanning& listed,
-                    std::vector<SavePlan>& listed_plans, SavePlanning& planning,
-                    const TakeSavePlan& take, const OnPlanStep& on_step) const {
+                    const SavePlan& listed_plan, SavePlanning& planning, const TakeSavePlan& take,
+                    const OnPlanStep& on_step) const {
     on_step(PlanStep::local_plan);
     SHARDMARK_ASSIGN_OR_RETURN(const StateDict* state_dict, state_dict_of(rank));
     SHARDMARK_ASSIGN_OR_RETURN(
         const Derivation derived,
         derive(KnownLayouts::of(*state_dict), objects_agree, exchange.world_size()));
     MergedTables merged =
-        merge(derived, listed.entries, listed.global ? &listed.global->chunks : nullptr);
+        merge(derived, *listed.entries, listed.global ? &listed.global->chunks : nullptr);
     SavePlan plan = layout_writes(rank, derived.entries, derived.chunks, policy_);
     renumber(plan, derived.entries, merged.place_of_derived, merged.entries);
-    SavePlan& other = listed_plans[i];
-    renumber(other, listed.entries, merged.place_of_listed, merged.entries);
+    SavePlan other = listed_plan;
+    renumber(other, *listed.entries, merged.place_of_listed, merged.entries);
     plan.writes.insert(plan.writes.end(), other.writes.begin(), other.writes.end());
     std::sort(plan.writes.begin(), plan.writes.end(),
               [](const PlannedWrite& a, const PlannedWrite& b) { return a.chunk < b.chunk; });
     if (i == 0) {
       if (listed.global) {
-        planning.global = std::make_shared<GlobalSavePlan>(
-            merge_global(std::move(*listed.global), listed.entries, merged));
+        planning.global =
+            std::make_shared<GlobalSavePlan>(merge_global(*listed.global, *listed.entries, merged));
         planning.global->world_size = exchange.world_size();
+        planning.entries = entries_of(planning.global);
+      } else {
+        planning.entries = std::make_shared<EntryTable>(std::move(merged.entries));
       }
-      planning.entries = std::move(merged.entries);
     }
-    return take(rank, std::move(plan));
+    return take(rank, std::make_shared<const SavePlan>(std::move(plan)));
   }
 
-  GlobalSavePlan merge_global(GlobalSavePlan&& listed, const EntryTable& listed_entries,
+  GlobalSavePlan merge_global(const GlobalSavePlan& listed, const EntryTable& listed_entries,
                               const MergedTables& merged) const {
     GlobalSavePlan global;
     global.entries = merged.entries;
     global.chunks = merged.chunks;
     global.layout_policy = policy_;
-    global.statistics = std::move(listed.statistics);
+    global.statistics = listed.statistics;
     for (std::size_t e = 0; e < listed_entries.entries.size(); ++e) {
       const Entry& entry = listed_entries.entries[e];
       const Entry& placed = merged.entries.entries[merged.place_of_listed[e]];

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <numeric>
+#include <span>
 #include <vector>
 
 #include "shardmark/plan/chunk_table.hpp"
@@ -11,40 +14,38 @@
 namespace shardmark {
 
 /// Finds the chunks of one entry that a box meets. A layout answers by arithmetic; listed chunks
-/// are sorted along the dimension that most of them cut; a query looks only at those whose start
-/// lies within reach of the box: O(log n + candidates) instead of O(n).
+/// are searched along the dimension that most of them cut: a query looks only at those whose start
+/// lies within reach of the box, O(log n + candidates). To begin with, one pass over the offsets;
+/// they are listed by the first dimension ascending, only along another one they are sorted first.
 class OverlapSearch {
  public:
   OverlapSearch(const ChunkTable& chunks, const Entry& entry)
-      : chunks_(chunks),
-        grid_(chunks.grid_of(entry)),
+      : grid_(chunks.grid_of(entry)),
         first_(entry.first_chunk),
+        num_chunks_(entry.num_chunks),
         ndim_(entry.sizes.ndim()) {
-    if (grid_ != nullptr) {
+    if (grid_ != nullptr || ndim_ == 0) {
       return;
     }
-    starts_.resize(entry.num_chunks);
-    const auto cut_by = [&](int d) {
-      std::size_t cut = 0;
-      for (std::uint64_t i = 0; i < entry.num_chunks; ++i) {
-        cut += chunks.box(first_ + i, ndim_).offsets[d] != 0 ? 1U : 0U;
-      }
-      return cut;
-    };
-    std::size_t most = 0;
-    for (int d = 0; d < ndim_ && entry.num_chunks > 1; ++d) {
-      if (const std::size_t cut = cut_by(d); cut > most) {
-        most = cut;
-        dim_ = d;
+    coordinates_ = chunks.coordinates_of(entry);
+    std::array<std::uint64_t, max_ndim> cuts{};
+    std::array<std::int64_t, max_ndim> longest{};
+    for (std::uint64_t i = 0; i < num_chunks_; ++i) {
+      for (int d = 0; d < ndim_; ++d) {
+        const auto at = static_cast<std::size_t>(d);
+        cuts[at] += offset(i, d) != 0 ? 1U : 0U;
+        longest[at] = std::max(longest[at], offset(i, d + ndim_));
       }
     }
-    for (std::uint64_t i = 0; i < entry.num_chunks; ++i) {
-      const Box box = chunks.box(first_ + i, ndim_);
-      starts_[i] = {ndim_ == 0 ? 0 : box.offsets[dim_], i};
-      longest_ = std::max(longest_, ndim_ == 0 ? 1 : box.sizes[dim_]);
-    }
-    if (!std::is_sorted(starts_.begin(), starts_.end())) {
-      std::sort(starts_.begin(), starts_.end());
+    const auto most = std::max_element(cuts.begin(), cuts.begin() + ndim_);
+    dim_ = static_cast<int>(most - cuts.begin());
+    longest_ = longest[static_cast<std::size_t>(dim_)];
+    if (dim_ != 0) {
+      order_.resize(num_chunks_);
+      std::iota(order_.begin(), order_.end(), std::uint64_t{0});
+      std::stable_sort(order_.begin(), order_.end(), [this](std::uint64_t a, std::uint64_t b) {
+        return offset(a, dim_) < offset(b, dim_);
+      });
     }
   }
 
@@ -58,32 +59,64 @@ class OverlapSearch {
                               });
       return;
     }
-    auto at = starts_.begin();
-    std::int64_t end = 1;
-    if (ndim_ > 0) {
-      const std::int64_t from = box.offsets[dim_] - longest_ + 1;
-      end = box.offsets[dim_] + box.sizes[dim_];
-      at = std::lower_bound(
-          starts_.begin(), starts_.end(), from,
-          [](const auto& start, std::int64_t value) { return start.first < value; });
+    if (ndim_ == 0) {
+      if (num_chunks_ > 0) {
+        take(first_, Box{}, Box{});
+      }
+      return;
     }
-    for (; at != starts_.end() && at->first < end; ++at) {
-      const Box stored = chunks_.box(first_ + at->second, ndim_);
+    const std::int64_t end = box.offsets[dim_] + box.sizes[dim_];
+    for (std::uint64_t i = first_from(box.offsets[dim_] - longest_ + 1); i < num_chunks_; ++i) {
+      const std::uint64_t chunk = in_order(i);
+      if (offset(chunk, dim_) >= end) {
+        break;
+      }
+      const Box stored = stored_box(chunk);
       if (const auto common = intersect(box, stored)) {
-        take(first_ + at->second, stored, *common);
+        take(first_ + chunk, stored, *common);
       }
     }
   }
 
  private:
-  const ChunkTable& chunks_;
+  /// Of a chunk within the entry; its sizes follow its offsets.
+  std::int64_t offset(std::uint64_t chunk, int d) const noexcept {
+    return coordinates_[2 * chunk * static_cast<std::size_t>(ndim_) + static_cast<std::size_t>(d)];
+  }
+  Box stored_box(std::uint64_t chunk) const noexcept {
+    Box box{Dims::filled(ndim_, 0), Dims::filled(ndim_, 0)};
+    for (int d = 0; d < ndim_; ++d) {
+      box.offsets[d] = offset(chunk, d);
+      box.sizes[d] = offset(chunk, d + ndim_);
+    }
+    return box;
+  }
+  std::uint64_t in_order(std::uint64_t place) const noexcept {
+    return order_.empty() ? place : order_[place];
+  }
+  /// The first place whose chunk starts at `value` or later.
+  std::uint64_t first_from(std::int64_t value) const noexcept {
+    std::uint64_t begin = 0;
+    std::uint64_t end = num_chunks_;
+    while (begin < end) {
+      const std::uint64_t middle = begin + (end - begin) / 2;
+      if (offset(in_order(middle), dim_) < value) {
+        begin = middle + 1;
+      } else {
+        end = middle;
+      }
+    }
+    return begin;
+  }
+
   const ChunkGrid* grid_;
   std::uint64_t first_;
+  std::uint64_t num_chunks_;
   int ndim_;
   int dim_ = 0;
   std::int64_t longest_ = 1;
-  std::vector<std::pair<std::int64_t, std::uint64_t>>
-      starts_;  // along dim_, chunk within the entry
+  std::span<const std::int64_t> coordinates_;
+  std::vector<std::uint64_t> order_;  // chunks by their start along dim_, unless that is 0
 };
 
 }  // namespace shardmark

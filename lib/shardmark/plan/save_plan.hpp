@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -75,5 +76,11 @@ struct GlobalSavePlan {
  private:
   bool has_statistics_ = false;
 };
+
+/// Local. Its entry table, without a copy: keeps the plan alive.
+inline std::shared_ptr<const EntryTable> entries_of(
+    const std::shared_ptr<const GlobalSavePlan>& plan) noexcept {
+  return {plan, &plan->entries};
+}
 
 }  // namespace shardmark

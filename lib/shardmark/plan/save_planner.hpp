@@ -22,12 +22,12 @@ using StateDictOfRank = std::function<Result<const StateDict*>(int rank)>;
 enum class PlanStep : std::uint8_t { hooks, local_plan, gather, global_plan, scatter, wait };
 using OnPlanStep = std::function<void(PlanStep)>;
 
-/// Receives the plan of every played rank.
-using TakeSavePlan = std::function<Status(int rank, SavePlan&& plan)>;
+/// Receives the plan of every played rank. Shared with a planner that keeps it for the next save.
+using TakeSavePlan = std::function<Status(int rank, std::shared_ptr<const SavePlan> plan)>;
 
 /// What every process knows after planning.
 struct SavePlanning {
-  EntryTable entries;
+  std::shared_ptr<const EntryTable> entries;  // of `global` where that is
   // On the coordinator, else null. Shared with a planner that keeps it for the next save: what it
   // fills in on demand stays filled in.
   std::shared_ptr<GlobalSavePlan> global;
@@ -60,7 +60,8 @@ std::unique_ptr<SavePlanner> make_layout_save_planner(DedupPolicy policy);
 
 /// Wraps any planner: an unchanged state dict gets the plan of an earlier save after one small
 /// all-reduce. Keyed by content (key paths, dtypes, shapes, chunks, meshes, placements, world
-/// size), so a changed one never gets a stale plan and two in alternation do not mix. The object
+/// size), so a changed one never gets a stale plan and two in alternation do not mix. The key of a
+/// state dict whose tensors announce changes (ContentMark) is remembered until one does. The object
 /// must live from save to save, with the same exchange's ranks.
 std::unique_ptr<SavePlanner> make_cached_save_planner(std::unique_ptr<SavePlanner> inner);
 

@@ -30,26 +30,26 @@ Result<Planned> plan_all(SavePlanner& planner, VirtualState& state) {
   LocalPlanExchange exchange(state.world_size());
   Planned planned;
   planned.by_rank.resize(static_cast<std::size_t>(state.world_size()));
-  SHARDMARK_ASSIGN_OR_RETURN(
-      planned.planning, planner.plan(
-                            [&](int rank) -> Result<const StateDict*> {
-                              state.move_to(rank);
-                              return &state.state;
-                            },
-                            exchange,
-                            [&](int rank, SavePlan&& plan) {
-                              planned.by_rank[static_cast<std::size_t>(rank)] = std::move(plan);
-                              return Status();
-                            },
-                            [](PlanStep) {}));
+  SHARDMARK_ASSIGN_OR_RETURN(planned.planning,
+                             planner.plan(
+                                 [&](int rank) -> Result<const StateDict*> {
+                                   state.move_to(rank);
+                                   return &state.state;
+                                 },
+                                 exchange,
+                                 [&](int rank, const std::shared_ptr<const SavePlan>& plan) {
+                                   planned.by_rank[static_cast<std::size_t>(rank)] = *plan;
+                                   return Status();
+                                 },
+                                 [](PlanStep) {}));
   return planned;
 }
 
 /// Every held chunk is written once, by one of its holders, at the place that the tables give it.
 void expect_complete(const Planned& planned, const VirtualState& state) {
-  const auto& entries = planned.planning.entries.entries;
+  const auto& entries = planned.planning.entries->entries;
   const GlobalSavePlan& global = *planned.planning.global;
-  ASSERT_EQ(planned.planning.entries.num_chunks(), state.holders().size());
+  ASSERT_EQ(planned.planning.entries->num_chunks(), state.holders().size());
   ASSERT_EQ(global.chunks.size(), state.holders().size());
   std::vector<int> writer(state.holders().size(), -1);
   for (int rank = 0; rank < state.world_size(); ++rank) {
@@ -85,7 +85,7 @@ void expect_owners_and_statistics(Planned& planned, const VirtualState& state) {
     for (const PlannedWrite& write : planned.by_rank[rank].writes) {
       EXPECT_EQ(global.owners[write.chunk], static_cast<int>(rank));
       bytes[rank] += write.box.num_elements() *
-                     element_size(planned.planning.entries.entries[write.entry].dtype);
+                     element_size(planned.planning.entries->entries[write.entry].dtype);
     }
     stored += bytes[rank];
     EXPECT_EQ(global.first_of_rank[rank + 1] - global.first_of_rank[rank],
@@ -93,7 +93,7 @@ void expect_owners_and_statistics(Planned& planned, const VirtualState& state) {
   }
   for (const auto& [key, ranks] : state.holders()) {
     const Entry& entry =
-        planned.planning.entries.entries[*planned.planning.entries.find(key.first)];
+        planned.planning.entries->entries[*planned.planning.entries->find(key.first)];
     for (const int rank : ranks) {
       ++items[static_cast<std::size_t>(rank)];
       held[static_cast<std::size_t>(rank)] += key.second.num_elements() * element_size(entry.dtype);
@@ -109,10 +109,10 @@ void expect_owners_and_statistics(Planned& planned, const VirtualState& state) {
 }
 
 void expect_same_tables(const Planned& a, const Planned& b) {
-  ASSERT_EQ(a.planning.entries.entries.size(), b.planning.entries.entries.size());
-  for (std::size_t e = 0; e < a.planning.entries.entries.size(); ++e) {
-    const Entry& x = a.planning.entries.entries[e];
-    const Entry& y = b.planning.entries.entries[e];
+  ASSERT_EQ(a.planning.entries->entries.size(), b.planning.entries->entries.size());
+  for (std::size_t e = 0; e < a.planning.entries->entries.size(); ++e) {
+    const Entry& x = a.planning.entries->entries[e];
+    const Entry& y = b.planning.entries->entries[e];
     EXPECT_EQ(x.fqn, y.fqn);
     EXPECT_EQ(x.kind, y.kind);
     EXPECT_EQ(x.dtype, y.dtype);
@@ -174,7 +174,8 @@ TEST(SavePlanner, LayoutsNeedOneAllReduceAndNothingElse) {
         state.move_to(rank);
         return &state.state;
       },
-      exchange, [](int, SavePlan&&) { return Status(); }, [](PlanStep) {});
+      exchange, [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
+      [](PlanStep) {});
   ASSERT_TRUE(planned);
   EXPECT_EQ(exchange.traffic().messages, 63U);  // those of one all-reduce
   EXPECT_EQ(exchange.traffic().bytes_gathered + exchange.traffic().bytes_scattered +
@@ -210,7 +211,8 @@ std::string disagreement(PlannerKind kind, const std::function<void(DisagreeingS
   const auto planner = make_save_planner(kind, DedupPolicy::balanced);
   const auto planned = planner->plan(
       [&](int rank) -> Result<const StateDict*> { return rank == 1 ? &odd.state : &usual.state; },
-      exchange, [](int, SavePlan&&) { return Status(); }, [](PlanStep) {});
+      exchange, [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
+      [](PlanStep) {});
   EXPECT_FALSE(planned);
   return planned ? "" : planned.error().message;
 }
@@ -349,15 +351,15 @@ TEST(CachedSavePlanner, AnyChangeIsPlannedAnew) {
               return &state;
             },
             exchange,
-            [&](int, SavePlan&& plan) {
-              for (const PlannedWrite& write : plan.writes) {
+            [&](int, const std::shared_ptr<const SavePlan>& plan) {
+              for (const PlannedWrite& write : plan->writes) {
                 elements += write.box.num_elements();
               }
               return Status();
             },
             [](PlanStep) {});
         ASSERT_TRUE(planned);
-        const Entry& entry = planned->entries.entries.front();
+        const Entry& entry = planned->entries->entries.front();
         EXPECT_EQ(entry.fqn, variant.fqn);
         EXPECT_EQ(entry.dtype, variant.dtype);
         EXPECT_EQ(entry.sizes, variant.sizes);
@@ -381,8 +383,8 @@ TEST(CachedSavePlanner, ChunksOfATensorWithoutLayoutCount) {
       std::size_t planned_writes = 0;
       const auto planned = planner->plan(
           [&, dict = &state->state](int) -> Result<const StateDict*> { return dict; }, exchange,
-          [&](int, SavePlan&& plan) {
-            planned_writes = plan.writes.size();
+          [&](int, const std::shared_ptr<const SavePlan>& plan) {
+            planned_writes = plan->writes.size();
             return Status();
           },
           [](PlanStep) {});

@@ -79,8 +79,8 @@ PlanBytes plan_bytes(SavePlanner& planner, VirtualState& state, int ranks_per_no
         return &state.state;
       },
       exchange,
-      [&](int, SavePlan&& plan) {
-        plans.push_back(std::move(plan));
+      [&](int, const std::shared_ptr<const SavePlan>& plan) {
+        plans.push_back(*plan);
         return Status();
       },
       [](PlanStep) {});
@@ -89,13 +89,13 @@ PlanBytes plan_bytes(SavePlanner& planner, VirtualState& state, int ranks_per_no
     return bytes;
   }
   ByteWriter tables;
-  encode(planning->entries, tables);
-  encode(planning->global->chunks, planning->entries, tables);
+  encode(*planning->entries, tables);
+  encode(planning->global->chunks, *planning->entries, tables);
   bytes.tables = std::move(tables).take();
   bytes.owners = planning->global->owners;
   for (const SavePlan& plan : plans) {
     ByteWriter out;
-    encode(plan, planning->entries, out);
+    encode(plan, *planning->entries, out);
     bytes.by_rank.push_back(std::move(out).take());
   }
   const SavePlanStatistics& statistics = planning->global->statistics;
@@ -130,9 +130,9 @@ TEST(TreeSavePlanner, AReplicatedTensorReachesRankZeroOnceFromEachNeighbour) {
   }
   const auto bytes_at_root = [&](std::unique_ptr<SavePlanner> planner) {
     LocalPlanExchange exchange(world_size, 8);
-    const auto planned =
-        planner->plan([&](int) -> Result<const StateDict*> { return &state.state; }, exchange,
-                      [](int, SavePlan&&) { return Status(); }, [](PlanStep) {});
+    const auto planned = planner->plan(
+        [&](int) -> Result<const StateDict*> { return &state.state; }, exchange,
+        [](int, const std::shared_ptr<const SavePlan>&) { return Status(); }, [](PlanStep) {});
     EXPECT_TRUE(planned);
     return exchange.traffic().gathered_by_level.front();
   };

@@ -62,6 +62,7 @@ Status StateDict::insert(std::string fqn, const CheckpointableRef& tensor) {
   SHARDMARK_ASSIGN_OR_RETURN(StateDictEntry * entry, insert_name(std::move(fqn)));
   tensors_.push_back(tensor);
   entry->tensor = &tensors_.back();
+  announces_changes_ = announces_changes_ && tensor.announces_changes();
   return {};
 }
 
@@ -93,6 +94,7 @@ Result<StateDictEntry*> StateDict::insert_name(std::string fqn) {
   entry.fqn = std::move(fqn);
   entries_.push_back(std::move(entry));
   index_.emplace(entries_.back().fqn, entries_.size() - 1);
+  ContentMark::announce();
   return &entries_.back();
 }
 

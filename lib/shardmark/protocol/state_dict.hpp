@@ -13,6 +13,7 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/protocol/checkpointable.hpp"
+#include "shardmark/protocol/content_mark.hpp"
 
 namespace shardmark {
 
@@ -41,6 +42,8 @@ class CheckpointableRef {
   /// Null for types that do not know their whole layout.
   const TensorLayout* layout() const { return hooks_->layout(tensor_); }
 
+  bool announces_changes() const noexcept { return hooks_->announces_changes; }
+
  private:
   struct Hooks {
     Result<std::vector<WriteItem>> (*create_write_items)(const void*, std::string_view);
@@ -48,6 +51,7 @@ class CheckpointableRef {
     Result<ConstTensorView> (*get_tensor_shard)(const void*, const MetadataIndex&);
     Result<TensorView> (*get_mutable_tensor_shard)(void*, const MetadataIndex&);
     const TensorLayout* (*layout)(const void*);
+    bool announces_changes;
   };
 
   template <typename T>
@@ -72,7 +76,8 @@ class CheckpointableRef {
             static_cast<void>(t);
             return nullptr;
           }
-        }};
+        },
+        AnnouncesChanges<T>};
     return &hooks;
   }
 
@@ -127,6 +132,10 @@ class StateDict {
   /// Null if there is no such entry.
   const StateDictEntry* find(std::string_view fqn) const;
 
+  /// Local. True if it cannot change, nor what its tensors' hooks say, without a new
+  /// ContentMark::epoch().
+  bool announces_changes() const noexcept { return announces_changes_; }
+
  private:
   Status insert(std::string fqn, const CheckpointableRef& tensor);
   Result<StateDictEntry*> insert_name(std::string fqn);
@@ -134,6 +143,8 @@ class StateDict {
   std::deque<StateDictEntry> entries_;  // stable addresses, so that names can be viewed
   std::deque<CheckpointableRef> tensors_;
   std::unordered_map<std::string_view, std::size_t> index_;
+  bool announces_changes_ = true;  // all tensors do
+  [[no_unique_address]] ContentMark mark_;
 };
 
 /// Longest fqn, in bytes: HDF5 keeps a link's name in one object header message of 64 KiB.

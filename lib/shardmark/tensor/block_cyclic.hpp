@@ -9,6 +9,7 @@
 
 #include "shardmark/core/tensor_view.hpp"
 #include "shardmark/protocol/checkpointable.hpp"
+#include "shardmark/protocol/content_mark.hpp"
 #include "shardmark/protocol/device_mesh.hpp"
 
 namespace shardmark {
@@ -57,6 +58,7 @@ class BlockCyclic {
   Result<TensorView> get_tensor_shard(const MetadataIndex& index);
 
   std::int64_t local_num_bytes() const noexcept { return outside_ ? 0 : local_.num_bytes(); }
+  const ContentMark& content_mark() const noexcept { return mark_; }
 
  private:
   BlockCyclic(const TensorView& local, const BlockCyclicLayout& layout)
@@ -75,6 +77,7 @@ class BlockCyclic {
   Dims parts_;   // processes that a dimension is dealt to
   Dims blocks_;  // this rank's blocks, per dimension
   bool outside_ = true;
+  [[no_unique_address]] ContentMark mark_;
 };
 
 static_assert(Checkpointable<BlockCyclic>);

@@ -6,6 +6,7 @@
 
 #include "shardmark/core/tensor_view.hpp"
 #include "shardmark/protocol/checkpointable.hpp"
+#include "shardmark/protocol/content_mark.hpp"
 
 namespace shardmark {
 
@@ -34,6 +35,7 @@ class BoxedTensor {
   Dtype dtype() const noexcept { return dtype_; }
   /// Local. Bytes of this rank's boxes.
   std::int64_t local_num_bytes() const noexcept;
+  const ContentMark& content_mark() const noexcept { return mark_; }
 
  protected:
   /// Empty boxes of a tensor that has elements are dropped. No two of the others may share a
@@ -46,6 +48,7 @@ class BoxedTensor {
   Dims global_sizes_;
   Dtype dtype_;
   std::vector<HeldBox> boxes_;
+  [[no_unique_address]] ContentMark mark_;
 };
 
 static_assert(Checkpointable<BoxedTensor> && !HasLayout<BoxedTensor>);

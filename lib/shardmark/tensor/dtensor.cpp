@@ -55,6 +55,7 @@ Status DTensor::move_to_rank(std::int64_t rank) {
     return Error{ErrorCode::invalid_argument,
                  fmt::format("a tensor with elements cannot move to rank {}", rank)};
   }
+  ContentMark::announce();
   const auto coordinate = layout_.mesh.coordinate(rank);
   if (!coordinate || partial_) {
     local_.sizes = coordinate ? layout_.global_sizes : Dims::filled(layout_.global_sizes.ndim(), 0);

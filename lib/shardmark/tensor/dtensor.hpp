@@ -7,6 +7,7 @@
 
 #include "shardmark/core/tensor_view.hpp"
 #include "shardmark/protocol/checkpointable.hpp"
+#include "shardmark/protocol/content_mark.hpp"
 #include "shardmark/protocol/tensor_layout.hpp"
 
 namespace shardmark {
@@ -35,6 +36,7 @@ class DTensor {
   Result<TensorView> get_tensor_shard(const MetadataIndex& index);
 
   const TensorLayout& layout() const noexcept { return layout_; }
+  const ContentMark& content_mark() const noexcept { return mark_; }
 
   /// Local. Becomes `rank`'s part of the same tensor, as from_local() with null data would make it.
   /// Keeps its memory, so planning can play many ranks with one object.
@@ -56,6 +58,7 @@ class DTensor {
   TensorLayout layout_;
   bool partial_ = false;
   LocalShard shard_;  // no boxes outside the mesh
+  [[no_unique_address]] ContentMark mark_;
 };
 
 static_assert(HasLayout<DTensor>);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "shardmark/protocol/content_mark.hpp"
 #include "shardmark/tensor/dtensor.hpp"
 
 namespace shardmark {
@@ -37,6 +38,7 @@ class GroupedExperts {
     return stacked_.get_tensor_shard(index);
   }
   const TensorLayout& layout() const noexcept { return stacked_.layout(); }
+  const ContentMark& content_mark() const noexcept { return stacked_.content_mark(); }
 
   /// Local. One expert's own tensor. Its mesh is the slice of the ranks that hold the expert; a
   /// rank outside it has no boxes. Errors: invalid_argument for an expert outside 0 to E - 1.

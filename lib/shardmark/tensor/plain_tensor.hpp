@@ -6,6 +6,7 @@
 
 #include "shardmark/core/tensor_view.hpp"
 #include "shardmark/protocol/checkpointable.hpp"
+#include "shardmark/protocol/content_mark.hpp"
 
 namespace shardmark {
 
@@ -22,8 +23,11 @@ class PlainTensor {
   Result<ConstTensorView> get_tensor_shard(const MetadataIndex& index) const;
   Result<TensorView> get_tensor_shard(const MetadataIndex& index);
 
+  const ContentMark& content_mark() const noexcept { return mark_; }
+
  private:
   TensorView elements_;
+  [[no_unique_address]] ContentMark mark_;
 };
 
 static_assert(Checkpointable<PlainTensor> && !HasLayout<PlainTensor>);

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/plan/virtual_planning.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "bench/config/lib_options.hpp"
+#include "shardmark/plan/holder_balance.hpp"
+#include "shardmark/plan/known_layouts.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+constexpr std::int64_t sample_size = 32;
+
+bool derives_alone(const Config& config, const Workload& workload) {
+  return planner_kind(config) == PlannerKind::layout && has_layout_owners(dedup_policy(config)) &&
+         KnownLayouts::of(workload.state_dict()).others.empty();
+}
+
+/// `count` of them, rank 0 and the last among them.
+std::vector<int> evenly_spread(std::int64_t count, std::int64_t world_size) {
+  std::vector<int> ranks;
+  for (std::int64_t i = 0; i < count; ++i) {
+    ranks.push_back(static_cast<int>(count == 1 ? 0 : i * (world_size - 1) / (count - 1)));
+  }
+  return ranks;
+}
+
+}  // namespace
+
+VirtualPlanning::VirtualPlanning(const Config& config, std::int64_t world_size)
+    : world_size_(world_size), planner_(configured_planner(config)), times_(world_size) {}
+
+Result<VirtualPlanning> VirtualPlanning::make(const Config& config, std::int64_t world_size) {
+  VirtualPlanning planning(config, world_size);
+  const auto make_workload = [&](int rank) {
+    return Workload::make(workload_options(config), rank, world_size, Memory::none);
+  };
+  SHARDMARK_ASSIGN_OR_RETURN(Workload first, make_workload(0));
+  const bool alone = derives_alone(config, first);
+  planning.played_ =
+      evenly_spread(alone ? std::min(sample_size, world_size) : world_size, world_size);
+  planning.workloads_.push_back(std::move(first));
+  // A rank's own state dict stays what it is from save to save, which a cached planner may notice.
+  for (std::size_t i = 1; alone && i < planning.played_.size(); ++i) {
+    SHARDMARK_ASSIGN_OR_RETURN(Workload next, make_workload(planning.played_[i]));
+    planning.workloads_.push_back(std::move(next));
+  }
+  return planning;
+}
+
+Result<const StateDict*> VirtualPlanning::state_dict_of(int rank) {
+  if (workloads_.size() == played_.size()) {
+    const auto at = std::lower_bound(played_.begin(), played_.end(), rank) - played_.begin();
+    return &std::as_const(workloads_[static_cast<std::size_t>(at)]).state_dict();
+  }
+  SHARDMARK_RETURN_IF_ERROR(workloads_.front().move_to_rank(rank));
+  return &std::as_const(workloads_.front()).state_dict();
+}
+
+Result<SavePlanning> VirtualPlanning::plan() {
+  times_ = StepTimes(world_size_);
+  LocalPlanExchange exchange(static_cast<int>(world_size_), played_);
+  exchange.set_on_turn([&](int rank, int waited_for) { times_.turn(rank, waited_for); });
+  auto planning = planner_->plan(
+      [&](int rank) {
+        times_.pause();
+        auto state_dict = state_dict_of(rank);
+        times_.resume_as(rank);
+        return state_dict;
+      },
+      exchange, [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
+      [&](PlanStep step) { times_.enter(step); });
+  times_.pause();
+  traffic_ = exchange.traffic();
+  return planning;
+}
+
+PhaseTimes VirtualPlanning::timeline_of(int rank) const {
+  PhaseTimes times = times_.of_rank(rank);
+  times[Phase::wait] += times_.latest_s() - times.total_s();
+  return times;
+}
+
+}  // namespace shardmark::bench
