@@ -78,7 +78,7 @@ struct PlanSummary {
   std::optional<std::int64_t> coordinator_memory_bytes;  // peak, beyond the tensors' descriptions
   std::string planner;
   std::string dedup;
-  double first_s = 0;              // see StepTimes::latest_s
+  double first_s = 0;              // see VirtualClocks::latest_s
   std::optional<double> cached_s;  // likewise, with planner.cache
   std::vector<int> played_ranks;   // whose times were taken
   std::vector<PhaseTimes> times;   // by played rank
@@ -102,13 +102,13 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.dedup = config.planner.dedup;
   summary.played_ranks.assign(world.played_ranks().begin(), world.played_ranks().end());
   for (const int rank : world.played_ranks()) {
-    summary.times.push_back(world.times().of_rank(rank));
+    summary.times.push_back(world.clocks().steps_of(rank));
   }
-  summary.first_s = world.times().latest_s();
+  summary.first_s = world.clocks().latest_s();
   summary.traffic = world.traffic();
   if (config.planner.cache) {
     SHARDMARK_RETURN_IF_ERROR(world.plan());
-    summary.cached_s = world.times().latest_s();
+    summary.cached_s = world.clocks().latest_s();
   }
   summary.deduplicated_bytes = statistics.deduplicated_bytes;
   summary.tensors =

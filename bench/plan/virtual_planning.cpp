@@ -30,7 +30,7 @@ std::vector<int> evenly_spread(std::int64_t count, std::int64_t world_size) {
 }  // namespace
 
 VirtualPlanning::VirtualPlanning(const Config& config, std::int64_t world_size)
-    : world_size_(world_size), planner_(configured_planner(config)), times_(world_size) {}
+    : world_size_(world_size), planner_(configured_planner(config)), clocks_(world_size) {}
 
 Result<VirtualPlanning> VirtualPlanning::make(const Config& config, std::int64_t world_size) {
   VirtualPlanning planning(config, world_size);
@@ -60,26 +60,26 @@ Result<const StateDict*> VirtualPlanning::state_dict_of(int rank) {
 }
 
 Result<SavePlanning> VirtualPlanning::plan() {
-  times_ = StepTimes(world_size_);
+  clocks_ = VirtualClocks(world_size_);
   LocalPlanExchange exchange(static_cast<int>(world_size_), played_);
-  exchange.set_on_turn([&](int rank, int waited_for) { times_.turn(rank, waited_for); });
+  exchange.set_on_turn([&](int rank, int waited_for) { clocks_.turn(rank, waited_for); });
   auto planning = planner_->plan(
       [&](int rank) {
-        times_.pause();
+        clocks_.pause();
         auto state_dict = state_dict_of(rank);
-        times_.resume_as(rank);
+        clocks_.resume_as(rank);
         return state_dict;
       },
       exchange, [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
-      [&](PlanStep step) { times_.enter(step); });
-  times_.pause();
+      [&](PlanStep step) { clocks_.enter(step); });
+  clocks_.pause();
   traffic_ = exchange.traffic();
   return planning;
 }
 
 PhaseTimes VirtualPlanning::timeline_of(int rank) const {
-  PhaseTimes times = times_.of_rank(rank);
-  times[Phase::wait] += times_.latest_s() - times.total_s();
+  PhaseTimes times = clocks_.steps_of(rank);
+  times[Phase::wait] += clocks_.latest_s() - times.total_s();
   return times;
 }
 

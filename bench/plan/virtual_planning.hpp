@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bench/config/config.hpp"
-#include "bench/plan/step_times.hpp"
+#include "bench/plan/virtual_clocks.hpp"
 #include "shardmark/plan/save_planner.hpp"
 #include "shardmark/workload/workload.hpp"
 
@@ -26,7 +26,7 @@ class VirtualPlanning {
   // Of the latest plan():
 
   std::span<const int> played_ranks() const noexcept { return played_; }
-  const StepTimes& times() const noexcept { return times_; }
+  const VirtualClocks& clocks() const noexcept { return clocks_; }
   /// A played rank's steps; `wait` is how long it waited for others, until the last was done.
   PhaseTimes timeline_of(int rank) const;
   const PlanTraffic& traffic() const noexcept { return traffic_; }
@@ -41,7 +41,7 @@ class VirtualPlanning {
   std::vector<int> played_;
   std::vector<Workload> workloads_;  // of each played rank, or one that moves from rank to rank
   std::unique_ptr<SavePlanner> planner_;
-  StepTimes times_;
+  VirtualClocks clocks_;
   PlanTraffic traffic_;
 };
 

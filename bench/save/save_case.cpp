@@ -203,7 +203,7 @@ class SaveCase final : public BenchmarkCase {
     }
   }
 
-  /// Of all ranks together; overlapped_s of the rank that has most.
+  /// Of all ranks together; seconds of the rank that has most.
   void add_counters(Measurement& measurement) const {
     const WriteCounters& counters = report_.counters;
     std::array<std::int64_t, 4> sums = {counters.bytes_staged, counters.bytes_o_direct,
@@ -213,6 +213,7 @@ class SaveCase final : public BenchmarkCase {
     measurement.overlapped_s = counters.overlapped_s;
     measurement.metrics["overlapped_s"] =
         environment_.comm.all_reduce(counters.overlapped_s, MPI_MAX);
+    measurement.metrics["exposed_s"] = environment_.comm.all_reduce(counters.exposed_s, MPI_MAX);
     if (config_.storage.io == "direct" && !report_.path.empty()) {
       measurement.metrics["bytes_o_direct"] = static_cast<double>(sums[1]);
       measurement.metrics["misaligned_requests"] = static_cast<double>(sums[2]);

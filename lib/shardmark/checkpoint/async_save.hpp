@@ -21,17 +21,17 @@ struct AsyncSaveOptions {
 /// What the caller of an asynchronous save waited for.
 struct AsyncStart {
   double waited_s = 0;            // for the save before
-  double returned_s = 0;          // all of it: waiting, planning, laying out, staging
+  double returned_s = 0;          // all of it: waiting, planning, staging
   std::int64_t staged_bytes = 0;  // copied into the pool, by this rank
   std::int64_t written_bytes =
       0;  // did not fit into the pool and were written at once, by this rank
 };
 
 /// Saves that go on in the background once this rank's elements are staged: a thread of its own
-/// writes, flushes and commits them through a communicator of its own. One save at a time; the pool
-/// of memory is kept from save to save; what does not fit into it is written before start()
-/// returns. Needs MPI_THREAD_MULTIPLE, and I/O mode `direct` or a raw back end: HDF5 is used for
-/// laying out and for the manifest only.
+/// lays out the files, writes, flushes and commits through a communicator of its own. One save at a
+/// time; the pool of memory is kept from save to save; what does not fit into it on any rank is
+/// written before start() returns, and the files laid out before that. Needs MPI_THREAD_MULTIPLE,
+/// and I/O mode `direct` or a raw back end: HDF5 is used for laying out and for the manifest only.
 class AsyncSaver {
  public:
   /// Collective. Errors: unsupported without MPI_THREAD_MULTIPLE.
@@ -42,10 +42,11 @@ class AsyncSaver {
   AsyncSaver(const AsyncSaver&) = delete;
   AsyncSaver& operator=(const AsyncSaver&) = delete;
 
-  /// Collective. Waits for the save under way, then plans, lays out the files and copies the
-  /// elements; the caller may change its tensors when it returns. `options` and what `state_dict`
-  /// names are copied. Errors: as save() before any element is written; those of the save before,
-  /// once; invalid_argument for I/O modes that cannot run in the background.
+  /// Collective. Waits for the save under way, then plans and copies the elements; the
+  /// caller may change its tensors when it returns. `options` and what `state_dict` names are
+  /// copied; its kept planner and entry file are in use until finish(). Errors: as save() before a
+  /// file is made; those of the save before, once; invalid_argument for I/O modes that cannot run
+  /// in the background.
   Result<AsyncStart> start(const StateDict& state_dict, const SaveOptions& options);
 
   /// Local. True while a save is under way.

@@ -32,7 +32,6 @@ class Save final : public SaveProtocol {
       }));
     }
     SHARDMARK_RETURN_IF_ERROR(plan());
-    SHARDMARK_RETURN_IF_ERROR(create());
     clock_.enter(Phase::write);
     return comm_.agree(resolve_all());
   }
@@ -43,12 +42,16 @@ class Save final : public SaveProtocol {
     if (comm_.all_reduce(static_cast<std::int64_t>(count), MPI_MAX) == 0) {
       return {};
     }
+    SHARDMARK_RETURN_IF_ERROR(create());
     clock_.enter(Phase::write);
     num_written_ = count;
     return writer_->write_part(std::span(tasks_).first(count));
   }
 
   Status complete() override {
+    if (!created_) {
+      SHARDMARK_RETURN_IF_ERROR(create());
+    }
     clock_.enter(Phase::write);
     SHARDMARK_RETURN_IF_ERROR(writer_->write(std::span(tasks_).subspan(num_written_)));
     clock_.enter(Phase::flush);
@@ -145,6 +148,7 @@ class Save final : public SaveProtocol {
   }
 
   Status create() {
+    created_ = true;
     manifest_.step = options_.step;
     manifest_.seed = options_.seed;
     manifest_.world_size = comm_.size();
@@ -279,6 +283,7 @@ class Save final : public SaveProtocol {
   SavePlanning planning_;
   std::shared_ptr<const SavePlan> plan_;
   std::vector<WriteTask> tasks_;
+  bool created_ = false;
   std::size_t num_written_ = 0;  // of them
   std::int64_t calls_before_ = hdf5_metadata_calls();
   Manifest manifest_;

@@ -17,13 +17,15 @@ class SaveProtocol {
  public:
   virtual ~SaveProtocol() = default;
 
-  /// Checks, plans, lays out the files and finds the elements. `state_dict` is not needed after it.
+  /// Checks, plans and finds the elements. `state_dict` is not needed after it. Nothing is on disk
+  /// yet: laying out the files belongs to what may happen behind the caller's back.
   virtual Status begin(const StateDict& state_dict) = 0;
   /// Local. What this rank writes; the elements may be replaced by copies until they are written.
   virtual std::span<WriteTask> tasks() = 0;
-  /// Writes the first `count` tasks of this rank, so that their elements are free afterwards.
+  /// Lays out the files and writes the first `count` tasks of this rank, so that their elements are
+  /// free afterwards. Nothing if all ranks say 0.
   virtual Status write_first(std::size_t count) = 0;
-  /// Writes the rest, flushes and commits.
+  /// Lays out the files unless that is done, writes the rest, flushes and commits.
   virtual Status complete() = 0;
   /// Local, once, after complete().
   virtual SaveReport report() = 0;

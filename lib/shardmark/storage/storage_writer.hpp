@@ -51,6 +51,7 @@ struct WriteCounters {
   std::int64_t misaligned_requests = 0;  // of raw requests, those that share a block with others
   std::int64_t small_requests = 0;       // of raw requests, those below small_request_bytes
   double overlapped_s = 0;               // hashing and copying while writes were under way
+  double exposed_s = 0;                  // hashing and copying while nothing was written
   std::string o_direct_reason;           // why O_DIRECT was wanted and not used; empty if it was
 };
 

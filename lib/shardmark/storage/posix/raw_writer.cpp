@@ -50,16 +50,14 @@ RawWriter::~RawWriter() {
 Status RawWriter::put(const RawFile& file, std::span<const std::byte> bytes, std::int64_t offset,
                       StreamingChecksum* checksum) {
   SHARDMARK_RETURN_IF_ERROR(failure());
-  const auto start = Clock::now();
-  const bool overlapped = busy();
   const auto size = static_cast<std::int64_t>(bytes.size());
-  Status status;
   if (size >= min_straight_bytes &&
       (!file.o_direct() || agrees(bytes.data(), offset, file.block()))) {
-    status = put_straight(file, bytes, offset, checksum);
-  } else {
-    while (!bytes.empty()) {
-      const std::span<std::byte> to = room(file, offset, static_cast<std::int64_t>(bytes.size()));
+    return put_straight(file, bytes, offset, checksum);
+  }
+  while (!bytes.empty()) {
+    const std::span<std::byte> to = room(file, offset, static_cast<std::int64_t>(bytes.size()));
+    work([&] {
       for (std::size_t done = 0; done < to.size(); done += copy_bytes) {
         const auto part = bytes.subspan(done, std::min(copy_bytes, to.size() - done));
         if (checksum != nullptr) {
@@ -67,15 +65,20 @@ Status RawWriter::put(const RawFile& file, std::span<const std::byte> bytes, std
         }
         std::memcpy(to.data() + done, part.data(), part.size());
       }
-      bytes = bytes.subspan(to.size());
-      offset += static_cast<std::int64_t>(to.size());
-      counters_.bytes_staged += static_cast<std::int64_t>(to.size());
-    }
+    });
+    bytes = bytes.subspan(to.size());
+    offset += static_cast<std::int64_t>(to.size());
+    counters_.bytes_staged += static_cast<std::int64_t>(to.size());
   }
-  if (overlapped) {
-    counters_.overlapped_s += std::chrono::duration<double>(Clock::now() - start).count();
-  }
-  return status;
+  return {};
+}
+
+template <typename Work>
+void RawWriter::work(const Work& hash_and_copy) {
+  const auto start = Clock::now();
+  double& seconds = busy() ? counters_.overlapped_s : counters_.exposed_s;
+  hash_and_copy();
+  seconds += std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 Status RawWriter::put_straight(const RawFile& file, std::span<const std::byte> bytes,
@@ -87,7 +90,7 @@ Status RawWriter::put_straight(const RawFile& file, std::span<const std::byte> b
     const auto part = bytes.first(std::min(bytes.size(), static_cast<std::size_t>(end - offset)));
     submit({&file, {{offset, part.data(), static_cast<std::int64_t>(part.size())}}, nullptr});
     if (checksum != nullptr) {
-      checksum->update(part);
+      work([&] { checksum->update(part); });
     }
     bytes = bytes.subspan(part.size());
     offset += static_cast<std::int64_t>(part.size());

@@ -61,6 +61,9 @@ class RawWriter {
 
   Status put_straight(const RawFile& file, std::span<const std::byte> bytes, std::int64_t offset,
                       StreamingChecksum* checksum);
+  /// Times hashing and copying, beside writes or alone.
+  template <typename Work>
+  void work(const Work& hash_and_copy);
   std::span<std::byte> room(const RawFile& file, std::int64_t offset, std::int64_t num_bytes);
   void submit_current();
   void submit(Job job);

@@ -16,9 +16,9 @@ namespace shardmark::bench {
 
 /// Times a planner's steps by virtual rank, and keeps a clock for each: it goes on while the rank
 /// acts, and is put forward to that of a rank whose message it has waited for. No network.
-class StepTimes {
+class VirtualClocks {
  public:
-  explicit StepTimes(std::int64_t world_size)
+  explicit VirtualClocks(std::int64_t world_size)
       : times_(static_cast<std::size_t>(world_size)), clocks_(times_.size()) {}
 
   void enter(PlanStep step) {
@@ -44,7 +44,7 @@ class StepTimes {
   }
 
   /// Its own steps.
-  const PhaseTimes& of_rank(int rank) const { return times_[static_cast<std::size_t>(rank)]; }
+  const PhaseTimes& steps_of(int rank) const { return times_[static_cast<std::size_t>(rank)]; }
   /// When the last rank is done: what a save would wait for if every rank had a processor like this
   /// one.
   double latest_s() const { return latest_s_; }
