@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 
@@ -186,6 +187,30 @@ TEST_P(AsyncFailure, InTheBackgroundIsTheSameOnAllRanksOnce) {
   ASSERT_TRUE(saver_->start(state_.state, good));
   ASSERT_TRUE(saver_->finish());
   EXPECT_EQ(count_wrong(good, 1), 0);
+}
+
+TEST_P(AsyncFailure, OfLayingOutShowsAtTheEndOnAllRanksAndLeavesNothing) {
+  open();
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const int last = world().size() - 1;
+  if (world().rank() == last) {
+    const struct rlimit low { 4096, before.rlim_max };
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &low), 0);
+  }
+  const SaveOptions options = options_for(directory_, 9, GetParam());
+  const auto started = saver_->start(state_.state, options);
+  const auto finished = saver_->finish();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ASSERT_TRUE(started) << started.error().message;
+  ASSERT_FALSE(finished);
+  EXPECT_THAT(finished.error().message, HasSubstr("RLIMIT_FSIZE"));
+  EXPECT_EQ(finished.error().rank, last);
+  world().barrier();
+  EXPECT_TRUE(std::filesystem::is_empty(options.directory));
+  ASSERT_TRUE(saver_->start(state_.state, options));
+  ASSERT_TRUE(saver_->finish());
+  EXPECT_EQ(count_wrong(options, 1), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Hdf5, AsyncFailure, ::testing::Values(Backend::hdf5));
