@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bench/config/lib_options.hpp"
+#include "bench/harness/workload_pool.hpp"
 #include "shardmark/plan/holder_balance.hpp"
 #include "shardmark/plan/known_layouts.hpp"
 
@@ -22,7 +23,7 @@ bool derives_alone(const Config& config, const Workload& workload) {
 std::vector<int> evenly_spread(std::int64_t count, std::int64_t world_size) {
   std::vector<int> ranks;
   for (std::int64_t i = 0; i < count; ++i) {
-    ranks.push_back(static_cast<int>(count == 1 ? 0 : i * (world_size - 1) / (count - 1)));
+    ranks.push_back(static_cast<int>(virtual_rank(i, count, world_size)));
   }
   return ranks;
 }
