@@ -129,7 +129,7 @@ std::vector<IoExplanation> explain(const IoFacts& facts) {
          fmt::format("creating and closing {} datasets took {:.0f} % of the time, in {} "
                      "calls into HDF5",
                      facts.datasets, 100 * facts.metadata_share, facts.metadata_calls),
-         facts.has_virtual
+         facts.has_virtual && facts.requested != "direct"  // where they are made beside the writes
              ? "storage.layout = \"shared\": virtual datasets take HDF5 four times as long as "
                "plain ones"
              : "fewer, larger tensors (a flat type, fewer optimizer tensors); storage.backend = "

@@ -82,7 +82,19 @@ TEST(Explain, DirectIsJudgedByItsMergedRequests) {
   EXPECT_THAT(found[0].text, HasSubstr("60 of 100 requests"));
   EXPECT_THAT(found[0].knob, Not(HasSubstr("storage.io")));
   EXPECT_THAT(found[1].text, HasSubstr("11 of 100 requests"));
-  EXPECT_THAT(found[2].knob, HasSubstr("virtual datasets"));
+  EXPECT_EQ(found[2].cause, "metadata");
+}
+
+TEST(Explain, VirtualDatasetsCostTimeWhereTheyAreNotMadeBesideTheWrites) {
+  IoFacts facts = good();
+  facts.metadata_share = 0.4;
+  facts.has_virtual = true;
+  facts.requested = "independent";
+  ASSERT_EQ(explain(facts).size(), 1U);
+  EXPECT_THAT(explain(facts)[0].knob, HasSubstr("virtual datasets"));
+  facts.requested = "direct";
+  ASSERT_EQ(explain(facts).size(), 1U);
+  EXPECT_THAT(explain(facts)[0].knob, Not(HasSubstr("virtual datasets")));
 }
 
 TEST(Explain, CausesInWords) {

@@ -345,6 +345,44 @@ TEST(Checkpoint, EveryPlannersCheckpointLoads) {
   }
 }
 
+TEST(Checkpoint, AutoGivesLargeTensorsAFileARankAndKeepsManySmallOnesBeside) {
+  if (world().size() == 1) {
+    GTEST_SKIP() << "one rank has one file";
+  }
+  const TemporaryDirectory directory(world());
+  const Dims mesh{world().size()};
+  const auto add = [&](FilledState& s, const Placement& placement) {
+    s.add("large", {4096 * mesh[0], 1024}, {placement}, mesh);
+    for (int i = 0; i < 800; ++i) {
+      s.add(fmt::format("small.{}", i), {3}, {Placement::shard(0)}, mesh);
+    }
+  };
+  FilledState saved(world());
+  add(saved, Placement::shard(1));
+  saved.fill();
+  SaveOptions options = options_for(directory, 1, IoMode::direct);
+  options.storage.layout = FileLayout::automatic;
+  const auto report = save(saved.state, options, world());
+  ASSERT_TRUE(report) << report.error().message;
+  const auto summary = inspect_checkpoint(options.directory, 1);
+  ASSERT_TRUE(summary) << summary.error().message;
+  const Manifest& manifest = summary->manifest;
+  EXPECT_EQ(manifest.layout, FileLayout::per_rank);
+  const auto stored = [&](const char* fqn) {
+    return manifest.locations[*manifest.entries.find(fqn)].stored_as;
+  };
+  EXPECT_EQ(stored("large"), StoredAs::separate);
+  EXPECT_EQ(stored("small.7"), StoredAs::whole);
+  FilledState loaded(world());
+  add(loaded, Placement::shard(0));
+  LoadOptions load_options;
+  load_options.directory = options.directory;
+  load_options.io = IoMode::direct;
+  const auto done = load(loaded.state, load_options, world());
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(loaded.count_wrong(), 0);
+}
+
 TEST(Checkpoint, NullBackEndStoresNothing) {
   const TemporaryDirectory directory(world());
   FilledState saved(world());

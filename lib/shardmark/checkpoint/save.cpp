@@ -63,6 +63,7 @@ class Save final : public SaveProtocol {
 
   /// After an agreed failure: rank 0 removes what is there, and nobody leaves before it is gone.
   void abandon() override {
+    writer_.reset();  // nothing may be at work in what is removed
     if (partial_) {
       partial_->abandon();
     }
@@ -279,7 +280,6 @@ class Save final : public SaveProtocol {
   SaveOptions options_;
   const Communicator& comm_;
   PhaseClock clock_{Phase::create};
-  std::unique_ptr<StorageWriter> writer_;
   SavePlanning planning_;
   std::shared_ptr<const SavePlan> plan_;
   std::vector<WriteTask> tasks_;
@@ -289,6 +289,7 @@ class Save final : public SaveProtocol {
   Manifest manifest_;
   std::optional<PartialCheckpoint> partial_;  // rank 0
   SaveReport report_;
+  std::unique_ptr<StorageWriter> writer_;  // last: may be at work on the manifest and the plan
 };
 
 }  // namespace

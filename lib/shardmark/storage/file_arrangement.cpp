@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "shardmark/storage/commit_record.hpp"
 
@@ -17,8 +18,50 @@ bool is_small(const Entry& entry) {
   return entry.num_bytes() <= max_packed_bytes;
 }
 
-/// Small tensors stay plain: those of one rank lie side by side anyway, and a virtual dataset takes
-/// HDF5 four times as long as a plain one.
+// When "auto" takes a file a rank. Smaller files cost a file system's metadata more than they
+// bring; more files, more than the writes gain.
+constexpr std::int64_t min_data_file_bytes = std::int64_t{16} << 20;
+constexpr std::size_t max_data_files = 64;
+// HDF5 takes some 80 microseconds for a source of a virtual dataset; meanwhile a rank writes this.
+constexpr std::int64_t rank_bytes_per_source = std::int64_t{24} << 10;
+
+bool always_plain(const Entry& entry) {
+  return entry.kind == EntryKind::object || entry.sizes.empty() || entry.num_bytes() == 0;
+}
+
+/// True if the virtual datasets of all tensors of more than `limit` bytes are made in the time in
+/// which the ranks write them.
+bool pays_as_file_a_rank(const EntryTable& entries, std::int64_t limit, std::int64_t world_size) {
+  std::int64_t num_bytes = 0;
+  std::int64_t sources = 0;
+  for (const Entry& entry : entries.entries) {
+    if (!always_plain(entry) && entry.num_bytes() > limit) {
+      num_bytes += entry.num_bytes();
+      sources += static_cast<std::int64_t>(entry.num_chunks);
+    }
+  }
+  return num_bytes / world_size >= std::max(min_data_file_bytes, sources * rank_bytes_per_source);
+}
+
+/// Raw writes may go anywhere, and in a file of its own a rank's chunks lie side by side, whatever
+/// its shards, and no other holds its locks. Tensors of more bytes than the result go there; none
+/// without one.
+std::optional<std::int64_t> limit_for_file_a_rank(const StorageOptions& options,
+                                                  const EntryTable& entries,
+                                                  std::size_t world_size) {
+  if (options.layout == FileLayout::automatic && options.io == IoMode::direct && world_size > 1 &&
+      world_size <= max_data_files) {
+    for (const std::int64_t limit : {std::int64_t{0}, max_packed_bytes}) {
+      if (pays_as_file_a_rank(entries, limit, static_cast<std::int64_t>(world_size))) {
+        return limit;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+/// Within one file. Small tensors stay plain: those of one rank lie side by side anyway, and a
+/// virtual dataset takes HDF5 four times as long as a plain one.
 EntryArrangement arrange_automatically(const Entry& entry, const ChunkTable& chunks) {
   if (!has_strided_chunks(entry, chunks)) {
     return {EntryForm::plain, LayoutReason::contiguous_chunks};
@@ -29,12 +72,11 @@ EntryArrangement arrange_automatically(const Entry& entry, const ChunkTable& chu
              : EntryArrangement{EntryForm::packed, grid};
 }
 
-EntryArrangement arrange_entry(const StorageOptions& options, const Entry& entry,
-                               const ChunkTable& chunks) {
-  if (entry.kind == EntryKind::object || entry.sizes.empty() || entry.num_bytes() == 0) {
+EntryArrangement arrange_entry(FileLayout layout, const Entry& entry, const ChunkTable& chunks) {
+  if (always_plain(entry)) {
     return {EntryForm::plain, LayoutReason::always_plain};
   }
-  switch (options.layout) {
+  switch (layout) {
     case FileLayout::shared:
       return {};
     case FileLayout::shared_chunked: {
@@ -54,25 +96,25 @@ EntryArrangement arrange_entry(const StorageOptions& options, const Entry& entry
   return {};
 }
 
-/// The layout's name where every tensor chose for itself.
+/// The layout's name where every tensor of one file chose for itself.
 FileLayout resolve(const FileArrangement& arrangement) {
   return arrangement.has(EntryForm::hdf5_chunks) ? FileLayout::shared_chunked
          : arrangement.has(EntryForm::packed)    ? FileLayout::packed
                                                  : FileLayout::shared;
 }
 
-void name_data_files(const StorageOptions& options, std::span<const int> node_of_rank,
+void name_data_files(FileLayout layout, int groups, std::span<const int> node_of_rank,
                      FileArrangement& arrangement) {
   const auto world_size = static_cast<std::int64_t>(node_of_rank.size());
   std::int64_t num_files = 0;
   const auto file_of = [&](std::int64_t rank) -> std::int64_t {
-    switch (options.layout) {
+    switch (layout) {
       case FileLayout::per_rank:
         return rank;
       case FileLayout::per_node:
         return node_of_rank[static_cast<std::size_t>(rank)];
       case FileLayout::groups:  // neighbours together, sizes differing by one at most
-        return rank * std::min<std::int64_t>(options.groups, world_size) / world_size;
+        return rank * std::min<std::int64_t>(groups, world_size) / world_size;
       default:
         return -1;
     }
@@ -82,9 +124,9 @@ void name_data_files(const StorageOptions& options, std::span<const int> node_of
     arrangement.file_of_rank.push_back(static_cast<std::uint64_t>(file + 1));
     num_files = std::max(num_files, file + 1);
   }
-  const char* const word = options.layout == FileLayout::per_rank   ? "rank"
-                           : options.layout == FileLayout::per_node ? "node"
-                                                                    : "group";
+  const char* const word = layout == FileLayout::per_rank   ? "rank"
+                           : layout == FileLayout::per_node ? "node"
+                                                            : "group";
   for (std::int64_t i = 0; i < num_files; ++i) {
     arrangement.files.push_back(fmt::format("{}-{:05}.h5", word, i));
   }
@@ -150,15 +192,22 @@ StoredAs stored_as(EntryForm form) noexcept {
 
 FileArrangement arrange_files(const StorageOptions& options, const EntryTable& entries,
                               const ChunkTable& chunks, std::span<const int> node_of_rank) {
+  const auto limit = limit_for_file_a_rank(options, entries, node_of_rank.size());
+  const FileLayout layout = limit ? FileLayout::per_rank : options.layout;
   FileArrangement arrangement;
   arrangement.files = {entry_file_name};
-  name_data_files(options, node_of_rank, arrangement);
+  name_data_files(layout, options.groups, node_of_rank, arrangement);
   arrangement.entries.reserve(entries.entries.size());
   for (const Entry& entry : entries.entries) {
-    arrangement.entries.push_back(arrange_entry(options, entry, chunks));
+    EntryArrangement arranged = arrange_entry(layout, entry, chunks);
+    if (limit && arranged.form == EntryForm::separate) {
+      arranged = entry.num_bytes() > *limit
+                     ? EntryArrangement{EntryForm::separate, LayoutReason::file_a_rank}
+                     : EntryArrangement{EntryForm::plain, LayoutReason::small_beside};
+    }
+    arrangement.entries.push_back(arranged);
   }
-  arrangement.layout =
-      options.layout == FileLayout::automatic ? resolve(arrangement) : options.layout;
+  arrangement.layout = layout == FileLayout::automatic ? resolve(arrangement) : layout;
   return arrangement;
 }
 

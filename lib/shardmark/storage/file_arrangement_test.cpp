@@ -111,6 +111,49 @@ TEST(FileArrangement, AutoPacksOnlyStridedChunksWithoutAGrid) {
   EXPECT_EQ(chosen.entries[1].reason, LayoutReason::no_regular_grid);
 }
 
+/// Row shards of `num_large` tensors of `rank_bytes` a rank, and `num_small` of one element, on
+/// four ranks.
+FileArrangement arrange_rows(std::int64_t num_large, std::int64_t rank_bytes, int num_small,
+                             IoMode io = IoMode::direct, std::size_t world_size = 4) {
+  Plan plan;
+  for (std::int64_t i = 0; i < num_large; ++i) {
+    std::vector<Box> boxes;
+    for (std::int64_t rank = 0; rank < 4; ++rank) {
+      boxes.push_back({{rank * rank_bytes}, {rank_bytes}});
+    }
+    plan.add("large", Dtype::int8, {4 * rank_bytes}, boxes);
+  }
+  for (int i = 0; i < num_small; ++i) {
+    plan.add("small", Dtype::int8, {1}, {{{0}, {1}}});
+  }
+  StorageOptions options;
+  options.layout = FileLayout::automatic;
+  options.io = io;
+  return arrange_files(options, plan.entries, plan.chunks, std::vector<int>(world_size, 0));
+}
+
+TEST(FileArrangement, AutoTakesAFileARankWhereVirtualDatasetsAreMadeBesideTheWrites) {
+  constexpr std::int64_t mib = 1 << 20;
+  const FileArrangement all = arrange_rows(1, 16 * mib, 600);
+  EXPECT_EQ(all.layout, FileLayout::per_rank);
+  EXPECT_EQ(all.files.size(), 5U);
+  EXPECT_EQ(all.entries.front().reason, LayoutReason::file_a_rank);
+  EXPECT_EQ(all.entries.back().form, EntryForm::separate);
+
+  const FileArrangement large_only = arrange_rows(1, 16 * mib, 700);
+  EXPECT_EQ(large_only.layout, FileLayout::per_rank);
+  EXPECT_EQ(large_only.entries.front().form, EntryForm::separate);
+  EXPECT_EQ(large_only.entries.back().form, EntryForm::plain);
+  EXPECT_EQ(large_only.entries.back().reason, LayoutReason::small_beside);
+
+  EXPECT_EQ(arrange_rows(1, 16 * mib - 4, 0).layout, FileLayout::shared);  // too little a file
+  EXPECT_EQ(arrange_rows(800, 80 << 10, 0).layout, FileLayout::shared);    // too many sources
+  EXPECT_EQ(arrange_rows(1, 16 * mib, 0, IoMode::independent).layout, FileLayout::shared);
+  EXPECT_EQ(arrange_rows(1, 1024 * mib, 0, IoMode::direct, 64).layout, FileLayout::per_rank);
+  EXPECT_EQ(arrange_rows(1, 1024 * mib, 0, IoMode::direct, 65).layout, FileLayout::shared);
+  EXPECT_EQ(arrange_rows(1, 1024 * mib, 0, IoMode::direct, 1).layout, FileLayout::shared);
+}
+
 TEST(Alignment, AnExplicitOneMayNotPadByMoreThanFivePercent) {
   StorageOptions options;
   options.alignment = 4096;

@@ -8,7 +8,6 @@
 #include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/plan/byte_codec.hpp"
 #include "shardmark/storage/commit_record.hpp"
-#include "shardmark/storage/hdf5/entry_file.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/space.hpp"
 
@@ -66,24 +65,31 @@ class Making {
       : target_(target), options_(options), comm_(comm), clock_(clock) {}
 
   Status run() {
+    arrange();
     // Before a file exists: the least that each will have. A limit hit later, inside MPI-IO, might
     // go unreported.
     SHARDMARK_RETURN_IF_ERROR(agree(check_limits()));
-    arrange();
     Status made;
     if (comm_.is_root()) {
-      made = make_entry_file();
+      made = begin_entry_file();
     }
     if (files_.paths.size() > 1) {
       const Status shared = join_group();
       const Status data = shared ? make_data_file() : shared;
       made = made ? data : made;
     }
+    if (made && options_.io != IoMode::direct) {
+      made = files_.finish_entry_file();  // HDF5's own transfers need a finished file
+    }
     SHARDMARK_RETURN_IF_ERROR(agree(made));
     collect_addresses();
     SHARDMARK_RETURN_IF_ERROR(agree(share_pieces()));
     SHARDMARK_RETURN_IF_ERROR(agree(reserve()));
-    return agree(detect_holes());
+    SHARDMARK_RETURN_IF_ERROR(agree(detect_holes()));
+    if (files_.unfinished_entry_file) {
+      files_.unfinished_entry_file->finish_behind();  // raw writes do not meet it
+    }
+    return {};
   }
 
   FileSet take() { return std::move(files_); }
@@ -95,14 +101,9 @@ class Making {
     return comm_.agree(local);
   }
 
-  bool separate_layout() const {
-    return options_.layout == FileLayout::per_rank || options_.layout == FileLayout::per_node ||
-           options_.layout == FileLayout::groups;
-  }
-
   Status check_limits() const {
     std::int64_t least = element_bytes(*target_.entries);
-    if (separate_layout()) {
+    if (files_.paths.size() > 1) {
       least = 0;
       for (const PlannedWrite& write : target_.plan->writes) {
         least +=
@@ -158,17 +159,17 @@ class Making {
     }
   }
 
-  Status make_entry_file() {
+  Status begin_entry_file() {
     const std::span<const std::int32_t> owners =
         target_.global ? std::span<const std::int32_t>(target_.global->owners)
                        : std::span<const std::int32_t>();
     SHARDMARK_ASSIGN_OR_RETURN(
-        const EntryFileMade made,
-        create_entry_file(files_.paths.front(),
-                          {options_, &arrangement_, owners, target_.kept_entry_file},
-                          *target_.manifest));
-    files_.counters = made.counters;
-    files_.packed_addresses = made.packed_addresses;
+        NewEntryFile file,
+        NewEntryFile::begin(files_.paths.front(),
+                            {options_, std::move(arrangement_), owners, target_.kept_entry_file},
+                            *target_.manifest));
+    files_.packed_addresses = file.packed_addresses();
+    files_.unfinished_entry_file.emplace(std::move(file));
     return {};
   }
 
@@ -218,8 +219,8 @@ class Making {
   void collect_addresses() {
     if (files_.paths.size() > 1) {
       const std::int64_t metadata = comm_.all_reduce(data_metadata_bytes_, MPI_SUM);
-      files_.counters.library_metadata_bytes += metadata;
       if (comm_.is_root()) {
+        files_.counters.library_metadata_bytes += metadata;
         note_addresses(files_.data_chunks);
         for (const int leader : leaders_) {
           if (leader != 0) {
@@ -322,7 +323,10 @@ class Making {
       SHARDMARK_RETURN_IF_ERROR(check_file_size_limit(files_.paths[file], size));
       const bool makes_it = file == 0 ? comm_.is_root() : files_.group->is_root();
       if (makes_it) {
-        SHARDMARK_RETURN_IF_ERROR(reserve_space(files_.paths[file], size));
+        const std::int64_t to_come = file == 0 && files_.unfinished_entry_file
+                                         ? files_.unfinished_entry_file->bytes_to_come()
+                                         : 0;
+        SHARDMARK_RETURN_IF_ERROR(reserve_space(files_.paths[file], size, to_come));
       }
     }
     return {};
@@ -365,6 +369,17 @@ class Making {
 };
 
 }  // namespace
+
+Status FileSet::finish_entry_file() {
+  if (!unfinished_entry_file) {
+    return {};
+  }
+  const auto made = unfinished_entry_file->finish();
+  unfinished_entry_file.reset();
+  SHARDMARK_RETURN_IF_ERROR(made);
+  counters.library_metadata_bytes += made->counters.library_metadata_bytes;
+  return release_reserve(paths.front());
+}
 
 Result<FileSet> create_file_set(const SaveTarget& target, const StorageOptions& options,
                                 const Communicator& comm, PhaseClock& clock) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "shardmark/profile/phase_times.hpp"
 #include "shardmark/storage/file_arrangement.hpp"
 #include "shardmark/storage/hdf5/data_file.hpp"
+#include "shardmark/storage/hdf5/new_entry_file.hpp"
 #include "shardmark/storage/posix/page_residency.hpp"
 #include "shardmark/storage/storage_writer.hpp"
 
@@ -28,9 +30,14 @@ struct FileSet {
   std::int64_t checksums_address = -1;
   std::array<std::int64_t, num_dtypes> packed_addresses{};  // of the packed datasets; 0: none
   bool detects_holes = false;  // this file system tells unwritten bytes from zeros
-  LayoutCounters counters;     // of all files; rank 0
+  LayoutCounters counters;     // rank 0: of all files that are finished
+  /// Rank 0, while virtual datasets are to come. Uses the save's manifest and owners.
+  std::optional<NewEntryFile> unfinished_entry_file;
   /// The ranks that share data_file; only while there is one. Close it with close().
   std::unique_ptr<Communicator> group;
+
+  /// Local. Nothing on ranks that have no unfinished entry file. Errors: io_error, no_space.
+  Status finish_entry_file();
 
   /// Collective over the group.
   void close() {

@@ -37,8 +37,8 @@ void decode_locations(ByteReader& in, Manifest& manifest) {
     EntryLocation location;
     location.stored_as =
         static_cast<StoredAs>(in.count(static_cast<std::int64_t>(StoredAs::separate)));
-    location.reason = static_cast<LayoutReason>(
-        in.count(static_cast<std::int64_t>(LayoutReason::contiguous_chunks)));
+    location.reason =
+        static_cast<LayoutReason>(in.count(static_cast<std::int64_t>(LayoutReason::small_beside)));
     if (location.stored_as == StoredAs::whole) {
       location.file = in.varint();
       location.address = static_cast<std::int64_t>(in.fixed64());
@@ -150,7 +150,7 @@ std::string_view stored_as_name(StoredAs stored_as) noexcept {
 }
 
 std::string_view layout_reason_text(LayoutReason reason) noexcept {
-  constexpr std::array<std::string_view, 9> texts = {
+  constexpr std::array<std::string_view, 11> texts = {
       "as asked",
       "objects, 0-d and zero-size tensors are plain in every layout",
       "its chunks form no regular grid",
@@ -159,7 +159,9 @@ std::string_view layout_reason_text(LayoutReason reason) noexcept {
       "it is too large to be packed",
       "it is small: packed with others",
       "its chunks are strided: each is a tile of its own",
-      "each of its chunks is one piece of the tensor"};
+      "each of its chunks is one piece of the tensor",
+      "each rank's chunks lie side by side in a file of its own",
+      "it is too small to be worth a virtual dataset"};
   return texts[static_cast<std::size_t>(reason)];
 }
 

@@ -37,6 +37,8 @@ enum class LayoutReason : std::uint8_t {
   small = 6,              // small enough to be packed; not chosen any more
   strided_chunks = 7,     // its chunks are cut along inner dimensions
   contiguous_chunks = 8,  // each chunk is one piece of the row-major tensor
+  file_a_rank = 9,        // each rank's chunks lie side by side in its own file
+  small_beside = 10,      // too small to be worth a virtual dataset beside data files
 };
 
 /// "its chunks are ...": for messages and results.

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -93,6 +94,26 @@ TEST(Space, ReservedSpaceIsThereAndOfTheRightLength) {
   if (*reserved) {
     EXPECT_EQ(*file_size(path), 3 * page + 5);
   }
+}
+
+TEST(Space, WhatIsToComeIsReservedBehindTheEndAndGivenBack) {
+  const TemporaryDirectory directory;
+  const std::string path = make_file(directory, {});
+  const auto blocks = [&] {
+    struct stat info {};
+    EXPECT_EQ(::stat(path.c_str(), &info), 0);
+    return static_cast<std::int64_t>(info.st_blocks) * 512;
+  };
+  const auto reserved = reserve_space(path, 2 * page, 6 * page);
+  ASSERT_TRUE(reserved) << reserved.error().message;
+  if (!*reserved) {
+    GTEST_SKIP() << "this file system cannot reserve space";
+  }
+  EXPECT_EQ(*file_size(path), 2 * page);
+  EXPECT_GE(blocks(), 8 * page);
+  ASSERT_TRUE(release_reserve(path));
+  EXPECT_EQ(*file_size(path), 2 * page);
+  EXPECT_LT(blocks(), 8 * page);
 }
 
 /// A reserved file of eight pages of which some were written.

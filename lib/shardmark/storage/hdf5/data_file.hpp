@@ -24,7 +24,7 @@ struct DataFileChunk {
 
 /// Local, one rank. Makes a plain HDF5 file with one dataset /chunks/<name><offsets> for each
 /// chunk, in the order given, every one allocated and none written. Fills in the addresses. Errors
-/// as create_entry_file().
+/// as NewEntryFile's.
 Result<LayoutCounters> create_data_file(const std::string& path, const StorageOptions& options,
                                         const EntryTable& entries, std::span<DataFileChunk> chunks);
 

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
 
 #include "shardmark/core/result.hpp"
-#include "shardmark/storage/file_arrangement.hpp"
 #include "shardmark/storage/hdf5/handle.hpp"
 #include "shardmark/storage/manifest.hpp"
-#include "shardmark/storage/storage_writer.hpp"
 
 namespace shardmark {
 
@@ -24,29 +21,6 @@ inline constexpr const char* manifest_dataset = "/shardmark/manifest";
 inline constexpr const char* packed_group = "/packed";
 /// In data files.
 inline constexpr const char* chunks_group = "/chunks";
-
-class KeptEntryFile;
-
-struct EntryFileOptions {
-  StorageOptions storage;
-  const FileArrangement* arrangement = nullptr;
-  // By chunk. Needed for packed and separate chunks; whole tensors of one owner lie side by side.
-  std::span<const std::int32_t> owners;
-  KeptEntryFile* kept = nullptr;  // gives the file's structure if it has it, and keeps it if not
-};
-
-struct EntryFileMade {
-  LayoutCounters counters;
-  std::array<std::int64_t, num_dtypes> packed_addresses{};  // of the packed datasets; 0: none
-};
-
-/// Local, one rank, without MPI-IO. Makes the file with every dataset allocated and none written:
-/// the addresses are final, and the parallel phase that follows changes no metadata at all. Fills
-/// in the manifest's files, layout, checksums address and locations, all but addresses in data
-/// files. Errors: io_error, no_space, invalid_argument for a name that HDF5 cannot hold or an
-/// alignment that pads too much.
-Result<EntryFileMade> create_entry_file(const std::string& path, const EntryFileOptions& options,
-                                        Manifest& manifest);
 
 /// Local, one rank. Reopens the file, writes the manifest into its dataset, closes. Returns its
 /// address.

@@ -2,17 +2,23 @@
 // The entry file as HDF5 itself sees it, without MPI.
 #include "shardmark/storage/hdf5/entry_file.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
+#include <cstdlib>
+#include <numeric>
 
 #include "shardmark/protocol/state_dict.hpp"
 #include "shardmark/storage/alignment.hpp"
 #include "shardmark/storage/hdf5/hdf5_call.hpp"
 #include "shardmark/storage/hdf5/kept_entry_file.hpp"
+#include "shardmark/storage/hdf5/new_entry_file.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 
@@ -60,7 +66,7 @@ Result<LayoutCounters> lay_out(const std::string& path, std::int64_t meta_block_
       arrange_files(options, manifest.entries, manifest.chunks, nodes);
   const std::vector<std::int32_t> owners(manifest.entries.num_chunks(), 0);
   SHARDMARK_ASSIGN_OR_RETURN(const EntryFileMade made,
-                             create_entry_file(path, {options, &arrangement, owners}, manifest));
+                             create_entry_file(path, {options, arrangement, owners}, manifest));
   return made.counters;
 }
 
@@ -130,8 +136,8 @@ TEST(EntryFile, WholeTensorsOfOneRankLieSideBySide) {
   const std::vector<int> nodes = {0, 0, 0};
   const FileArrangement arrangement =
       arrange_files(options, manifest.entries, manifest.chunks, nodes);
-  ASSERT_TRUE(create_entry_file(directory.path() + "/checkpoint.h5",
-                                {options, &arrangement, owners}, manifest));
+  ASSERT_TRUE(create_entry_file(directory.path() + "/checkpoint.h5", {options, arrangement, owners},
+                                manifest));
   std::vector<std::pair<std::int64_t, std::int32_t>> by_address;
   for (std::size_t i = 0; i < owners.size(); ++i) {
     by_address.emplace_back(manifest.locations[i].address, owners[i]);
@@ -162,7 +168,7 @@ TEST(EntryFile, AKeptStructureGivesTheBytesThatHdf5WouldLayOut) {
         arrange_files(options, manifest.entries, manifest.chunks, nodes);
     const std::vector<std::int32_t> owners(manifest.entries.num_chunks(), 0);
     const std::string path = fmt::format("{}/{}.h5", directory.path(), number++);
-    EXPECT_TRUE(create_entry_file(path, {options, &arrangement, owners, kept}, manifest));
+    EXPECT_TRUE(create_entry_file(path, {options, arrangement, owners, kept}, manifest));
     return bytes_of(path, options.layout);
   };
   for (const FileLayout layout :
@@ -204,6 +210,105 @@ TEST(EntryFile, AKeptStructureGivesTheBytesThatHdf5WouldLayOut) {
     options.meta_block_size = 2048;
     expect_fresh(awkward_manifest(), options);
   }
+}
+
+/// The first step of an entry file whose tensors lie in the data file of one rank.
+Result<NewEntryFile> begin_per_rank(const std::string& path, Manifest& manifest,
+                                    std::span<const std::int32_t> owners) {
+  StorageOptions options;
+  options.layout = FileLayout::per_rank;
+  const std::vector<int> nodes = {0};
+  return NewEntryFile::begin(
+      path, {options, arrange_files(options, manifest.entries, manifest.chunks, nodes), owners},
+      manifest);
+}
+
+TEST(EntryFile, PlacesHoldWhatIsWrittenWhileVirtualDatasetsAreMade) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/checkpoint.h5";
+  Manifest manifest = awkward_manifest();
+  for (int i = 0; i < 500; ++i) {
+    add(manifest, fmt::format("virtual.{:03}", i), Dtype::int16, {100 + i});
+  }
+  const std::vector<std::int32_t> owners(manifest.entries.num_chunks(), 0);
+  auto file = begin_per_rank(path, manifest, owners);
+  ASSERT_TRUE(file) << file.error().message;
+  const std::int64_t size = *file_size(path);
+  const std::int64_t to_come = file->bytes_to_come();
+  std::vector<std::uint64_t> checksums(manifest.entries.num_chunks());
+  std::iota(checksums.begin(), checksums.end(), std::uint64_t{1});
+  EXPECT_LE(manifest.checksums_address + static_cast<std::int64_t>(8 * checksums.size()), size);
+
+  file->finish_behind();
+  const auto write = [&](std::int64_t address, std::span<const std::byte> bytes) {
+    EXPECT_TRUE(write_at(*open_file(path, O_RDWR), path, bytes, address));
+  };
+  write(manifest.checksums_address, std::as_bytes(std::span(checksums)));
+  const std::size_t scalar = *manifest.entries.find("a/b");
+  const float value = 2.5F;
+  write(manifest.locations[scalar].address, std::as_bytes(std::span(&value, 1)));
+  const auto made = file->finish();
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_GE(size + to_come, *file_size(path)) << "all that came was reserved";
+  ASSERT_TRUE(write_manifest_dataset(path, encode(manifest)));
+
+  const H5File stored(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT));
+  ASSERT_TRUE(stored);
+  std::vector<std::uint64_t> read(checksums.size());
+  const H5Dataset of_checksums(H5Dopen2(stored.get(), checksums_dataset, H5P_DEFAULT));
+  ASSERT_GE(
+      H5Dread(of_checksums.get(), H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, read.data()),
+      0);
+  EXPECT_EQ(read, checksums);
+  float got = 0;
+  const H5Dataset of_scalar(H5Dopen2(stored.get(), "/tensors/a%2Fb", H5P_DEFAULT));
+  ASSERT_GE(H5Dread(of_scalar.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, &got), 0);
+  EXPECT_EQ(got, value);
+  for (const char* name : {"/tensors/virtual.000", "/tensors/virtual.499"}) {
+    const H5Dataset dataset(H5Dopen2(stored.get(), name, H5P_DEFAULT));
+    const H5Properties properties(H5Dget_create_plist(dataset.get()));
+    EXPECT_EQ(H5Pget_layout(properties.get()), H5D_VIRTUAL) << name;
+  }
+}
+
+TEST(EntryFile, GivenUpItLeavesHdf5Usable) {
+  const TemporaryDirectory directory;
+  Manifest manifest = awkward_manifest();
+  const std::vector<std::int32_t> owners(manifest.entries.num_chunks(), 0);
+  for (const bool begun : {false, true}) {
+    auto file = begin_per_rank(fmt::format("{}/{}.h5", directory.path(), begun), manifest, owners);
+    ASSERT_TRUE(file) << file.error().message;
+    if (begun) {
+      file->finish_behind();
+    }
+  }
+  EXPECT_FALSE(hdf5_unusable());
+  EXPECT_TRUE(lay_out(directory.path() + "/checkpoint.h5", 0, manifest));
+}
+
+TEST(EntryFileDeathTest, VirtualDatasetsThatFindNoRoomAreAnError) {
+  const auto lay_out_with_no_room = [] {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() + "/checkpoint.h5";
+    Manifest manifest;
+    manifest.save_id = std::string(32, 'a');
+    for (int i = 0; i < 100; ++i) {
+      add(manifest, fmt::format("{}", i), Dtype::int16, {100});
+    }
+    const std::vector<std::int32_t> owners(manifest.entries.num_chunks(), 0);
+    auto file = begin_per_rank(path, manifest, owners);
+    if (!file) {
+      std::_Exit(1);
+    }
+    ::signal(SIGXFSZ, SIG_IGN);
+    const auto size = static_cast<rlim_t>(*file_size(path));
+    const rlimit limit{size, size};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    file->finish_behind();
+    const auto made = file->finish();
+    std::_Exit(!made && made.error().code == ErrorCode::no_space && hdf5_unusable() ? 0 : 2);
+  };
+  EXPECT_EXIT(lay_out_with_no_room(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(EntryFile, NeverReplacesAFile) {

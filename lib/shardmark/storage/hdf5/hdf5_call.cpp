@@ -109,7 +109,7 @@ Error hdf5_error(const char* function, const char* object) {
                     why.find("quota") != std::string::npos ||
                     why.find("File too large") != std::string::npos;
   return {full ? ErrorCode::no_space : ErrorCode::io_error,
-          fmt::format("{} {}: {}", function, object, why)};
+          fmt::format("{} {}: {}", function, std::string_view(object).substr(0, 200), why)};
 }
 
 }  // namespace shardmark

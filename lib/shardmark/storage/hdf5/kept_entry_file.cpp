@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "shardmark/plan/byte_codec.hpp"
+#include "shardmark/storage/hdf5/entry_file.hpp"
 #include "shardmark/storage/hdf5/hdf5_call.hpp"
 #include "shardmark/storage/hdf5/new_file.hpp"
 #include "shardmark/storage/posix/file.hpp"
@@ -67,15 +68,15 @@ std::vector<std::byte> KeptEntryFile::content_of(const EntryFileOptions& options
   out.varint(static_cast<std::uint64_t>(manifest.checksum));
   // Its length in the manifest is the room of the manifest's dataset.
   out.varint(manifest.save_id.size());
-  out.varint(static_cast<std::uint64_t>(options.arrangement->layout));
-  for (const std::string& file : options.arrangement->files) {
+  out.varint(static_cast<std::uint64_t>(options.arrangement.layout));
+  for (const std::string& file : options.arrangement.files) {
     out.text(file);
   }
-  for (const EntryArrangement& entry : options.arrangement->entries) {
+  for (const EntryArrangement& entry : options.arrangement.entries) {
     out.varint(static_cast<std::uint64_t>(entry.form));
     out.varint(static_cast<std::uint64_t>(entry.reason));
   }
-  for (const std::uint64_t file : options.arrangement->file_of_rank) {
+  for (const std::uint64_t file : options.arrangement.file_of_rank) {
     out.varint(file);
   }
   for (const std::int32_t owner : options.owners) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "shardmark/core/result.hpp"
-#include "shardmark/storage/hdf5/entry_file.hpp"
+#include "shardmark/storage/hdf5/new_entry_file.hpp"
 #include "shardmark/storage/manifest.hpp"
 
 namespace shardmark {
@@ -31,7 +31,7 @@ class KeptEntryFile {
               const EntryFileMade& made);
 
   /// Local. Makes such a file again at `path`, with the step, seed and save id of `manifest`, and
-  /// fills in the manifest's locations. It must hold the content. Errors as create_entry_file's.
+  /// fills in the manifest's locations. It must hold the content. Errors as NewEntryFile's.
   Result<EntryFileMade> make_again(const std::string& path, Manifest& manifest) const;
 
  private:

@@ -174,6 +174,15 @@ void NewHdf5File::count_metadata(hid_t object) {
   metadata_bytes_ += metadata_bytes_of(object);
 }
 
+Status NewHdf5File::flush() {
+  const Status flushed =
+      hdf5_status(H5Fflush(file_.get(), H5F_SCOPE_LOCAL), "H5Fflush", path_.c_str());
+  if (!flushed) {
+    mark_hdf5_unusable();
+  }
+  return flushed;
+}
+
 Status NewHdf5File::close() {
   creation_ = {};
   links_ = {};

@@ -38,6 +38,8 @@ class NewHdf5File {
   void count_metadata(hid_t object);
   std::int64_t metadata_bytes() const noexcept { return metadata_bytes_; }
 
+  /// Local. The file is as long as its datasets say. After a failure HDF5 is unusable.
+  Status flush();
   /// Local. The close writes, so its status matters; after a failure HDF5 is unusable.
   Status close();
 

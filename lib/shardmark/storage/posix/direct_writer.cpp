@@ -139,6 +139,7 @@ Result<std::int64_t> DirectWriter::write_manifest(std::span<const std::byte> byt
   if (options_.backend != Backend::hdf5) {
     return append_manifest(files_.paths.front(), bytes);
   }
+  SHARDMARK_RETURN_IF_ERROR(files_.finish_entry_file());
   return write_manifest_durably(files_.paths.front(), bytes);
 }
 

@@ -42,9 +42,13 @@ Status check_file_size_limit(const std::string& path, std::int64_t num_bytes) {
   return {};
 }
 
-Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes) {
+namespace {
+
+/// fallocate; false where the file system has none.
+Result<bool> allocate(const std::string& path, int mode, std::int64_t begin,
+                      std::int64_t num_bytes) {
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_WRONLY));
-  while (::fallocate(file.get(), 0, 0, num_bytes) != 0) {
+  while (num_bytes > 0 && ::fallocate(file.get(), mode, begin, num_bytes) != 0) {
     if (errno == EOPNOTSUPP || errno == ENOSYS) {
       return false;
     }
@@ -53,6 +57,22 @@ Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes) {
     }
   }
   return true;
+}
+
+}  // namespace
+
+Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes, std::int64_t to_come) {
+  SHARDMARK_ASSIGN_OR_RETURN(const bool reserved, allocate(path, 0, 0, num_bytes));
+  if (!reserved) {
+    return false;
+  }
+  return allocate(path, FALLOC_FL_KEEP_SIZE, num_bytes, to_come);
+}
+
+Status release_reserve(const std::string& path) {
+  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(path));
+  return ::truncate(path.c_str(), size) == 0 ? Status()
+                                             : Status(errno_error("cannot truncate", path, errno));
 }
 
 Result<bool> can_detect_holes(const std::string& path, std::int64_t unwritten_offset) {

@@ -16,9 +16,13 @@ Status check_free_space(const std::string& directory, std::int64_t num_bytes);
 Status check_file_size_limit(const std::string& path, std::int64_t num_bytes);
 
 /// Local. Reserves blocks for the first `num_bytes` of a file (fallocate), so that no later write
-/// in it can run out of space. True if that is certain, false where the file system cannot reserve.
-/// Errors: no_space, io_error.
-Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes);
+/// in it can run out of space, and for `to_come` bytes more, by which the file does not grow yet.
+/// True if that is certain, false where the file system cannot reserve. Errors: no_space, io_error.
+Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes,
+                           std::int64_t to_come = 0);
+
+/// Local. Gives back what was reserved behind the end of a file.
+Status release_reserve(const std::string& path);
 
 /// Local. True if this file system tells never-written bytes from zeros (SEEK_HOLE): asked of a
 /// byte of `path` that nobody has written yet.
