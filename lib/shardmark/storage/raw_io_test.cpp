@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Raw transfers against memcpy: what is written lies where it should, what is read comes back.
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "shardmark/storage/posix/raw_file.hpp"
 #include "shardmark/storage/posix/raw_reader.hpp"
 #include "shardmark/storage/posix/raw_writer.hpp"
+#include "shardmark/storage/posix/staging_pool.hpp"
 #include "shardmark/storage/transfer_runs.hpp"
 #include "shardmark/testing/random_source.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
@@ -53,7 +55,7 @@ TEST_P(RawIo, WritesAnyPiecesInAscendingOrder) {
   RandomSource random;
   for (int round = 0; round < 3; ++round) {
     const TemporaryDirectory directory;
-    constexpr std::size_t file_bytes = std::size_t{12} << 20;
+    constexpr std::size_t file_bytes = std::size_t{24} << 20;
     const std::string path = file_of_zeros(directory, file_bytes);
     std::vector<std::byte> expected(file_bytes);
     const auto source = random_bytes(random, file_bytes + 64);
@@ -66,7 +68,7 @@ TEST_P(RawIo, WritesAnyPiecesInAscendingOrder) {
     {
       RawWriter writer(static_cast<int>(random.number(4)), counters);
       for (std::int64_t at = random.number(9000); at < static_cast<std::int64_t>(file_bytes);) {
-        constexpr std::int64_t sizes[] = {1, 100, 5000, 300'000, 11'000'000};
+        constexpr std::int64_t sizes[] = {1, 100, 5000, 300'000, 20'000'000};
         const std::int64_t size = std::min<std::int64_t>(
             static_cast<std::int64_t>(file_bytes) - at, 1 + random.number(sizes[random.number(5)]));
         // Memory that agrees with the file, or not.
@@ -214,6 +216,32 @@ TEST(RawFile, MemoryFileSystemsTakeODirectAndAreFoundOut) {
   EXPECT_FALSE(file->o_direct());
   EXPECT_NE(file->o_direct_reason(), "");
   std::filesystem::remove(path);
+}
+
+TEST(StraightCut, MakesFewRequestsOfAboutOneSizeCutAtWholeMiB) {
+  constexpr std::int64_t mib = 1 << 20;
+  const auto cuts = [](std::int64_t offset, std::int64_t num_bytes) {
+    std::vector<std::int64_t> sizes;
+    for (const std::int64_t end = offset + num_bytes; offset < end;) {
+      const std::int64_t cut = straight_cut(offset, end - offset);
+      sizes.push_back(cut - offset);
+      offset = cut;
+    }
+    return sizes;
+  };
+  using ::testing::ElementsAre;
+  EXPECT_THAT(cuts(mib + 4096, 16 * mib), ElementsAre(16 * mib)) << "wherever it begins";
+  EXPECT_THAT(cuts(0, 16 * mib + 1), ElementsAre(8 * mib, 8 * mib + 1));
+  EXPECT_THAT(cuts(mib / 2, 32 * mib), ElementsAre(16 * mib + mib / 2, 15 * mib + mib / 2));
+  EXPECT_THAT(cuts(0, 64 * mib), ElementsAre(16 * mib, 16 * mib, 16 * mib, 16 * mib));
+  for (const std::int64_t num_bytes : {1, 5, 100, 333}) {
+    std::int64_t sum = 0;
+    for (const std::int64_t size : cuts(7 * mib + 12'288, num_bytes * mib + 513)) {
+      EXPECT_LE(size, straight_piece_bytes + mib);
+      sum += size;
+    }
+    EXPECT_EQ(sum, num_bytes * mib + 513);
+  }
 }
 
 }  // namespace

@@ -33,6 +33,11 @@ bool agrees(const std::byte* data, std::int64_t offset, std::int64_t block) {
          0;
 }
 
+bool goes_straight(const RawRun<std::byte>& run, const RawFile& file) {
+  return run.num_bytes >= min_straight_bytes &&
+         (!file.o_direct() || agrees(run.data, run.offset, file.block()));
+}
+
 }  // namespace
 
 RawReader::RawReader(const Options& options, ReadCounters& counters)
@@ -61,8 +66,10 @@ Status RawReader::read(std::span<const RawTransfer<std::byte>> transfers,
     Run run = runs.take(INT64_MAX);
     const RawFile& file = files.at(run.file);
     while (run.num_bytes > 0) {
-      // Cut at multiples of a piece, so that only the ends are ragged.
-      const std::int64_t cut = round_down(run.offset, raw_piece_bytes) + raw_piece_bytes;
+      // Staged pieces are cut at multiples of a buffer, so that only the ends are ragged.
+      const std::int64_t cut = goes_straight(run, file)
+                                   ? straight_cut(run.offset, run.num_bytes)
+                                   : round_down(run.offset, raw_piece_bytes) + raw_piece_bytes;
       Run part = run;
       part.num_bytes = std::min(run.num_bytes, cut - run.offset);
       part.last = run.last && part.num_bytes == run.num_bytes;
@@ -89,8 +96,7 @@ bool RawReader::fits(const Request& request, const Run& run, const RawFile& file
 }
 
 Status RawReader::add(const Run& run, const RawFile& file) {
-  if (run.num_bytes >= min_straight_bytes &&
-      (!file.o_direct() || agrees(run.data, run.offset, file.block()))) {
+  if (goes_straight(run, file)) {
     return read_straight(run, file);
   }
   if (current_ && !fits(*current_, run, file)) {

@@ -85,9 +85,8 @@ Status RawWriter::put_straight(const RawFile& file, std::span<const std::byte> b
                                std::int64_t offset, StreamingChecksum* checksum) {
   submit_current();
   while (!bytes.empty()) {
-    // Cut at multiples of a piece, so that only the ends are ragged.
-    const std::int64_t end = (offset / raw_piece_bytes + 1) * raw_piece_bytes;
-    const auto part = bytes.first(std::min(bytes.size(), static_cast<std::size_t>(end - offset)));
+    const std::int64_t end = straight_cut(offset, static_cast<std::int64_t>(bytes.size()));
+    const auto part = bytes.first(static_cast<std::size_t>(end - offset));
     submit({&file, {{offset, part.data(), static_cast<std::int64_t>(part.size())}}, nullptr});
     if (checksum != nullptr) {
       work([&] { checksum->update(part); });

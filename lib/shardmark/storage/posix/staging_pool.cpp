@@ -55,6 +55,15 @@ std::byte* map_piece() {
 
 }  // namespace
 
+std::int64_t straight_cut(std::int64_t offset, std::int64_t num_bytes) noexcept {
+  constexpr std::int64_t mib = std::int64_t{1} << 20;
+  const std::int64_t pieces = (num_bytes + straight_piece_bytes - 1) / straight_piece_bytes;
+  if (pieces <= 1) {
+    return offset + num_bytes;
+  }
+  return (offset + num_bytes / pieces + mib - 1) / mib * mib;
+}
+
 StagingPiece::StagingPiece() : data_(kept_pieces().take()) {
   if (data_ == nullptr) {
     data_ = map_piece();
