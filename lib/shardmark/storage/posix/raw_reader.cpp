@@ -10,7 +10,8 @@
 namespace shardmark {
 namespace {
 
-constexpr int default_threads = 2;
+// So that the device always has requests to choose from while others begin and end.
+constexpr int default_threads = 4;
 constexpr std::size_t max_under_way = 8;
 // From here on a read of its own, straight to its place, is cheaper than a copy.
 constexpr std::int64_t min_straight_bytes = std::int64_t{256} << 10;
