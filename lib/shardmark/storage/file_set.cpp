@@ -170,7 +170,8 @@ class Making {
                             *target_.manifest));
     files_.packed_addresses = file.packed_addresses();
     files_.unfinished_entry_file.emplace(std::move(file));
-    return {};
+    const bool more = files_.unfinished_entry_file->bytes_to_come() > 0;
+    return more ? Status() : files_.finish_entry_file();
   }
 
   Status join_group() {
@@ -374,11 +375,12 @@ Status FileSet::finish_entry_file() {
   if (!unfinished_entry_file) {
     return {};
   }
+  const bool had_reserve = unfinished_entry_file->bytes_to_come() > 0;
   const auto made = unfinished_entry_file->finish();
   unfinished_entry_file.reset();
   SHARDMARK_RETURN_IF_ERROR(made);
   counters.library_metadata_bytes += made->counters.library_metadata_bytes;
-  return release_reserve(paths.front());
+  return had_reserve ? release_reserve(paths.front()) : Status();
 }
 
 Result<FileSet> create_file_set(const SaveTarget& target, const StorageOptions& options,

@@ -157,6 +157,7 @@ class NewEntryFile::Creation {
     if (!virtual_entries_.empty()) {
       SHARDMARK_RETURN_IF_ERROR(file_->flush());  // as long as the addresses say
       if (options_.kept == nullptr) {
+        bytes_to_come_ = virtual_bytes();
         return {};
       }
     }
@@ -187,17 +188,7 @@ class NewEntryFile::Creation {
 
   const EntryFileMade& made() const noexcept { return made_; }
 
-  std::int64_t bytes_to_come() const noexcept {
-    std::int64_t num_bytes = 0;
-    if (file_) {
-      for (const std::size_t i : virtual_entries_) {
-        const Entry& entry = manifest_.entries.entries[i];
-        num_bytes += metadata_bytes_per_dataset +
-                     static_cast<std::int64_t>(entry.num_chunks * (entry.fqn.size() + 200));
-      }
-    }
-    return num_bytes;
-  }
+  std::int64_t bytes_to_come() const noexcept { return bytes_to_come_; }
 
  private:
   /// The first step: all that has an address.
@@ -224,6 +215,17 @@ class NewEntryFile::Creation {
       file_->count_metadata(group->get());
     }
     return {};
+  }
+
+  /// What the second step adds to the file, about and not too little.
+  std::int64_t virtual_bytes() const {
+    std::int64_t num_bytes = 0;
+    for (const std::size_t i : virtual_entries_) {
+      const Entry& entry = manifest_.entries.entries[i];
+      num_bytes += metadata_bytes_per_dataset +
+                   static_cast<std::int64_t>(entry.num_chunks * (entry.fqn.size() + 200));
+    }
+    return num_bytes;
   }
 
   /// The second step; ends with the file closed. Changes nothing of the manifest, which may be in
@@ -407,6 +409,7 @@ class NewEntryFile::Creation {
   std::optional<NewHdf5File> file_;  // until it is closed
   H5Group tensors_;                  // while file_ is open
   std::vector<std::size_t> virtual_entries_;
+  std::int64_t bytes_to_come_ = 0;
   std::int64_t heap_bytes_ = 0;
   EntryFileMade made_;
   std::atomic<bool> given_up_ = false;

@@ -47,7 +47,7 @@ class NewEntryFile {
   ~NewEntryFile();
 
   const std::array<std::int64_t, num_dtypes>& packed_addresses() const noexcept;
-  /// Local. Bytes that the second step will add to the file, about; 0 if there is nothing to add.
+  /// Local. Bytes that the second step adds to the file, about; 0 if begin() did it all.
   std::int64_t bytes_to_come() const noexcept;
 
   /// Local. Begins the second step in a thread of its own, which holds HDF5 until it is done.
