@@ -74,7 +74,10 @@ void explain_requests(const IoFacts& facts, std::vector<IoExplanation>& found) {
          fmt::format("{} of {} requests share a block of {} with others: those blocks go through "
                      "the page cache",
                      facts.misaligned_requests, facts.requests, format_bytes(facts.block_bytes)),
-         "storage.layout = \"per-rank\", or shapes whose shards are whole blocks"});
+         facts.has_virtual  // already apart from other ranks: its own neighbours
+             ? "storage.alignment = \"4KiB\" with allow_padding, or shapes whose shards are whole "
+               "blocks"
+             : "storage.layout = \"per-rank\", or shapes whose shards are whole blocks"});
   }
 }
 

@@ -82,6 +82,7 @@ TEST(Explain, DirectIsJudgedByItsMergedRequests) {
   EXPECT_THAT(found[0].text, HasSubstr("60 of 100 requests"));
   EXPECT_THAT(found[0].knob, Not(HasSubstr("storage.io")));
   EXPECT_THAT(found[1].text, HasSubstr("11 of 100 requests"));
+  EXPECT_THAT(found[1].knob, HasSubstr("storage.alignment"));
   EXPECT_EQ(found[2].cause, "metadata");
 }
 
