@@ -125,10 +125,7 @@ Result<NewFileOptions> new_file_options(const EntryFileOptions& options, const P
 class NewEntryFile::Creation {
  public:
   Creation(std::string path, EntryFileOptions options, Manifest& manifest)
-      : path_(std::move(path)),
-        options_(std::move(options)),
-        manifest_(manifest),
-        places_(place_packed(options_, manifest)) {}
+      : path_(std::move(path)), options_(std::move(options)), manifest_(manifest) {}
 
   ~Creation() {
     given_up_ = true;
@@ -150,6 +147,7 @@ class NewEntryFile::Creation {
         return {};
       }
     }
+    places_ = place_packed(options_, manifest_);
     SHARDMARK_ASSIGN_OR_RETURN(const NewFileOptions file_options,
                                new_file_options(options_, places_, manifest_));
     SHARDMARK_ASSIGN_OR_RETURN(file_, NewHdf5File::create(path_, file_options));
