@@ -38,6 +38,14 @@ CaseDescription describe(const CeilingKind& kind, const SweepCase& point,
   return description;
 }
 
+std::int64_t total_bytes(std::span<const CeilingPiece> pieces) {
+  std::int64_t sum = 0;
+  for (const CeilingPiece& piece : pieces) {
+    sum += piece.num_bytes;
+  }
+  return sum;
+}
+
 class CeilingCase final : public BenchmarkCase {
  public:
   CeilingCase(CaseDescription description, const CeilingKind& kind, const Config& config,
@@ -79,10 +87,7 @@ class CeilingCase final : public BenchmarkCase {
     measurement.phases = times_;
     measurement.events = events_;
     const auto pieces = setting_->pieces(kind_, option_, no_limit);
-    std::int64_t own_bytes = 0;
-    for (const CeilingPiece& piece : pieces) {
-      own_bytes += piece.num_bytes;
-    }
+    const std::int64_t own_bytes = total_bytes(pieces);
     measurement.num_bytes = environment_.comm.all_reduce(own_bytes, MPI_SUM);
     measurement.balanced_bytes = own_bytes;
     if (uses_files()) {
@@ -120,24 +125,39 @@ class CeilingCase final : public BenchmarkCase {
                        : std::span<const Phase>(load_ceiling_phases);
   }
 
-  /// Collective. Empty files for a save; a cold cache for a load.
+  /// Collective. Empty files for a save; a cold cache for a load; memory for what is cached.
   Status ready_files(std::int64_t limit) {
     if (!uses_files()) {
       return {};
     }
+    const auto pieces = setting_->pieces(kind_, option_, limit);
     if (kind_.saves) {
-      return kind_.layer == CeilingLayer::bare_hdf5
-                 ? setting_->folder().remove(stem(), true, environment_.comm)
-                 : setting_->folder().reserve(stem(), is_shared(), setting_->shares(),
-                                              environment_.comm);
+      SHARDMARK_RETURN_IF_ERROR(ready_to_save());
+    } else {
+      make_cold(pieces);
     }
+    if (!kind_.o_direct && (kind_.saves || drops_cache_)) {
+      environment_.free_memory.touch(total_bytes(pieces));
+    }
+    return {};
+  }
+
+  /// Collective.
+  Status ready_to_save() const {
+    return kind_.layer == CeilingLayer::bare_hdf5
+               ? setting_->folder().remove(stem(), true, environment_.comm)
+               : setting_->folder().reserve(stem(), is_shared(), setting_->shares(),
+                                            environment_.comm);
+  }
+
+  /// Collective.
+  void make_cold(std::span<const CeilingPiece> pieces) {
     const auto paths = setting_->folder().files(stem(), is_shared(), environment_.comm.size());
     std::vector<FileRange> ranges;
-    for (const CeilingPiece& piece : setting_->pieces(kind_, option_, limit)) {
+    for (const CeilingPiece& piece : pieces) {
       ranges.push_back({paths[piece.file], piece.offset, piece.num_bytes});
     }
     cold_ = cache_state(ranges, drops_cache_, environment_.comm);
-    return {};
   }
 
   /// Collective. What the target holds after a load; a save is read back into it first.

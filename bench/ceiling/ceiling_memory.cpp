@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "bench/ceiling/ceiling_kind.hpp"
@@ -10,8 +11,12 @@
 namespace shardmark::bench {
 namespace {
 
-constexpr std::int64_t shortest_period_bytes = std::int64_t{1} << 20;
-constexpr std::int64_t longest_period_bytes = max_ceiling_piece_bytes;
+constexpr std::int64_t huge_page_bytes = std::int64_t{2} << 20;
+
+/// A period and the begin of the next one, so that no piece is cut at its end.
+std::int64_t room_for(std::int64_t period_bytes) {
+  return period_bytes + std::min(period_bytes, max_ceiling_piece_bytes);
+}
 
 std::uint64_t mixed(std::uint64_t value) {
   value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
@@ -21,21 +26,20 @@ std::uint64_t mixed(std::uint64_t value) {
 
 }  // namespace
 
-std::int64_t CeilingMemory::period_for(std::int64_t num_bytes) {
-  std::int64_t period = shortest_period_bytes;
-  while (period < num_bytes && period < longest_period_bytes) {
-    period *= 2;
-  }
-  return period;
+std::int64_t CeilingMemory::period_for(std::int64_t num_bytes, std::int64_t limit) {
+  const std::int64_t wanted = std::min(
+      num_bytes, std::max(limit / huge_page_bytes * huge_page_bytes, max_ceiling_piece_bytes));
+  const std::int64_t pages = (wanted + huge_page_bytes - 1) / huge_page_bytes;
+  return std::max<std::int64_t>(1, pages) * huge_page_bytes;
 }
 
 Status CeilingMemory::reserve(std::int64_t period_bytes) {
-  // The period stands there twice, so that no piece is cut at its end.
-  if (source_.bytes().size() >= static_cast<std::size_t>(2 * period_bytes)) {
+  const std::int64_t num_bytes = room_for(period_bytes);
+  if (source_.bytes().size() >= static_cast<std::size_t>(num_bytes)) {
     return {};
   }
-  SHARDMARK_ASSIGN_OR_RETURN(source_, HostBuffer::make(2 * period_bytes));
-  SHARDMARK_ASSIGN_OR_RETURN(target_, HostBuffer::make(2 * period_bytes));
+  SHARDMARK_ASSIGN_OR_RETURN(source_, HostBuffer::make(num_bytes));
+  SHARDMARK_ASSIGN_OR_RETURN(target_, HostBuffer::make(num_bytes));
   return {};
 }
 
@@ -47,7 +51,8 @@ void CeilingMemory::fill(std::uint64_t seed, std::int64_t period_bytes) {
   for (std::size_t i = 0; i < num_bytes / sizeof(std::uint64_t); ++i) {
     words[i] = mixed(start + i);
   }
-  std::memcpy(source_.bytes().data() + num_bytes, source_.bytes().data(), num_bytes);
+  std::memcpy(source_.bytes().data() + num_bytes, source_.bytes().data(),
+              static_cast<std::size_t>(room_for(period_bytes) - period_bytes));
 }
 
 std::size_t CeilingMemory::place(const CeilingPiece& piece) const {
@@ -55,7 +60,7 @@ std::size_t CeilingMemory::place(const CeilingPiece& piece) const {
 }
 
 void CeilingMemory::poison() {
-  std::memset(target_.bytes().data(), 0xA5, static_cast<std::size_t>(2 * period_bytes_));
+  std::memset(target_.bytes().data(), 0xA5, static_cast<std::size_t>(room_for(period_bytes_)));
 }
 
 std::span<const std::byte> CeilingMemory::source(const CeilingPiece& piece) const {

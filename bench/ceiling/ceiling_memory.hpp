@@ -19,14 +19,15 @@ struct CeilingPiece {
   std::int64_t num_bytes = 0;
 };
 
-/// Where a rank's bytes come from and go to: two touched buffers that the pieces go round and
-/// round in, larger than any cache where there are as many bytes. What belongs at a position
-/// follows from seed and period alone, so every piece can be checked on any rank.
+/// Where a rank's bytes come from and go to: two touched buffers as large as its tensors, since
+/// moving to and from little memory again and again is faster. Where that is too much, the pieces
+/// go round and round in what there is. What belongs at a position follows from seed and period
+/// alone, so every piece can be checked on any rank.
 class CeilingMemory {
  public:
-  /// Local. The bytes after which a rank's bytes may repeat if it moves up to `num_bytes`: a power
-  /// of two, at least any piece.
-  static std::int64_t period_for(std::int64_t num_bytes);
+  /// Local. The bytes after which a rank's bytes may repeat if it moves up to `num_bytes`: whole
+  /// huge pages, at most `limit` bytes of them but no less than the largest piece.
+  static std::int64_t period_for(std::int64_t num_bytes, std::int64_t limit);
 
   /// Local. Room for this period. Errors: those of HostBuffer::make.
   Status reserve(std::int64_t period_bytes);

@@ -7,6 +7,7 @@
 
 #include "bench/ceiling/ceiling_transfer.hpp"
 #include "bench/config/lib_options.hpp"
+#include "bench/harness/memory_usage.hpp"
 #include "shardmark/checkpoint/save.hpp"
 
 namespace shardmark::bench {
@@ -50,8 +51,13 @@ Status CeilingSetting::measure_shares() {
   wanted[rank] = (*workload)->local_num_bytes();
   environment_.comm.all_reduce(std::span(stored), MPI_SUM);
   environment_.comm.all_reduce(std::span(wanted), MPI_SUM);
+  // A quarter of what is free for both buffers.
+  const std::int64_t limit = environment_.comm.all_reduce(
+      available_memory_bytes() / 8 /
+          environment_.topology.num_ranks_beside(environment_.comm.rank()),
+      MPI_MIN);
   period_bytes_ = CeilingMemory::period_for(
-      std::max(*std::ranges::max_element(stored), *std::ranges::max_element(wanted)) + 4096);
+      std::max(*std::ranges::max_element(stored), *std::ranges::max_element(wanted)) + 4096, limit);
   shares_.emplace(std::move(stored), std::move(wanted));
   return {};
 }

@@ -62,9 +62,12 @@ TEST(CeilingShares, AReaderGoesRoundAllFilesUntilItHasWhatItWants) {
 }
 
 TEST(CeilingMemory, AWrongByteAnywhereIsFound) {
-  const std::int64_t period = CeilingMemory::period_for(3 << 20);
+  const std::int64_t much = std::int64_t{1} << 40;
+  const std::int64_t period = CeilingMemory::period_for(3 << 20, much);
   EXPECT_EQ(period, 4 << 20);
-  EXPECT_EQ(CeilingMemory::period_for(std::int64_t{1} << 40), max_ceiling_piece_bytes);
+  EXPECT_EQ(CeilingMemory::period_for(0, much), 2 << 20);
+  EXPECT_EQ(CeilingMemory::period_for(much, 99 << 20), 98 << 20);
+  EXPECT_EQ(CeilingMemory::period_for(much, 0), max_ceiling_piece_bytes);
   CeilingMemory memory;
   ASSERT_TRUE(memory.reserve(period));
   memory.fill(1, period);

@@ -26,12 +26,19 @@ Status move_through_files(const CeilingTransfer& transfer) {
   const int flags = (saves ? O_WRONLY : O_RDONLY) | (transfer.kind.o_direct ? O_DIRECT : 0);
   SHARDMARK_ASSIGN_OR_RETURN(const RawFiles raw,
                              open_raw_files(transfer.paths, flags, transfer.pieces));
-  const Status moved =
-      for_each_piece(transfer.pieces, transfer.option.threads, [&](const CeilingPiece& piece) {
+  const Status moved = for_each_piece(
+      transfer.pieces, transfer.option.threads, [&](const CeilingPiece& piece) -> Status {
         const FileDescriptor& file = raw.files[piece.file];
         const std::string& path = raw.paths[piece.file];
-        return saves ? write_at(file, path, transfer.memory.source(piece), piece.offset)
-                     : read_at(file, path, transfer.memory.target(piece), piece.offset);
+        if (!saves) {
+          return read_at(file, path, transfer.memory.target(piece), piece.offset);
+        }
+        SHARDMARK_RETURN_IF_ERROR(
+            write_at(file, path, transfer.memory.source(piece), piece.offset));
+        if (!transfer.kind.o_direct) {
+          begin_writeback(file, piece.offset, piece.num_bytes);
+        }
+        return {};
       });
   SHARDMARK_RETURN_IF_ERROR(moved);
   if (!saves) {

@@ -84,4 +84,13 @@ LoadOptions load_options(const Config& config, const std::string& directory,
   return options;
 }
 
+bool uses_page_cache(const StorageConfig& storage) {
+  if (storage.backend == "null") {
+    return false;
+  }
+  const bool through_mpi_io =
+      storage.backend == "mpiio" || (storage.backend == "hdf5" && storage.io != "direct");
+  return through_mpi_io || !storage.o_direct;
+}
+
 }  // namespace shardmark::bench

@@ -11,9 +11,12 @@
 #include <vector>
 
 #include "bench/harness/collective_timer.hpp"
+#include "bench/harness/free_memory.hpp"
+#include "bench/harness/memory_usage.hpp"
 #include "bench/harness/run_cases.hpp"
 #include "bench/harness/same_on_all_ranks.hpp"
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 
@@ -354,6 +357,20 @@ TEST(CollectiveTimer, IsTheSlowestRanksTimeOnEveryRank) {
     return world().is_root() ? Status() : Status(Error{ErrorCode::no_space, "full"});
   });
   EXPECT_EQ(failed.status.has_value(), world().size() == 1);
+}
+
+TEST(FreeMemory, IsTouchedOnlyWhereItGoesBackAndNoneIsKept) {
+  constexpr std::int64_t num_bytes = std::int64_t{16} << 20;
+  const bool goes_back = world().rank() % 2 == 0;  // nodes of different kinds
+  const FreeMemory memory(NodeTopology::discover(world()), world(), goes_back);
+  const PeakMemoryWatch watch;
+  memory.touch(num_bytes);
+  const auto peak = watch.peak_bytes();
+  if (!peak) {
+    GTEST_SKIP() << "this kernel does not tell the peak of memory";
+  }
+  EXPECT_EQ(*peak >= num_bytes, goes_back) << *peak;
+  EXPECT_LT(*PeakMemoryWatch().peak_bytes(), num_bytes);
 }
 
 }  // namespace

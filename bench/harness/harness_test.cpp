@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "bench/harness/case_filter.hpp"
 #include "bench/harness/case_order.hpp"
 #include "bench/harness/case_summary.hpp"
+#include "bench/harness/free_memory.hpp"
 #include "bench/harness/memory_usage.hpp"
 #include "bench/harness/node_work.hpp"
 #include "bench/harness/progress_line.hpp"
@@ -141,6 +144,29 @@ TEST(MemoryUsage, ReadsTheKernelsLines) {
   EXPECT_EQ(parse_status_bytes(text, "VmRSS"), 12 * 1024);
   EXPECT_EQ(parse_status_bytes(text, "VmSwap"), std::nullopt);
   EXPECT_EQ(parse_status_bytes("VmHWM:\n12 kB", "VmHWM"), std::nullopt);
+}
+
+/// The kernel's folder of virtio devices, with one of this kind and these features.
+class VirtioDevices {
+ public:
+  VirtioDevices(const std::string& kind, const std::string& features) {
+    const std::string device = directory_.path() + "/virtio0";
+    std::filesystem::create_directory(device);
+    std::ofstream(device + "/device") << kind << "\n";
+    std::ofstream(device + "/features") << features << "\n";
+  }
+  const std::string& path() const { return directory_.path(); }
+
+ private:
+  testing::TemporaryDirectory directory_;
+};
+
+TEST(FreeMemory, GoesBackWhereABalloonReportsFreePages) {
+  EXPECT_TRUE(gives_free_memory_back(VirtioDevices("0x0005", "0110010100").path()));
+  EXPECT_FALSE(gives_free_memory_back(VirtioDevices("0x0005", "0110000100").path()));
+  EXPECT_FALSE(gives_free_memory_back(VirtioDevices("0x0005", "01100").path()));
+  EXPECT_FALSE(gives_free_memory_back(VirtioDevices("0x0002", "0110010100").path()));
+  EXPECT_FALSE(gives_free_memory_back("/no/such/folder"));
 }
 
 TEST(MemoryUsage, SeesMemoryThatWasFreedAgain) {

@@ -33,6 +33,7 @@ struct RunContext {
   std::string cpu;  // of rank 0's node
   FileSystem filesystem;
   MpiIo mpi_io;
+  bool gives_free_memory_back = false;  // to a host; rank 0's node
   std::string suite;
   std::string config;  // canonical text
   std::string config_hash;

@@ -150,6 +150,7 @@ RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& o
     context.build = build_info();
     context.cpu = cpu_name();
     context.filesystem = file_system_of(directory);
+    context.gives_free_memory_back = gives_free_memory_back();
     context.suite = options.suite;
     context.config = config_text(points);
     context.config_hash = config_hash(context.config);
@@ -160,10 +161,7 @@ RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& o
 
 /// Half of the memory that is free now, shared by the ranks of a node.
 std::int64_t memory_budget(const RunContext& context, const Communicator& comm) {
-  const auto per_node = context.ranks_per_node();
-  const auto node = static_cast<std::size_t>(
-      context.topology.node_of_rank[static_cast<std::size_t>(comm.rank())]);
-  return available_memory_bytes() / 2 / per_node[node];
+  return available_memory_bytes() / 2 / context.topology.num_ranks_beside(comm.rank());
 }
 
 Result<SuiteOutcome> list_cases(const Cases& cases, std::span<const std::size_t> selected) {
@@ -227,7 +225,8 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
   SuiteEnvironment environment{comm,
                                context.topology,
                                WorkloadPool(comm.rank(), comm.size(), memory_budget(context, comm)),
-                               {}};
+                               {},
+                               FreeMemory(context.topology, comm, gives_free_memory_back())};
   SHARDMARK_RETURN_IF_ERROR(comm.agree(check_points(points, environment.workloads)));
   const Cases cases = make_cases(points, environment);
   SHARDMARK_ASSIGN_OR_RETURN(const auto selected, agree_on_selection(cases, flags->filter, comm));

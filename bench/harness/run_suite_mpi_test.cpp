@@ -264,8 +264,11 @@ TEST_F(Suite, AWrongBitRemovesTheNumber) {
   // Without checksums nothing but the check of values can find it.
   const auto all = points({"load.checksum=none", "storage.checksum=none"});
   const NodeTopology topology = NodeTopology::discover(world());
-  SuiteEnvironment environment{
-      world(), topology, WorkloadPool(world().rank(), world().size(), 0), {}};
+  SuiteEnvironment environment{world(),
+                               topology,
+                               WorkloadPool(world().rank(), world().size(), 0),
+                               {},
+                               FreeMemory(topology, world(), false)};
   auto checkpoints_made =
       CheckpointSteps::make(std::vector<std::string>{checkpoints()}, 0, 5, world());
   ASSERT_TRUE(checkpoints_made);

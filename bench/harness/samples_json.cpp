@@ -41,6 +41,7 @@ Json context_json(const RunContext& context) {
       {"cpu", context.cpu},
       {"filesystem", {{"type", context.filesystem.type}, {"path", context.filesystem.path}}},
       {"mpi_io", {{"component", context.mpi_io.component}, {"hints", Json(context.mpi_io.hints)}}},
+      {"gives_free_memory_back", context.gives_free_memory_back},
       {"suite", context.suite},
       {"config", context.config},
       {"config_hash", context.config_hash},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bench/harness/checkpoint_steps.hpp"
+#include "bench/harness/free_memory.hpp"
 #include "bench/harness/workload_pool.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/mpi/node_topology.hpp"
@@ -14,6 +15,7 @@ struct SuiteEnvironment {
   const NodeTopology& topology;
   WorkloadPool workloads;
   CheckpointSteps checkpoints;
+  FreeMemory free_memory;
 };
 
 }  // namespace shardmark::bench

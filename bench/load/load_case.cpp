@@ -49,6 +49,9 @@ class LoadCase final : public BenchmarkCase {
     SHARDMARK_ASSIGN_OR_RETURN(
         const auto ranges, plan_load_ranges(workload_->state_dict(), options(), environment_.comm));
     cold_ = cache_state(ranges, config_.run.cold_read, environment_.comm);
+    if (config_.run.cold_read && uses_page_cache(config_.storage)) {
+      environment_.free_memory.touch(workload_->local_num_bytes());
+    }
     return {};
   }
 

@@ -72,6 +72,9 @@ class ReshardCase final : public BenchmarkCase {
     std::vector<FileRange> ranges;
     SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(loads() ? plan(ranges) : Status()));
     cold_ = cache_state(ranges, config_.run.cold_read, environment_.comm);
+    if (config_.run.cold_read && uses_page_cache(config_.storage)) {
+      environment_.free_memory.touch(loads() ? workload_->local_num_bytes() : 0);
+    }
     return {};
   }
 

@@ -44,11 +44,16 @@ class SaveCase final : public BenchmarkCase {
   }
 
   Status prepare() override {
-    SHARDMARK_ASSIGN_OR_RETURN(workload_, environment_.workloads.get(config_, Memory::allocate));
+    auto workload = environment_.workloads.get(config_, Memory::allocate);
+    SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(Status(workload)));  // collectives follow
+    workload_ = *workload;
     checkpoint_ = environment_.checkpoints.next(config_.storage.directory);
     workload_->fill(checkpoint_.seed);
     if (saver_ && config_.run.interference) {
       alone_ = steps_->run_for(seconds_alone);
+    }
+    if (uses_page_cache(config_.storage)) {
+      environment_.free_memory.touch(workload_->local_num_bytes());
     }
     return {};
   }

@@ -15,7 +15,7 @@ STYLE = pathlib.Path(__file__).with_name("report.css")
 IN_A_COLUMN = (1, 2)  # charts of a figure; with more, or with a table alone, it takes the width of the page
 MOST_SHOWN = 16  # rows of a figure without a chart that are open at once
 CONTEXT_SHOWN = ("suite started commit dirty build_type compiler mpi hdf5 benchmark nodes ranks hosts cpu filesystem "
-                 "mpi_io config_hash").split()  # fmt: skip
+                 "mpi_io gives_free_memory_back config_hash").split()  # fmt: skip
 
 
 def escaped(value):

@@ -16,6 +16,9 @@ namespace {
 // Below the limit of one read(2) or write(2) on Linux, 2 GiB less a page.
 constexpr std::size_t max_transfer_bytes = std::size_t{1} << 30;
 
+// Of smaller ones the kernel makes larger requests later.
+constexpr std::int64_t min_writeback_bytes = std::int64_t{1} << 20;
+
 }  // namespace
 
 FileDescriptor::~FileDescriptor() {
@@ -88,6 +91,18 @@ Status write_at(const FileDescriptor& file, const std::string& path,
     offset += put;
   }
   return {};
+}
+
+void begin_writeback(const FileDescriptor& file, std::int64_t offset, std::int64_t num_bytes) {
+#ifdef SYNC_FILE_RANGE_WRITE
+  if (num_bytes >= min_writeback_bytes) {
+    ::sync_file_range(file.get(), offset, num_bytes, SYNC_FILE_RANGE_WRITE);
+  }
+#else
+  static_cast<void>(file);
+  static_cast<void>(offset);
+  static_cast<void>(num_bytes);
+#endif
 }
 
 Result<std::string> read_small_file(const std::string& path, std::int64_t max_bytes) {

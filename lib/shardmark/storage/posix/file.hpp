@@ -42,6 +42,10 @@ Status read_at(const FileDescriptor& file, const std::string& path, std::span<st
 Status write_at(const FileDescriptor& file, const std::string& path,
                 std::span<const std::byte> bytes, std::int64_t offset);
 
+/// Local. Has the kernel begin to write what the page cache holds of a large range, and waits for
+/// nothing: the device has work while more is copied into the cache. A failure shows in fsync.
+void begin_writeback(const FileDescriptor& file, std::int64_t offset, std::int64_t num_bytes);
+
 /// Local. The whole of a small file. Errors: invalid_argument above `max_bytes`.
 Result<std::string> read_small_file(const std::string& path, std::int64_t max_bytes);
 

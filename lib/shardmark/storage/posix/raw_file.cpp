@@ -82,7 +82,9 @@ void RawFile::measure(std::int64_t offset, std::int64_t num_bytes) const {
 Status RawFile::write(std::span<const std::byte> bytes, std::int64_t offset,
                       bool past_cache) const {
   if (!past_cache) {
-    return write_at(cached_, path_, bytes, offset);
+    SHARDMARK_RETURN_IF_ERROR(write_at(cached_, path_, bytes, offset));
+    begin_writeback(cached_, offset, static_cast<std::int64_t>(bytes.size()));
+    return {};
   }
   const std::int64_t first = offset;
   const auto all = static_cast<std::int64_t>(bytes.size());
