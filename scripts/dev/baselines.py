@@ -24,7 +24,7 @@ MOST_BYTES = 2 << 20
 
 
 def problems_of_run(folder):
-    from shardmark_tools.result_checks import check_results
+    from shardmark_tools.results.result_checks import check_results
 
     problems, _ = check_results(folder)
     if problems:
@@ -38,7 +38,7 @@ def problems_of_run(folder):
 
 
 def problems_of(baseline):
-    from shardmark_tools.result_folder import NotReadable, read_runs
+    from shardmark_tools.results.result_folder import NotReadable, read_runs
 
     try:
         runs = read_runs(baseline)

@@ -13,7 +13,7 @@ from shardmark_tools.interpreter import ensure_modules
 ensure_modules("numpy", "jsonschema", status=77)
 import numpy as np
 
-from shardmark_tools import synthetic_results as synthetic
+from shardmark_tools.results import synthetic_results as synthetic
 
 BASELINES = pathlib.Path(__file__).with_name("baselines.py")
 

@@ -31,7 +31,7 @@ def main():
     arguments = parse_arguments()
     modules = ["numpy", "h5py", *(["xxhash"] if arguments.checksums else [])]
     ensure_modules(*modules)
-    from shardmark_tools.checkpoint_reader import CheckpointError, Finding, check_checkpoint
+    from shardmark_tools.checkpoint.checkpoint_reader import CheckpointError, Finding, check_checkpoint
 
     try:
         report = check_checkpoint(arguments.directory, arguments.step, arguments.seed)
@@ -43,7 +43,7 @@ def main():
         report.findings.append(Finding("/tensors", message))
     checksums = ""
     if arguments.checksums and not report.findings:
-        from shardmark_tools.checksum_table import check_checksums
+        from shardmark_tools.checkpoint.checksum_table import check_checksums
 
         findings, entries, explained = check_checksums(arguments.directory, arguments.step)
         report.findings += findings

@@ -22,7 +22,7 @@ def main():
     )
     arguments = parser.parse_args()
     ensure_modules("jsonschema")
-    from shardmark_tools.result_checks import check_results
+    from shardmark_tools.results.result_checks import check_results
 
     failed = False
     for directory in arguments.directory:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting the command and watching what was started. Uses no other room."""
