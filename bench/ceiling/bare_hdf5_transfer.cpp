@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "bench/ceiling/ceiling_transfer.hpp"
-#include "shardmark/storage/hdf5/handle.hpp"
-#include "shardmark/storage/hdf5/hdf5_call.hpp"
+#include "shardmark/storage/hdf5/library/handle.hpp"
+#include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 #include "shardmark/storage/posix/file.hpp"
 
 namespace shardmark::bench {

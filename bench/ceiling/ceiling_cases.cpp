@@ -12,8 +12,8 @@
 
 #include "bench/ceiling/ceiling_kind.hpp"
 #include "bench/ceiling/ceiling_setting.hpp"
-#include "bench/harness/cache_state.hpp"
-#include "bench/harness/case_naming.hpp"
+#include "bench/harness/measure/case_naming.hpp"
+#include "bench/machine/cache_state.hpp"
 #include "shardmark/core/checksum.hpp"
 
 namespace shardmark::bench {

@@ -10,10 +10,10 @@
 #include <system_error>
 #include <utility>
 
-#include "shardmark/storage/checkpoint_directory.hpp"
+#include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/directory/unfinished.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/space.hpp"
-#include "shardmark/storage/unfinished.hpp"
 
 namespace shardmark::bench {
 namespace {

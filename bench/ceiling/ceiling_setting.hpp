@@ -13,7 +13,7 @@
 #include "bench/ceiling/ceiling_memory.hpp"
 #include "bench/ceiling/ceiling_share.hpp"
 #include "bench/config/config.hpp"
-#include "bench/harness/suite_environment.hpp"
+#include "bench/harness/measure/suite_environment.hpp"
 #include "shardmark/profile/phase_times.hpp"
 
 namespace shardmark::bench {

@@ -5,13 +5,13 @@
 #include <cstdio>
 #include <exception>
 
-#include "bench/cli/launch.hpp"
-#include "bench/harness/activity.hpp"
-#include "bench/harness/interruption.hpp"
-#include "bench/harness/leave_at_once.hpp"
-#include "bench/harness/same_on_all_ranks.hpp"
+#include "bench/harness/run/activity.hpp"
+#include "bench/harness/run/interruption.hpp"
+#include "bench/harness/run/leave_at_once.hpp"
+#include "bench/harness/run/same_on_all_ranks.hpp"
+#include "bench/machine/launch.hpp"
 #include "shardmark/mpi/environment.hpp"
-#include "shardmark/storage/hdf5_state.hpp"
+#include "shardmark/storage/hdf5/library/hdf5_state.hpp"
 
 namespace shardmark::bench {
 namespace {

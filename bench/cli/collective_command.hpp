@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/cli/command_output.hpp"
+#include "bench/cli/commands/command_output.hpp"
 #include "shardmark/mpi/communicator.hpp"
 
 namespace shardmark::bench {

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "bench/cli/command_parser.hpp"
-#include "bench/cli/error_report.hpp"
-#include "bench/cli/launch.hpp"
-#include "bench/cli/text_style.hpp"
-#include "bench/harness/observer_child.hpp"
+#include "bench/harness/measure/observer_child.hpp"
+#include "bench/machine/launch.hpp"
+#include "bench/text/error_report.hpp"
+#include "bench/text/text_style.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <memory>
 
-#include "bench/cli/command_grammar.hpp"
+#include "bench/cli/commands/version_command.hpp"
+#include "bench/cli/grammar/command_grammar.hpp"
 #include "bench/cli/texts/generate_command.hpp"
-#include "bench/cli/version_command.hpp"
 #include "shardmark/core/nearest_name.hpp"
 
 namespace shardmark::bench {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "bench/cli/collective_command.hpp"
-#include "bench/cli/command_output.hpp"
+#include "bench/cli/commands/command_output.hpp"
 
 namespace shardmark::bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/cli/command_line.hpp"
-#include "bench/harness/keep_freed_memory.hpp"
+#include "bench/machine/keep_freed_memory.hpp"
 
 int main(int argc, char** argv) {
   shardmark::bench::keep_freed_memory();

@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "bench/harness/case_naming.hpp"
-#include "bench/harness/collective_timer.hpp"
+#include "bench/harness/measure/case_naming.hpp"
+#include "bench/harness/measure/collective_timer.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "bench/config/lib_options.hpp"
-#include "bench/harness/cache_state.hpp"
-#include "bench/harness/case_naming.hpp"
+#include "bench/harness/measure/case_naming.hpp"
+#include "bench/machine/cache_state.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
 

@@ -10,14 +10,14 @@
 #include <utility>
 
 #include "bench/config/lib_options.hpp"
-#include "bench/harness/case_naming.hpp"
-#include "bench/harness/collective_timer.hpp"
+#include "bench/harness/measure/case_naming.hpp"
+#include "bench/harness/measure/collective_timer.hpp"
 #include "bench/plan/virtual_plan_case.hpp"
 #include "bench/plan/virtual_planning.hpp"
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"
 #include "shardmark/checkpoint/plan_phase.hpp"
-#include "shardmark/plan/load_plan.hpp"
-#include "shardmark/plan/save_planner.hpp"
+#include "shardmark/plan/load/load_plan.hpp"
+#include "shardmark/plan/save/save_planner.hpp"
 
 namespace shardmark::bench {
 namespace {

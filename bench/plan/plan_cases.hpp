@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "bench/config/resolve.hpp"
-#include "bench/harness/benchmark_case.hpp"
-#include "bench/harness/suite_environment.hpp"
+#include "bench/harness/measure/benchmark_case.hpp"
+#include "bench/harness/measure/suite_environment.hpp"
 
 namespace shardmark::bench {
 

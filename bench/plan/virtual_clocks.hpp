@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "shardmark/checkpoint/plan_phase.hpp"
-#include "shardmark/plan/plan_exchange.hpp"
+#include "shardmark/plan/merge/plan_exchange.hpp"
 #include "shardmark/profile/phase_times.hpp"
 
 namespace shardmark::bench {

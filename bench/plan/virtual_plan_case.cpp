@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "bench/harness/workload_pool.hpp"
+#include "bench/harness/measure/workload_pool.hpp"
 #include "bench/plan/virtual_planning.hpp"
 
 namespace shardmark::bench {

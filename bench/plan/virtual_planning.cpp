@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "bench/config/lib_options.hpp"
-#include "bench/harness/workload_pool.hpp"
-#include "shardmark/plan/holder_balance.hpp"
-#include "shardmark/plan/known_layouts.hpp"
+#include "bench/harness/measure/workload_pool.hpp"
+#include "shardmark/plan/merge/known_layouts.hpp"
+#include "shardmark/plan/owners/holder_balance.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "bench/config/config.hpp"
 #include "bench/plan/virtual_clocks.hpp"
-#include "shardmark/plan/save_planner.hpp"
+#include "shardmark/plan/save/save_planner.hpp"
 #include "shardmark/workload/workload.hpp"
 
 namespace shardmark::bench {

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "bench/config/resolve.hpp"
-#include "bench/harness/benchmark_case.hpp"
-#include "bench/harness/suite_environment.hpp"
+#include "bench/harness/measure/benchmark_case.hpp"
+#include "bench/harness/measure/suite_environment.hpp"
 #include "bench/reshard/saved_checkpoints.hpp"
 
 namespace shardmark::bench {

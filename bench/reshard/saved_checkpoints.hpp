@@ -7,7 +7,7 @@
 #include <string>
 
 #include "bench/config/config.hpp"
-#include "bench/harness/suite_environment.hpp"
+#include "bench/harness/measure/suite_environment.hpp"
 #include "shardmark/workload/workload.hpp"
 
 namespace shardmark::bench {

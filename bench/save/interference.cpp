@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "bench/harness/collective_timer.hpp"
+#include "bench/harness/measure/collective_timer.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -3,11 +3,11 @@
 
 #include <vector>
 
-#include "bench/harness/io_explanation.hpp"
-#include "bench/harness/sample.hpp"
+#include "bench/harness/measure/io_explanation.hpp"
+#include "bench/harness/measure/sample.hpp"
 #include "shardmark/checkpoint/save.hpp"
 #include "shardmark/mpi/communicator.hpp"
-#include "shardmark/storage/manifest.hpp"
+#include "shardmark/storage/format/manifest.hpp"
 
 namespace shardmark::bench {
 

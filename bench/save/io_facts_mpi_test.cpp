@@ -8,9 +8,9 @@
 #include <algorithm>
 
 #include "shardmark/checkpoint/inspect.hpp"
-#include "shardmark/storage/commit_record.hpp"
-#include "shardmark/storage/hdf5/datatype.hpp"
-#include "shardmark/storage/hdf5/parallel_file.hpp"
+#include "shardmark/storage/format/commit_record.hpp"
+#include "shardmark/storage/hdf5/library/datatype.hpp"
+#include "shardmark/storage/hdf5/library/parallel_file.hpp"
 #include "shardmark/testing/filled_state.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"

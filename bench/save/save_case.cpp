@@ -9,16 +9,16 @@
 #include <utility>
 
 #include "bench/config/lib_options.hpp"
-#include "bench/harness/case_naming.hpp"
-#include "bench/harness/collective_timer.hpp"
-#include "bench/harness/visibility.hpp"
+#include "bench/harness/measure/case_naming.hpp"
+#include "bench/harness/measure/collective_timer.hpp"
+#include "bench/harness/measure/visibility.hpp"
 #include "bench/save/interference.hpp"
 #include "bench/save/io_facts.hpp"
 #include "shardmark/checkpoint/async_save.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
-#include "shardmark/storage/hdf5/kept_entry_file.hpp"
+#include "shardmark/storage/hdf5/files/kept_entry_file.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Enforces the include table: which layer of lib/shardmark and which part of bench may include what.
+"""Enforces the include table: which layer and room of lib/shardmark, and which room of bench, may include
+what; and that no two units (a header with its source) include each other, however long the way round.
 
 Usage: check_layers.py [ROOT]. Prints FILE:LINE of every violation; exit code 1 if there is any.
 """
@@ -28,6 +29,25 @@ BENCH_OUTSIDE = {"fmt", "mpi", "nlohmann", "benchmark", "cli11", "tomlplusplus"}
 # Folders with a header of their own beyond what their layer has.
 FOLDER_OUTSIDE = {"lib/shardmark/storage/hdf5": {"hdf5"}, "bench/ceiling": {"hdf5"}}
 
+# Rooms from the ground up: each may include those of the lines below it, and none of its own line. "." is the
+# files that lie in the folder itself.
+FLOORS = {
+    "lib/shardmark/plan": ("tables", "owners", "merge", "load", "save"),
+    "lib/shardmark/storage": (
+        "format posix", "directory", "raw", "contract", "direct null", "hdf5/library", "hdf5/files",
+        "hdf5/transfer mpiio", ".",
+    ),
+    "bench": (
+        "config", "machine", "text", "harness/measure", "harness/report", "harness/run",
+        "ceiling hooks load micro plan reshard save", "suite", "cli/commands", "cli/grammar", "cli/texts", "cli",
+    ),
+}  # fmt: skip
+# Arrows that the floors would forbid, each with its reason.
+EXCEPTIONS = {
+    # A save's files as HDF5 has laid them out are handed to the raw writers as they are.
+    ("lib/shardmark/storage/direct", "lib/shardmark/storage/hdf5/files"),
+}
+
 # Name of an outside library by the header's first part.
 OUTSIDE = {
     "fmt": r"fmt/",
@@ -53,6 +73,37 @@ ADD_LAYER = re.compile(r"shardmark_add_layer\(\s*(\w+)([^)]*)\)")
 KEYWORDS = {"HEADERS", "SOURCES", "LINK", "PRIVATE_LINK"}
 
 
+def room_rows():
+    """Every room with the rooms of its own house that it may include."""
+    rows = {}
+    for house, floors in FLOORS.items():
+        below = set()
+        for floor in floors:
+            rooms = {house if name == "." else f"{house}/{name}" for name in floor.split()}
+            for room in rooms:
+                rows[room] = below | {target for source, target in EXCEPTIONS if source == room}
+            below = below | rooms
+    return rows
+
+
+ROOMS = room_rows()
+
+
+def room_of(path):
+    """The room in which the file at `path` lies; None outside the houses that have rooms."""
+    folder = str(pathlib.PurePosixPath(path).parent)
+    return folder if folder in ROOMS else None
+
+
+def house_of(path):
+    return next((house for house in FLOORS if str(path).startswith(f"{house}/")), None)
+
+
+def file_of(quoted):
+    """Where an include in quotes lies below the root."""
+    return f"lib/{quoted}" if quoted.startswith("shardmark/") else quoted
+
+
 def outside_library(header):
     """Name of the library `header` belongs to; None for the standard library and the system."""
     for name, pattern in OUTSIDE.items():
@@ -70,13 +121,17 @@ class Place:
         parts = relative.parts
         self.in_bench = parts[0] == "bench"
         self.is_test = bool(TEST_STEM.search(relative.stem))
+        self.house = house_of(relative)
+        self.room = room_of(relative)
+        if self.house and not self.room and not self.is_test and relative.suffix != ".txt":
+            raise KeyError(f"folder '{relative.parent}'")
         if self.in_bench:
             self.name = "bench"
             self.layers, self.outside = set(BENCH_LAYERS), set(BENCH_OUTSIDE)
         else:
             self.name = f"layer '{parts[2]}'"
             if parts[2] not in TABLE:
-                raise KeyError(parts[2])
+                raise KeyError(f"layer '{parts[2]}'")
             layers, outside = TABLE[parts[2]]
             self.layers = {parts[2], *layers.split()}
             self.outside = {"fmt", *outside.split()}
@@ -87,6 +142,17 @@ class Place:
             self.name += " (test)"
             self.layers = set(ALL_LAYERS)
             self.outside = set(OUTSIDE)
+
+    def refuse_room(self, quoted):
+        """Why an include within the file's own house is wrong, or None."""
+        target = file_of(quoted)
+        if self.is_test or self.house is None or house_of(target) != self.house:
+            return None
+        room = room_of(target)
+        if room == self.room or room in ROOMS[self.room]:
+            return None
+        allowed = ", ".join(sorted(ROOMS[self.room])) or "none"
+        return f'room {self.room} may not include "{quoted}"; rooms it may use: {allowed}'
 
     def refuse(self, quoted, angled):
         """Why this include is wrong, or None."""
@@ -101,14 +167,24 @@ class Place:
         if quoted in GENERATED:
             return None
         if quoted.startswith("bench/"):
-            return None if self.in_bench else f'{self.name} may not include "{quoted}": lib knows no bench'
+            if not self.in_bench:
+                return f'{self.name} may not include "{quoted}": lib knows no bench'
+            return self.refuse_room(quoted)
         match = re.match(r"shardmark/(\w+)/", quoted)
         if not match:
             return f'"{quoted}" is not written from the root ("shardmark/..." or "bench/...")'
         if match[1] in self.layers:
-            return None
+            return self.refuse_room(quoted)
         allowed = ", ".join(sorted(self.layers)) or "nothing"
         return f'{self.name} may not include "{quoted}"; it may use: {allowed}'
+
+
+def includes_of(path):
+    """(line number, in quotes or None, in angles or None) of every include."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if match:
+            yield number, match[1], match[2]
 
 
 def check_file(root, path):
@@ -117,11 +193,10 @@ def check_file(root, path):
     try:
         place = Place(relative)
     except KeyError as error:
-        yield f"{relative}:1: layer {error} is not in the include table"
+        yield f"{relative}:1: {error.args[0]} is not in the include table"
         return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        match = INCLUDE.match(line)
-        reason = match and place.refuse(match[1], match[2])
+    for number, quoted, angled in includes_of(path):
+        reason = place.refuse(quoted, angled)
         if reason:
             yield f"{relative}:{number}: {reason}"
 
@@ -142,9 +217,52 @@ def check_cmake(root, path):
                 yield f"{where}: layer '{layer}' USES {word}, which the include table does not allow"
 
 
+def find_circles(arrows):
+    """Lists of units that reach themselves, each once (Tarjan's components of more than one)."""
+    index, low, stack, circles = {}, {}, [], []
+
+    def visit(unit):
+        index[unit] = low[unit] = len(index)
+        stack.append(unit)
+        for target in sorted(arrows.get(unit, ())):
+            if target not in index:
+                visit(target)
+                low[unit] = min(low[unit], low[target])
+            elif target in stack:
+                low[unit] = min(low[unit], index[target])
+        if low[unit] == index[unit]:
+            at = stack.index(unit)
+            if len(stack) - at > 1:
+                circles.append(sorted(stack[at:]))
+            del stack[at:]
+
+    sys.setrecursionlimit(10_000)
+    for unit in sorted(arrows):
+        if unit not in index:
+            visit(unit)
+    return circles
+
+
+def check_circles(root, sources):
+    """Yields one message a circle of units."""
+    arrows = {}
+    for path in sources:
+        relative = path.relative_to(root)
+        if TEST_STEM.search(relative.stem):
+            continue
+        unit = str(relative.with_suffix(""))
+        targets = (file_of(quoted) for _, quoted, _ in includes_of(path) if quoted and "/" in quoted)
+        arrows.setdefault(unit, set()).update(
+            target for target in (str(pathlib.PurePosixPath(name).with_suffix("")) for name in targets)
+            if target != unit
+        )  # fmt: skip
+    for circle in find_circles(arrows):
+        yield f"{circle[0]}.hpp:1: these include each other: {', '.join(circle)}"
+
+
 def check_tree(root):
     """All violations below lib/shardmark and bench, as text."""
-    found = []
+    found, sources = [], []
     for folder in ("lib/shardmark", "bench"):
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in (".hpp", ".cpp", ".h", ".c"):
@@ -152,9 +270,10 @@ def check_tree(root):
                     found.append(f"{path.relative_to(root)}:1: a file of no layer")
                 else:
                     found += check_file(root, path)
+                    sources.append(path)
             elif path.name == "CMakeLists.txt":
                 found += check_cmake(root, path)
-    return found
+    return found + list(check_circles(root, sources))
 
 
 def main():

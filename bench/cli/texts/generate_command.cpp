@@ -6,11 +6,11 @@
 
 #include <array>
 
-#include "bench/cli/build_info.hpp"
-#include "bench/cli/command_grammar.hpp"
+#include "bench/cli/grammar/command_grammar.hpp"
 #include "bench/cli/texts/man_page.hpp"
 #include "bench/cli/texts/shell_completion.hpp"
 #include "bench/config/config_lookup.hpp"
+#include "bench/machine/build_info.hpp"
 #include "shardmark/core/nearest_name.hpp"
 #include "shardmark/workload/catalog.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "bench/cli/command_output.hpp"
+#include "bench/cli/commands/command_output.hpp"
 
 namespace shardmark::bench {
 

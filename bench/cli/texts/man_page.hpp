@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "bench/cli/texts/command_reference.hpp"
+#include "bench/cli/grammar/command_reference.hpp"
 #include "bench/cli/texts/config_reference.hpp"
 
 namespace shardmark::bench {

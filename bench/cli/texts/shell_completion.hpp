@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "bench/cli/texts/command_reference.hpp"
+#include "bench/cli/grammar/command_reference.hpp"
 
 namespace shardmark::bench {
 

@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include "shardmark/storage/checkpoint_directory.hpp"
+#include "shardmark/storage/directory/partial_checkpoint.hpp"
 #include "shardmark/storage/posix/file.hpp"
-#include "shardmark/storage/structure_hash.hpp"
+#include "shardmark/storage/raw/structure_hash.hpp"
 
 namespace shardmark {
 namespace {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "shardmark/core/result.hpp"
-#include "shardmark/storage/commit_record.hpp"
-#include "shardmark/storage/manifest.hpp"
+#include "shardmark/storage/format/commit_record.hpp"
+#include "shardmark/storage/format/manifest.hpp"
 
 namespace shardmark {
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "shardmark/core/checksum.hpp"
-#include "shardmark/storage/posix/stored_chunk.hpp"
+#include "shardmark/storage/raw/stored_chunk.hpp"
 
 namespace shardmark {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
-#include "shardmark/storage/manifest.hpp"
-#include "shardmark/storage/storage_options.hpp"
-#include "shardmark/storage/storage_reader.hpp"
+#include "shardmark/storage/contract/storage_reader.hpp"
+#include "shardmark/storage/format/manifest.hpp"
+#include "shardmark/storage/format/storage_options.hpp"
 
 namespace shardmark {
 

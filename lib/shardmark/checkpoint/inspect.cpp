@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 #include "shardmark/checkpoint/checkpoint_files.hpp"
-#include "shardmark/storage/posix/stored_chunk.hpp"
+#include "shardmark/storage/raw/stored_chunk.hpp"
 
 namespace shardmark {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "shardmark/core/result.hpp"
-#include "shardmark/storage/manifest.hpp"
+#include "shardmark/storage/format/manifest.hpp"
 
 namespace shardmark {
 

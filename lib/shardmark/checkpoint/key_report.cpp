@@ -5,7 +5,7 @@
 #include <cstring>
 #include <set>
 
-#include "shardmark/plan/byte_codec.hpp"
+#include "shardmark/plan/tables/byte_codec.hpp"
 
 namespace shardmark {
 namespace {

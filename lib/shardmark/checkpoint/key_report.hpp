@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "shardmark/mpi/communicator.hpp"
-#include "shardmark/plan/entry_table.hpp"
-#include "shardmark/plan/load_plan.hpp"
+#include "shardmark/plan/load/load_plan.hpp"
+#include "shardmark/plan/tables/entry_table.hpp"
 
 namespace shardmark {
 

@@ -7,8 +7,8 @@
 #include "shardmark/checkpoint/checkpoint_files.hpp"
 #include "shardmark/checkpoint/chunk_verification.hpp"
 #include "shardmark/checkpoint/replica_broadcast.hpp"
-#include "shardmark/plan/load_plan.hpp"
-#include "shardmark/storage/storage_reader.hpp"
+#include "shardmark/plan/load/load_plan.hpp"
+#include "shardmark/storage/contract/storage_reader.hpp"
 
 namespace shardmark {
 namespace {

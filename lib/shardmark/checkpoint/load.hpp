@@ -12,8 +12,8 @@
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/profile/phase_times.hpp"
 #include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/format/storage_options.hpp"
 #include "shardmark/storage/posix/page_residency.hpp"
-#include "shardmark/storage/storage_options.hpp"
 
 namespace shardmark {
 

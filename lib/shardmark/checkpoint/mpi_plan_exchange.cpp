@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "shardmark/plan/byte_codec.hpp"
+#include "shardmark/plan/tables/byte_codec.hpp"
 
 namespace shardmark {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/mpi/node_topology.hpp"
-#include "shardmark/plan/plan_exchange.hpp"
+#include "shardmark/plan/merge/plan_exchange.hpp"
 
 namespace shardmark {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "shardmark/plan/save_planner.hpp"
+#include "shardmark/plan/save/save_planner.hpp"
 #include "shardmark/profile/phase.hpp"
 
 namespace shardmark {

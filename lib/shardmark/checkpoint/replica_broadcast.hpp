@@ -7,9 +7,9 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
-#include "shardmark/plan/load_plan.hpp"
-#include "shardmark/plan/replica_reads.hpp"
-#include "shardmark/storage/storage_reader.hpp"
+#include "shardmark/plan/load/load_plan.hpp"
+#include "shardmark/plan/load/replica_reads.hpp"
+#include "shardmark/storage/contract/storage_reader.hpp"
 
 namespace shardmark {
 

@@ -5,8 +5,12 @@
 #include <memory>
 #include <span>
 
-#include "shardmark/checkpoint/save.hpp"
-#include "shardmark/storage/storage_writer.hpp"
+#include "shardmark/checkpoint/save_options.hpp"
+#include "shardmark/checkpoint/save_report.hpp"
+#include "shardmark/core/result.hpp"
+#include "shardmark/mpi/communicator.hpp"
+#include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/contract/storage_writer.hpp"
 
 namespace shardmark {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "shardmark/core/result.hpp"
-#include "shardmark/storage/storage_writer.hpp"
+#include "shardmark/storage/contract/storage_writer.hpp"
 
 namespace shardmark {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "shardmark/checkpoint/checkpoint_files.hpp"
-#include "shardmark/storage/checkpoint_directory.hpp"
-#include "shardmark/storage/posix/stored_chunk.hpp"
+#include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/raw/stored_chunk.hpp"
 
 namespace shardmark {
 namespace {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "shardmark/storage/hdf5/hdf5_reader.hpp"
-#include "shardmark/storage/hdf5/hdf5_writer.hpp"
+#include "shardmark/storage/contract/storage_reader.hpp"
+#include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/direct/direct_reader.hpp"
+#include "shardmark/storage/direct/direct_writer.hpp"
+#include "shardmark/storage/hdf5/transfer/hdf5_reader.hpp"
+#include "shardmark/storage/hdf5/transfer/hdf5_writer.hpp"
 #include "shardmark/storage/mpiio/mpiio_reader.hpp"
 #include "shardmark/storage/mpiio/mpiio_writer.hpp"
 #include "shardmark/storage/null/null_writer.hpp"
-#include "shardmark/storage/posix/direct_reader.hpp"
-#include "shardmark/storage/posix/direct_writer.hpp"
-#include "shardmark/storage/storage_reader.hpp"
-#include "shardmark/storage/storage_writer.hpp"
 
 namespace shardmark {
 

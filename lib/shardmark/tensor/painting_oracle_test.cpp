@@ -11,9 +11,9 @@
 #include "shardmark/tensor/dtensor.hpp"
 #include "shardmark/tensor/flat_shard.hpp"
 #include "shardmark/tensor/grouped_experts.hpp"
-#include "shardmark/tensor/painting_test_fixture.hpp"
 #include "shardmark/tensor/ragged_shard.hpp"
 #include "shardmark/tensor/sharded_tensor.hpp"
+#include "shardmark/testing/painting_test_fixture.hpp"
 
 namespace shardmark {
 namespace {

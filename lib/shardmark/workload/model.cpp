@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <span>
 
-#include "shardmark/workload/model_families.hpp"
-
 namespace shardmark {
 namespace {
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -60,6 +61,9 @@ struct Model {
 /// Local. The optimizer's tensors, state by state within a parameter, in parameter order:
 /// `optimizer.state.<fqn>.{master,exp_avg,exp_avg_sq}` or `.momentum`.
 std::vector<TensorSpec> optimizer_tensors(const Model& model);
+
+/// Local. The last `count` tensors are expert `number`'s.
+void mark_expert(Model& model, std::size_t count, std::int64_t number, std::int64_t experts);
 
 /// Local. Stacks the experts of each weight: `...experts.3.w1.weight` and its like become
 /// `...experts.w1.weight` of shape [experts, ...].

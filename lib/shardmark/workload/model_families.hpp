@@ -55,9 +55,6 @@ struct DeepseekShape {
 };
 Model make_deepseek(const DeepseekShape& shape);
 
-/// Local. The last `count` tensors are expert `number`'s.
-void mark_expert(Model& model, std::size_t count, std::int64_t number, std::int64_t experts);
-
 /// A few MB with every awkward shape and name and all dtypes.
 Model make_tiny();
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "shardmark/storage/mpiio/mpiio_file.hpp"
-#include "shardmark/storage/transfer_runs.hpp"
+#include "shardmark/storage/raw/transfer_runs.hpp"
 
 namespace shardmark {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "shardmark/storage/storage_reader.hpp"
+#include "shardmark/storage/contract/storage_reader.hpp"
 
 namespace shardmark {
 

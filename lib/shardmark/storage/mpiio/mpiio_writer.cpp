@@ -5,12 +5,12 @@
 #include <unordered_map>
 
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/storage/direct/raw_file_set.hpp"
+#include "shardmark/storage/direct/write_proof.hpp"
 #include "shardmark/storage/mpiio/mpiio_file.hpp"
 #include "shardmark/storage/mpiio/run_gatherer.hpp"
 #include "shardmark/storage/posix/file.hpp"
-#include "shardmark/storage/posix/raw_file_set.hpp"
-#include "shardmark/storage/transfer_runs.hpp"
-#include "shardmark/storage/write_proof.hpp"
+#include "shardmark/storage/raw/transfer_runs.hpp"
 
 namespace shardmark {
 

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "shardmark/storage/file_set.hpp"
-#include "shardmark/storage/storage_writer.hpp"
+#include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/hdf5/files/hdf5_file_set.hpp"
 
 namespace shardmark {
 

@@ -2,7 +2,7 @@
 #include "shardmark/storage/null/null_writer.hpp"
 
 #include "shardmark/core/checksum.hpp"
-#include "shardmark/storage/commit_record.hpp"
+#include "shardmark/storage/format/commit_record.hpp"
 
 namespace shardmark {
 

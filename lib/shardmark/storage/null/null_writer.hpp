@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "shardmark/storage/storage_writer.hpp"
+#include "shardmark/storage/contract/storage_writer.hpp"
 
 namespace shardmark {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "shardmark/plan/local_save_plan.hpp"
-#include "shardmark/plan/make_global_plan.hpp"
+#include "shardmark/plan/merge/local_save_plan.hpp"
+#include "shardmark/plan/save/make_global_plan.hpp"
 #include "shardmark/testing/box_tensor.hpp"
 
 namespace shardmark::testing {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "shardmark/plan/load_plan.hpp"
+#include "shardmark/plan/load/load_plan.hpp"
 #include "shardmark/testing/box_tensor.hpp"
 
 namespace shardmark::testing {

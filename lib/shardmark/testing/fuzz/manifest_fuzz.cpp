@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "shardmark/core/checksum.hpp"
-#include "shardmark/storage/manifest.hpp"
+#include "shardmark/storage/format/manifest.hpp"
 #include "shardmark/testing/fuzz/fuzz_target.hpp"
 
 namespace shardmark::testing {

@@ -4,9 +4,9 @@
 // same.
 #include <cstdlib>
 
-#include "shardmark/plan/chunk_table.hpp"
-#include "shardmark/plan/local_save_plan.hpp"
-#include "shardmark/plan/make_global_plan.hpp"
+#include "shardmark/plan/merge/local_save_plan.hpp"
+#include "shardmark/plan/save/make_global_plan.hpp"
+#include "shardmark/plan/tables/chunk_table.hpp"
 #include "shardmark/testing/fuzz/fuzz_target.hpp"
 
 namespace shardmark::testing {

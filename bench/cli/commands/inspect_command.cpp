@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/cli/commands/inspect_command.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bench/text/error_report.hpp"
+#include "bench/text/human_units.hpp"
+#include "bench/text/table.hpp"
+#include "shardmark/checkpoint/inspect.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Inspection {
+  CheckpointSummary checkpoint;
+  std::optional<std::vector<ChunkError>> errors;  // with --verify
+  std::optional<Error> failure;                   // of the verification
+};
+
+ordered_json entries_document(const Manifest& manifest, EntryKind kind) {
+  ordered_json list = ordered_json::array();
+  for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
+    const Entry& entry = manifest.entries.entries[i];
+    if (entry.kind == kind) {
+      list.push_back({{"fqn", entry.fqn},
+                      {"dtype", dtype_name(entry.dtype)},
+                      {"shape", std::vector<std::int64_t>(entry.sizes.begin(), entry.sizes.end())},
+                      {"chunks", entry.num_chunks},
+                      {"num_bytes", entry.num_bytes()},
+                      {"stored_as", stored_as_name(manifest.locations[i].stored_as)},
+                      {"layout_reason", layout_reason_text(manifest.locations[i].reason)}});
+    }
+  }
+  return list;
+}
+
+std::string json_text(const Inspection& inspection) {
+  const Manifest& manifest = inspection.checkpoint.manifest;
+  ordered_json document;
+  document["step"] = manifest.step;
+  document["format_version"] = format_version;
+  document["world_size"] = manifest.world_size;
+  document["seed"] = manifest.seed;
+  document["file_layout"] = file_layout_name(manifest.layout);
+  document["files"] = ordered_json::array();
+  for (const auto& file : inspection.checkpoint.files) {
+    document["files"].push_back({{"path", file.path}, {"num_bytes", file.num_bytes}});
+  }
+  document["tensors"] = entries_document(manifest, EntryKind::tensor);
+  document["objects"] = entries_document(manifest, EntryKind::object);
+  document["verified"] = nullptr;
+  document["errors"] = ordered_json::array();
+  if (inspection.errors) {
+    document["verified"] = !inspection.failure;
+    for (const ChunkError& error : *inspection.errors) {
+      document["errors"].push_back(
+          {{"fqn", error.fqn},
+           {"offsets", std::vector<std::int64_t>(error.offsets.begin(), error.offsets.end())},
+           {"message", error.message}});
+    }
+  }
+  if (inspection.failure) {
+    document.update(ordered_json::parse(error_document(*inspection.failure)));
+  }
+  return document.dump(2) + "\n";
+}
+
+std::string human_text(const Inspection& inspection) {
+  const CheckpointSummary& checkpoint = inspection.checkpoint;
+  const Manifest& manifest = checkpoint.manifest;
+  Table table({{"name"},
+               {"dtype"},
+               {"shape"},
+               {"chunks", Table::Align::right},
+               {"bytes", Table::Align::right}});
+  std::int64_t num_bytes = 0;
+  for (const Entry& entry : manifest.entries.entries) {
+    table.add_row(
+        {entry.fqn,
+         entry.kind == EntryKind::object ? "object" : std::string(dtype_name(entry.dtype)),
+         to_string(entry.sizes), format_count(static_cast<std::int64_t>(entry.num_chunks)),
+         format_count(entry.num_bytes())});
+    num_bytes += entry.num_bytes();
+  }
+  std::string text = fmt::format(
+      "{}\nstep {}, saved by {} ranks, seed {}, format {}, file layout {}\n{} entries, {} chunks, "
+      "{}\n",
+      checkpoint.directory, manifest.step, manifest.world_size, manifest.seed, format_version,
+      file_layout_name(manifest.layout), manifest.entries.entries.size(),
+      manifest.entries.num_chunks(), format_bytes(num_bytes));
+  for (const auto& file : checkpoint.files) {
+    text += fmt::format("  {}  {}\n", file.path, format_bytes(file.num_bytes));
+  }
+  if (inspection.errors) {
+    text += inspection.failure               ? "checksums: DAMAGED\n"
+            : manifest.checksums_address < 0 ? "checksums: none were saved, nothing to verify\n"
+                                             : "checksums: every byte is as written\n";
+    for (const ChunkError& error : *inspection.errors) {
+      text += fmt::format("  '{}' at {}: {}\n", error.fqn, to_string(error.offsets), error.message);
+    }
+  }
+  return text + "\n" + table.text(text_style(stdout));
+}
+
+/// What --verify prints of a checkpoint that cannot be believed outside its tensors either.
+std::string failed_json_text(const Error& error) {
+  ordered_json document;
+  for (const char* key : {"step", "format_version", "world_size", "seed", "file_layout", "files",
+                          "tensors", "objects"}) {
+    document[key] = nullptr;
+  }
+  document["verified"] = false;
+  document["errors"] = ordered_json::array();
+  document.update(ordered_json::parse(error_document(error)));
+  return document.dump(2) + "\n";
+}
+
+}  // namespace
+
+Result<CommandOutput> inspect_command(const InspectArguments& arguments) {
+  Inspection inspection;
+  auto checkpoint = inspect_checkpoint(arguments.directory, arguments.step);
+  if (!checkpoint && checkpoint.error().code == ErrorCode::data_loss && arguments.verify) {
+    return CommandOutput{arguments.json ? failed_json_text(checkpoint.error()) : "",
+                         checkpoint.error()};
+  }
+  SHARDMARK_RETURN_IF_ERROR(checkpoint);
+  inspection.checkpoint = std::move(*checkpoint);
+  if (arguments.verify) {
+    SHARDMARK_ASSIGN_OR_RETURN(inspection.errors, verify_checkpoint(inspection.checkpoint));
+    if (!inspection.errors->empty()) {
+      const ChunkError& first = inspection.errors->front();
+      inspection.failure =
+          Error{ErrorCode::data_loss,
+                fmt::format("{}: {} damaged chunks, the first in '{}' at {}",
+                            inspection.checkpoint.directory, inspection.errors->size(), first.fqn,
+                            to_string(first.offsets))};
+    }
+  }
+  return CommandOutput{arguments.json ? json_text(inspection) : human_text(inspection),
+                       inspection.failure};
+}
+
+}  // namespace shardmark::bench

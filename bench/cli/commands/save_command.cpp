@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/cli/commands/save_command.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bench/cli/commands/phase_report.hpp"
+#include "bench/cli/commands/same_settings.hpp"
+#include "bench/config/lib_options.hpp"
+#include "bench/config/resolve.hpp"
+#include "bench/harness/measure/collective_timer.hpp"
+#include "bench/harness/measure/visibility.hpp"
+#include "bench/text/human_units.hpp"
+#include "shardmark/checkpoint/async_save.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+/// What all ranks together need of one save.
+struct SaveSummary {
+  SaveReport report;  // of rank 0, times replaced by those of the slowest rank
+  std::vector<PhaseTimes> phases;
+  Visibility visibility;
+};
+
+nlohmann::ordered_json optional_number(const std::optional<double>& value) {
+  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
+}
+
+std::string json_text(const SaveSummary& summary, const Config& config) {
+  const SaveReport& report = summary.report;
+  nlohmann::ordered_json document;
+  document["step"] = report.step;
+  document["path"] = report.path;
+  document["num_bytes"] = report.num_bytes;
+  document["returned_s"] = report.returned_s;
+  document["durable_s"] = report.durable_s;
+  document["visible_s"] = optional_number(summary.visibility.visible_s);
+  document["visible_from"] = summary.visibility.from.empty()
+                                 ? nlohmann::ordered_json(nullptr)
+                                 : nlohmann::ordered_json(summary.visibility.from);
+  document["phases_s"] = phases_document(summary.phases, save_phases);
+  document["file_layout"] = file_layout_name(report.layout);
+  document["io"] = config.storage.io;
+  document["o_direct_actual"] = nullptr;
+  if (config.storage.io == "direct" && !report.path.empty()) {
+    document["o_direct_actual"] =
+        config.storage.o_direct && report.counters.o_direct_reason.empty();
+  }
+  document["o_direct_reason"] = nullptr;
+  if (!report.counters.o_direct_reason.empty()) {
+    document["o_direct_reason"] = report.counters.o_direct_reason;
+  }
+  document["files"] = report.inventory.files;
+  document["disk_bytes"] = report.inventory.num_bytes;
+  document["padding_bytes"] = report.inventory.padding_bytes;
+  document["metadata_bytes"] = report.inventory.metadata_bytes;
+  document["checksum_bytes"] = report.inventory.checksum_bytes;
+  return document.dump(2) + "\n";
+}
+
+std::string visible_text(const Visibility& visibility) {
+  return visibility.visible_s ? fmt::format("; seen by {} after {}", visibility.from,
+                                            format_seconds(*visibility.visible_s))
+                              : "";
+}
+
+std::string human_text(const SaveSummary& summary, const Config& config, int ranks) {
+  const SaveReport& report = summary.report;
+  if (report.path.empty()) {
+    return fmt::format(
+        "saved nothing: the null back end discards what it gets, and verifies nothing\n"
+        "  {} from {} ranks ({}, {}) in {}\n\n{}",
+        format_bytes(report.num_bytes), ranks, config.model.name, config.parallel.strategy,
+        format_seconds(report.returned_s), phases_table(summary.phases, save_phases));
+  }
+  return fmt::format(
+      "saved {}\n  {} from {} ranks ({}, {}): returned after {}, durable after {}, {}{}\n  {} "
+      "files, {} on disk, "
+      "padding {}\n\n{}",
+      report.path, format_bytes(report.num_bytes), ranks, config.model.name,
+      config.parallel.strategy, format_seconds(report.returned_s), format_seconds(report.durable_s),
+      format_rate(static_cast<double>(report.num_bytes) / report.durable_s),
+      visible_text(summary.visibility), report.inventory.files,
+      format_bytes(report.inventory.num_bytes), format_bytes(report.inventory.padding_bytes),
+      phases_table(summary.phases, save_phases));
+}
+
+/// Collective. As save(), in the background.
+Result<SaveReport> save_behind(const StateDict& state_dict, const SaveOptions& options,
+                               const AsyncSaveOptions& async, const Communicator& comm) {
+  SHARDMARK_ASSIGN_OR_RETURN(const auto saver, AsyncSaver::make(async, comm));
+  const auto started = saver->start(state_dict, options);
+  auto finished = saver->finish();
+  saver->close();
+  if (!started) {
+    return started.error();
+  }
+  if (!finished) {
+    return finished.error();
+  }
+  return std::move(**finished);
+}
+
+Result<Config> read(const ConfigArguments& arguments) {
+  SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
+                             read_config(arguments.config, arguments.overrides));
+  return resolve(document);
+}
+
+}  // namespace
+
+Result<CommandOutput> save_command(const SaveArguments& arguments, const Communicator& comm) {
+  const auto read_config_file = read(arguments.config);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(read_config_file)));
+  const Config& config = *read_config_file;
+  SHARDMARK_RETURN_IF_ERROR(same_settings_on_all_ranks(config, comm));
+  auto workload =
+      Workload::make(workload_options(config), comm.rank(), comm.size(), Memory::allocate);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
+  workload->fill(arguments.seed);
+  const NodeTopology topology = NodeTopology::discover(comm);
+  comm.barrier();
+  const double start_s = steady_seconds();
+  const SaveOptions options =
+      save_options(config, arguments.directory, arguments.step, arguments.seed);
+  SHARDMARK_ASSIGN_OR_RETURN(
+      SaveReport report, config.storage.async ? save_behind(workload->state_dict(), options,
+                                                            {config.storage.staging_bytes}, comm)
+                                              : save(workload->state_dict(), options, comm));
+  report.returned_s = comm.all_reduce(report.returned_s, MPI_MAX);
+  report.durable_s = comm.all_reduce(report.durable_s, MPI_MAX);
+  Visibility visibility;
+  if (!report.path.empty()) {
+    SHARDMARK_ASSIGN_OR_RETURN(
+        visibility, observe(arguments.directory, arguments.step, start_s, topology, comm));
+  }
+  SaveSummary summary{report, gather_phases(report.phases, comm), visibility};
+  if (!comm.is_root()) {
+    return CommandOutput{};
+  }
+  return CommandOutput{arguments.json ? json_text(summary, config)
+                                      : human_text(summary, config, comm.size())};
+}
+
+}  // namespace shardmark::bench

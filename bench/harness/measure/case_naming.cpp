@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/measure/case_naming.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace shardmark::bench {
+namespace {
+
+// The rest of a name says these already.
+constexpr std::array<std::string_view, 5> named_keys = {
+    "model.name", "parallel.strategy", "storage.backend", "storage.layout", "storage.io"};
+
+/// Sections whose keys can change what a family does; the others would only repeat a case.
+bool concerns(std::string_view family, std::string_view key) {
+  const std::string_view section = key.substr(0, key.find('.'));
+  if (section == "model" || section == "parallel") {
+    return true;
+  }
+  if (section == "planner") {
+    return family != "hooks";
+  }
+  if (section == "storage") {
+    return family == "save" || family == "load" || family == "reshard" ||
+           (family == "ceiling" && key == "storage.directory");
+  }
+  return section == "load" && (family == "load" || family == "reshard");
+}
+
+std::string unquoted(std::string text) {
+  std::erase(text, '"');
+  return text;
+}
+
+CaseDescription describe(std::string_view family, std::string_view variant, const SweepCase& point,
+                         const SuiteEnvironment& environment) {
+  CaseDescription description;
+  description.family = family;
+  description.model = point.config.model.name;
+  description.strategy = point.config.parallel.strategy;
+  description.variant = variant;
+  description.world_size = environment.comm.size();
+  description.name =
+      fmt::format("{}/{}/{}/{}", family, description.model, description.strategy, variant);
+  return description;
+}
+
+/// Keys of a sweep that the name does not say yet.
+void add_varied_keys(CaseDescription& description, const SweepCase& point) {
+  for (const auto& [key, value] : point.varied) {
+    const bool named = std::ranges::find(named_keys, key) != named_keys.end();
+    if (!concerns(description.family, key) || named) {
+      continue;
+    }
+    const std::string text = unquoted(value);
+    description.keys[key] = text;
+    description.extra += fmt::format("{}{}={}", description.extra.empty() ? "" : " ", key, text);
+    description.name += fmt::format("/{}:{}", key, text);
+  }
+}
+
+/// Model, sharding and place decide what a ceiling moves, and where.
+std::string ceiling_group(const SweepCase& point) {
+  std::string group = point.config.model.name + "/" + point.config.parallel.strategy;
+  for (const auto& [key, value] : point.varied) {
+    if (concerns("ceiling", key) && std::ranges::find(named_keys, key) == named_keys.end()) {
+      group += fmt::format("/{}:{}", key, unquoted(value));
+    }
+  }
+  return group;
+}
+
+void add_real_world(CaseDescription& description, const SuiteEnvironment& environment) {
+  description.name +=
+      fmt::format("/nodes:{}/ranks:{}", environment.topology.num_nodes(), environment.comm.size());
+}
+
+}  // namespace
+
+CaseDescription describe_io_case(std::string_view family, const SweepCase& point,
+                                 const SuiteEnvironment& environment) {
+  const StorageConfig& storage = point.config.storage;
+  std::string variant = storage.backend == "hdf5" ? fmt::format("{}-{}", storage.layout, storage.io)
+                                                  : storage.backend;
+  if (storage.async && family == "save") {
+    variant += "-async";
+  }
+  CaseDescription description = describe(family, variant, point, environment);
+  add_real_world(description, environment);
+  description.ceiling_group = ceiling_group(point);
+  description.keys = {{"backend", storage.backend},
+                      {"file_layout", storage.layout},
+                      {"io", storage.io},
+                      {"planner", point.config.planner.kind},
+                      {"dedup", point.config.planner.dedup},
+                      {"checksum", storage.checksum}};
+  add_varied_keys(description, point);
+  return description;
+}
+
+CaseDescription describe_ceiling_case(std::string_view variant, const SweepCase& point,
+                                      const SuiteEnvironment& environment) {
+  CaseDescription description = describe("ceiling", variant, point, environment);
+  add_real_world(description, environment);
+  description.ceiling_group = ceiling_group(point);
+  add_varied_keys(description, point);
+  return description;
+}
+
+CaseDescription describe_planning_case(std::string_view family, std::string_view variant,
+                                       const SweepCase& point,
+                                       const SuiteEnvironment& environment) {
+  CaseDescription description = describe(family, variant, point, environment);
+  if (point.config.run.world != 0) {
+    description.world_size = point.config.run.world;
+    description.is_virtual = true;
+    description.extra = fmt::format("{} virtual ranks", description.world_size);
+  }
+  description.name +=
+      fmt::format("/world:{}/ranks:{}", description.world_size, environment.comm.size());
+  add_varied_keys(description, point);
+  return description;
+}
+
+}  // namespace shardmark::bench

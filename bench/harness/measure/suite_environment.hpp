@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "bench/harness/measure/checkpoint_steps.hpp"
+#include "bench/harness/measure/workload_pool.hpp"
+#include "bench/machine/free_memory.hpp"
+#include "shardmark/mpi/communicator.hpp"
+#include "shardmark/mpi/node_topology.hpp"
+
+namespace shardmark::bench {
+
+/// What all cases of one run share. Outlives them.
+struct SuiteEnvironment {
+  const Communicator& comm;
+  const NodeTopology& topology;
+  WorkloadPool workloads;
+  CheckpointSteps checkpoints;
+  FreeMemory free_memory;
+};
+
+}  // namespace shardmark::bench

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/report/samples_json.hpp"
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "bench/harness/report/node_work.hpp"
+#include "bench/harness/report/summarise.hpp"
+#include "bench/harness/report/waterfall.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
+Json context_json(const RunContext& context) {
+  const BuildInfo& build = context.build;
+  return {
+      {"shardmark_version", build.version},
+      {"commit", build.commit},
+      {"dirty", build.dirty},
+      {"build_type", build.build_type},
+      {"compiler", build.compiler},
+      {"mpi", build.mpi},
+      {"hdf5", build.hdf5},
+      {"fmt", build.fmt},
+      {"benchmark", build.google_benchmark},
+      {"nodes", context.topology.num_nodes()},
+      {"ranks", context.num_ranks()},
+      {"ranks_per_node", context.ranks_per_node()},
+      {"hosts", context.topology.host_of_node},
+      {"node_of_rank", context.topology.node_of_rank},
+      {"cpu", context.cpu},
+      {"filesystem", {{"type", context.filesystem.type}, {"path", context.filesystem.path}}},
+      {"mpi_io", {{"component", context.mpi_io.component}, {"hints", Json(context.mpi_io.hints)}}},
+      {"gives_free_memory_back", context.gives_free_memory_back},
+      {"suite", context.suite},
+      {"config", context.config},
+      {"config_hash", context.config_hash},
+      {"started", context.started},
+      {"shuffle_seed", context.shuffle_seed},
+      {"command_line", context.command_line}};
+}
+
+Json inventory_json(const std::optional<DiskInventory>& inventory) {
+  if (!inventory) {
+    return nullptr;
+  }
+  return {{"files", inventory->files},
+          {"num_bytes", inventory->num_bytes},
+          {"padding_bytes", inventory->padding_bytes}};
+}
+
+Json below_json(const std::optional<ProcessIo>& below) {
+  if (!below) {
+    return nullptr;
+  }
+  return {{"read", below->read_bytes}, {"written", below->write_bytes}};
+}
+
+Json cold_json(const std::optional<CacheReport>& cold) {
+  if (!cold) {
+    return nullptr;
+  }
+  return {{"state", cache_state_name(cold->state)},
+          {"resident_fraction", or_null(cold->resident_fraction)}};
+}
+
+Json io_modes_json(std::span<const IoModeRecord> records) {
+  if (records.empty()) {
+    return nullptr;
+  }
+  Json list = Json::array();
+  for (const IoModeRecord& record : records) {
+    list.push_back({{"requested", record.requested},
+                    {"actual", record.actual},
+                    {"reason", text_or_null(record.reason)},
+                    {"fqns", record.fqns}});
+  }
+  return list;
+}
+
+Json why_json(std::span<const IoExplanation> explanations) {
+  Json list = Json::array();
+  for (const IoExplanation& each : explanations) {
+    list.push_back({{"cause", each.cause}, {"text", each.text}, {"knob", each.knob}});
+  }
+  return list;
+}
+
+Json error_json(const std::optional<Error>& error) {
+  if (!error) {
+    return nullptr;
+  }
+  return {{"code", 1},  // of the run: a failed case
+          {"message", error->message.empty() ? "failed" : error->message},
+          {"rank", error->rank}};
+}
+
+void add_phases(Json& to, const Sample& sample) {
+  Json spreads = Json::object();
+  Json by_rank = Json::object();
+  for (const Phase phase : sample.phase_list) {
+    const std::vector<double> seconds = phase_seconds(sample, phase);
+    if (seconds.empty()) {
+      continue;
+    }
+    const RankSpread spread = spread_of(seconds);
+    const std::string name(phase_name(phase));
+    spreads[name] = {{"min", spread.min},
+                     {"mean", spread.mean},
+                     {"max", spread.max},
+                     {"slowest_rank", spread.slowest_rank}};
+    by_rank[name] = seconds;
+  }
+  to["phases_s"] = spreads;
+  to["per_rank"] = {{"total_s", sample.total_s},
+                    {"phases_s", by_rank},
+                    {"peak_memory_bytes", or_null(sample.peak_memory)}};
+}
+
+Json sample_json(const RunContext& context, const CaseDescription& of, const Sample& sample) {
+  Json json = {{"name", of.name},
+               {"family", of.family},
+               {"model", text_or_null(of.model)},
+               {"strategy", text_or_null(of.strategy)},
+               {"case", Json(of.keys)},
+               {"world_size", of.world_size},
+               {"virtual", of.is_virtual},
+               {"nodes", context.topology.num_nodes()},
+               {"ranks", context.num_ranks()},
+               {"repetition", sample.repetition},
+               {"warmup", false},
+               {"order", sample.order},
+               {"num_bytes", or_null(sample.num_bytes)},
+               {"time_s", or_null(sample.time_s)},
+               {"returned_s", or_null(sample.returned_s)},
+               {"durable_s", or_null(sample.durable_s)},
+               {"visible_s", or_null(sample.visible_s)},
+               {"visible_from", text_or_null(sample.visible_from)},
+               {"overlapped_s", or_null(sample.overlapped_s)}};
+  add_phases(json, sample);
+  const std::vector<double> work = shared_work(sample);
+  json["per_node"] = {
+      {"work_s", work.empty() ? std::vector<double>() : mean_by_node(work, context.topology)}};
+  json["bytes_read"] = or_null(sample.bytes_read);
+  json["bytes_written"] = or_null(sample.bytes_written);
+  json["read_requests"] = or_null(sample.read_requests);
+  json["write_requests"] = or_null(sample.write_requests);
+  json["verify_bytes_read"] = or_null(sample.verify_bytes_read);
+  json["bytes_below"] = below_json(sample.below);
+  json["inventory"] = inventory_json(sample.inventory);
+  json["cold"] = cold_json(sample.cold);
+  json["io_modes"] = io_modes_json(sample.io_modes);
+  json["o_direct_actual"] = or_null(sample.o_direct_actual);
+  json["why"] = why_json(sample.why);
+  json["metrics"] = Json(sample.metrics);
+  json["verified"] = or_null(sample.verified);
+  json["error"] = error_json(sample.error);
+  json["skipped"] = or_null(sample.skipped);
+  return json;
+}
+
+Json spread_json(const std::optional<TimeSpread>& spread) {
+  if (!spread) {
+    return nullptr;
+  }
+  return {{"median", spread->median}, {"min", spread->min}, {"max", spread->max}};
+}
+
+Json summary_json(const CaseSummary& summary) {
+  Json slowest = nullptr;
+  if (summary.slowest_phase) {
+    slowest = {{"phase", phase_name(summary.slowest_phase->phase)},
+               {"rank", summary.slowest_phase->rank}};
+  }
+  return {{"name", summary.description->name},
+          {"family", summary.description->family},
+          {"model", text_or_null(summary.description->model)},
+          {"strategy", text_or_null(summary.description->strategy)},
+          {"repetitions", summary.repetitions},
+          {"failed", summary.failed},
+          {"skipped", or_null(summary.skipped)},
+          {"num_bytes", or_null(summary.num_bytes)},
+          {"time_s", spread_json(summary.time_s)},
+          {"returned_s", spread_json(summary.returned_s)},
+          {"durable_s", spread_json(summary.durable_s)},
+          {"visible_s", spread_json(summary.visible_s)},
+          {"same_layout_ratio", spread_json(summary.same_layout_ratio)},
+          {"amplification", or_null(summary.amplification)},
+          {"imbalance", or_null(summary.imbalance)},
+          {"slowest", slowest},
+          {"cold", summary.cold ? Json(cache_state_name(*summary.cold)) : Json(nullptr)},
+          {"peak_memory_bytes", or_null(summary.peak_memory_bytes)},
+          {"error", error_json(summary.error)}};
+}
+
+Json waterfall_json(const Waterfall& waterfall, std::span<const CaseSummary> summaries) {
+  Json layers = Json::array();
+  for (const WaterfallLayer& layer : waterfall.layers) {
+    layers.push_back({{"layer", layer.layer},
+                      {"name", layer.summary->description->name},
+                      {"num_bytes", or_null(layer.summary->num_bytes)},
+                      {"time_s", layer.summary->time_s->median},
+                      {"of_below", or_null(layer.of_below)},
+                      {"of_ceilings", Json(ceiling_shares(*layer.summary, summaries))}});
+  }
+  return {{"group", waterfall.group}, {"operation", waterfall.operation}, {"layers", layers}};
+}
+
+Json waterfalls_json(std::span<const CaseSummary> summaries) {
+  Json list = Json::array();
+  for (const Waterfall& waterfall : waterfalls(summaries)) {
+    list.push_back(waterfall_json(waterfall, summaries));
+  }
+  return list;
+}
+
+std::string dumped(const Json& document) {
+  // Names come from configurations and file systems: bytes that are no UTF-8 must not throw.
+  return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string summary_json(std::span<const CaseSummary> summaries, const std::string& directory,
+                         const std::optional<Error>& error) {
+  Json list = Json::array();
+  for (const CaseSummary& summary : summaries) {
+    list.push_back(summary_json(summary));
+  }
+  Json document = {{"directory", text_or_null(directory)},
+                   {"cases", list},
+                   {"waterfalls", waterfalls_json(summaries)}};
+  if (error) {
+    document["error"] = error_json(error);
+  }
+  return dumped(document);
+}
+
+std::string samples_json(const RunContext& context, std::span<const CaseDescription> cases,
+                         std::span<const Sample> samples) {
+  Json list = Json::array();
+  for (const Sample& sample : samples) {
+    list.push_back(sample_json(context, cases[sample.case_index], sample));
+  }
+  const Json document = {{"schema_version", samples_schema_version},
+                         {"context", context_json(context)},
+                         {"samples", list},
+                         {"waterfalls", waterfalls_json(summarise(cases, samples))}};
+  return dumped(document);
+}
+
+}  // namespace shardmark::bench

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace shardmark::bench {
+
+/// A time over the repetitions of one case.
+struct TimeSpread {
+  double median = 0;
+  double min = 0;
+  double max = 0;
+};
+
+/// Local. Median (mean of the two middle ones), minimum and maximum; nullopt of nothing.
+std::optional<TimeSpread> spread_over(std::vector<double> seconds);
+
+/// Local. "1.30 s [1.20..1.60]": all three in the median's unit.
+std::string spread_text(const TimeSpread& spread);
+
+}  // namespace shardmark::bench

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness/run/google_benchmark.hpp"
+
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "bench/harness/report/text_file.hpp"
+#include "bench/harness/run/reporters.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+void set_counters(benchmark::State& state, const Sample& sample, const RunContext& context) {
+  // No rates: means of them are not bytes over mean time.
+  state.counters["ranks"] = context.num_ranks();
+  state.counters["nodes"] = context.topology.num_nodes();
+  if (sample.num_bytes) {
+    state.counters["bytes"] = static_cast<double>(*sample.num_bytes);
+  }
+  if (sample.returned_s) {
+    state.counters["returned_s"] = *sample.returned_s;
+  }
+  if (sample.durable_s) {
+    state.counters["durable_s"] = *sample.durable_s;
+  }
+  for (const auto& [name, value] : sample.metrics) {
+    state.counters[name] = value;
+  }
+  if (sample.cold) {
+    state.SetLabel(std::string(cache_state_name(sample.cold->state)));
+  }
+}
+
+void run_registration(benchmark::State& state, const Registration& registration,
+                      const RunContext& context) {
+  const Sample sample = registration.run([&](const std::function<double()>& operation) {
+    for ([[maybe_unused]] auto _ : state) {
+      state.SetIterationTime(operation());
+    }
+  });
+  if (sample.error) {
+    state.SkipWithError(sample.error->message.c_str());
+  } else if (sample.skipped) {
+    state.SkipWithError(sample.skipped->c_str());
+  } else {
+    set_counters(state, sample, context);
+  }
+}
+
+/// Google Benchmark leaves the process alone where it cannot open its file: find out before.
+Status check_output_files(const BenchmarkFlags& flags) {
+  constexpr std::string_view prefix = "--benchmark_out=";
+  for (const std::string& flag : flags.for_root) {
+    if (flag.starts_with(prefix)) {
+      const std::string path = flag.substr(prefix.size());
+      std::FILE* file = path.empty() ? nullptr : std::fopen(path.c_str(), "ae");
+      if (file == nullptr) {
+        return Error{ErrorCode::invalid_argument, fmt::format("{}: cannot be written", flag)};
+      }
+      std::fclose(file);
+    }
+  }
+  return {};
+}
+
+/// Google Benchmark's flags keep the values of the environment and of an earlier call: all are set.
+Status initialize(const BenchmarkFlags& flags, const Communicator& comm,
+                  const std::vector<std::string>& command_line) {
+  // Google Benchmark keeps the pointer to the first word for its context.
+  static std::string program;
+  program = command_line.empty() ? "shardmark" : command_line.front();
+  std::vector<std::string> words = {"--benchmark_filter=all", "--benchmark_list_tests=false",
+                                    "--benchmark_out=", "--benchmark_time_unit=ms"};
+  if (comm.is_root()) {
+    words.insert(words.end(), flags.for_root.begin(), flags.for_root.end());
+  }
+  std::vector<char*> argv = {program.data()};
+  for (std::string& word : words) {
+    argv.push_back(word.data());
+  }
+  auto argc = static_cast<int>(argv.size());
+  argv.push_back(nullptr);
+  benchmark::Initialize(&argc, argv.data());
+  Status status;
+  if (argc > 1) {
+    status = Error{ErrorCode::invalid_argument,
+                   fmt::format("{}: Google Benchmark does not understand this value", argv[1])};
+  }
+  return comm.agree(status);
+}
+
+void add_context(const RunContext& context) {
+  const auto add = [](const char* key, auto&& value) {
+    benchmark::AddCustomContext(key, fmt::format("{}", std::forward<decltype(value)>(value)));
+  };
+  const BuildInfo& build = context.build;
+  add("shardmark_version", build.version);
+  add("commit", build.commit);
+  add("dirty", build.dirty);
+  add("build_type", build.build_type);
+  add("compiler", build.compiler);
+  add("mpi", build.mpi);
+  add("hdf5", build.hdf5);
+  add("fmt", build.fmt);
+  add("benchmark", build.google_benchmark);
+  add("nodes", context.topology.num_nodes());
+  add("ranks", context.num_ranks());
+  add("ranks_per_node", fmt::join(context.ranks_per_node(), ","));
+  add("hosts", fmt::join(context.topology.host_of_node, ","));
+  add("cpu", context.cpu);
+  add("filesystem", context.filesystem.type);
+  add("mpi_io", context.mpi_io.component);
+  add("suite", context.suite);
+  add("config", context.config);
+  add("config_hash", context.config_hash);
+  add("shuffle_seed", context.shuffle_seed);
+}
+
+void run_silently() {
+  SilentReporter silent;
+  benchmark::RunSpecifiedBenchmarks(&silent);
+}
+
+/// The document, in memory: half a JSON file is worth nothing.
+std::string run_reporting(const BenchmarkFlags& flags) {
+  std::ostringstream json;
+  TeeReporter tee;
+  auto json_reporter = std::make_unique<benchmark::JSONReporter>();
+  json_reporter->SetOutputStream(&json);
+  json_reporter->SetErrorStream(&json);
+  tee.add(std::move(json_reporter));
+  if (!flags.format.empty()) {
+    tee.add(
+        std::unique_ptr<benchmark::BenchmarkReporter>(benchmark::CreateDefaultDisplayReporter()));
+  }
+  benchmark::RunSpecifiedBenchmarks(&tee);
+  return json.str();
+}
+
+}  // namespace
+
+Status prepare_google_benchmark(const BenchmarkFlags& flags, const RunContext& context,
+                                const Communicator& comm) {
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(comm.is_root() ? check_output_files(flags) : Status()));
+  SHARDMARK_RETURN_IF_ERROR(initialize(flags, comm, context.command_line));
+  static bool context_added = false;  // it is global there, and adding a key twice complains
+  if (comm.is_root() && !context_added) {
+    add_context(context);
+    context_added = true;
+  }
+  return {};
+}
+
+Status run_registrations(const std::vector<Registration>& registrations,
+                         const BenchmarkFlags& flags, const RunContext& context,
+                         const std::string& directory, const Communicator& comm) {
+  benchmark::ClearRegisteredBenchmarks();
+  for (const Registration& registration : registrations) {
+    benchmark::RegisterBenchmark(registration.name.c_str(),
+                                 [&registration, &context](benchmark::State& state) {
+                                   run_registration(state, registration, context);
+                                 })
+        ->Iterations(1)
+        ->UseManualTime();
+  }
+  Status written;
+  if (comm.is_root()) {
+    const std::string json = run_reporting(flags);
+    if (!directory.empty()) {
+      written = replace_text_file(directory + "/benchmark.json", json);
+    }
+  } else {
+    run_silently();
+  }
+  benchmark::ClearRegisteredBenchmarks();
+  return comm.agree(written);
+}
+
+}  // namespace shardmark::bench

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bench/machine/build_info.hpp"
+#include "bench/machine/clock_offsets.hpp"
+#include "shardmark/core/result.hpp"
+#include "shardmark/mpi/communicator.hpp"
+#include "shardmark/mpi/node_topology.hpp"
+
+namespace shardmark::bench {
+
+/// The file system of a directory.
+struct FileSystem {
+  std::string type;  // "ext4", "lustre"; "0x..." where the kernel has no name
+  std::string path;  // where it is mounted
+};
+
+/// What MPI-IO is made of.
+struct MpiIo {
+  std::string component = "none";  // "ompio", "romio", "unknown"; "none" where no file was needed
+  std::map<std::string, std::string> hints;
+};
+
+/// Where and how a run was made: the "context" of samples.json and benchmark.json.
+struct RunContext {
+  BuildInfo build;
+  NodeTopology topology;
+  std::string cpu;  // of rank 0's node
+  FileSystem filesystem;
+  MpiIo mpi_io;
+  bool gives_free_memory_back = false;  // to a host; rank 0's node
+  std::string suite;
+  std::string config;  // canonical text
+  std::string config_hash;
+  std::string started;  // ISO 8601, UTC
+  std::uint64_t shuffle_seed = 0;
+  std::vector<std::string> command_line;
+  std::vector<ClockOffset> clock_offsets;  // by node
+
+  int num_ranks() const noexcept { return static_cast<int>(topology.node_of_rank.size()); }
+  std::vector<std::int64_t> ranks_per_node() const;
+};
+
+/// Local. Model name and number of cores of this node.
+std::string cpu_name();
+
+/// Local. The file system that holds `directory`, or would: the nearest existing parent counts.
+FileSystem file_system_of(const std::string& directory);
+
+/// Local. Opens a scratch file in `directory` through MPI-IO and asks for the hints in force.
+MpiIo mpi_io_of(const std::string& directory);
+
+/// Local. The time now, "2026-01-31T12:34:56Z".
+std::string utc_now();
+
+}  // namespace shardmark::bench

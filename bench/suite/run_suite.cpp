@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/suite/run_suite.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <set>
+#include <sstream>
+
+#include "bench/ceiling/ceiling_cases.hpp"
+#include "bench/harness/measure/suite_environment.hpp"
+#include "bench/harness/report/result_table.hpp"
+#include "bench/harness/report/samples_json.hpp"
+#include "bench/harness/report/summarise.hpp"
+#include "bench/harness/report/text_file.hpp"
+#include "bench/harness/run/run_cases.hpp"
+#include "bench/harness/run/same_on_all_ranks.hpp"
+#include "bench/hooks/hooks_cases.hpp"
+#include "bench/load/load_case.hpp"
+#include "bench/machine/memory_usage.hpp"
+#include "bench/machine/run_context.hpp"
+#include "bench/plan/plan_cases.hpp"
+#include "bench/reshard/reshard_case.hpp"
+#include "bench/save/save_case.hpp"
+#include "bench/suite/space_check.hpp"
+#include "shardmark/storage/hdf5/library/hdf5_state.hpp"
+
+namespace shardmark::bench {
+namespace {
+
+using Cases = std::vector<std::unique_ptr<BenchmarkCase>>;
+
+/// The families, in the order of the table.
+Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environment) {
+  Cases cases;
+  std::set<std::string> names;
+  const auto ceiling_memory = std::make_shared<SharedCeilingMemory>();
+  const auto add = [&](std::unique_ptr<BenchmarkCase> made) {
+    // Points that differ only in what does not concern a family are one case of it.
+    if (names.insert(made->description().name).second) {
+      cases.push_back(std::move(made));
+    }
+  };
+  // Shared by the cases of the matrix, the last of which takes it along.
+  const auto saved = std::make_shared<SavedCheckpoints>(environment);
+  for (const std::string_view family : {"hooks", "plan", "save", "load", "reshard", "ceiling"}) {
+    for (const SweepCase& point : points) {
+      const auto& wanted = point.config.run.benchmarks;
+      if (std::ranges::find(wanted, family) == wanted.end()) {
+        continue;
+      }
+      if (family == "hooks") {
+        std::ranges::for_each(make_hooks_cases(point, environment),
+                              [&](auto& made) { add(std::move(made)); });
+      } else if (family == "plan") {
+        std::ranges::for_each(make_plan_cases(point, environment),
+                              [&](auto& made) { add(std::move(made)); });
+      } else if (family == "save") {
+        add(make_save_case(point, environment));
+      } else if (family == "ceiling") {
+        std::ranges::for_each(make_ceiling_cases(point, environment, ceiling_memory),
+                              [&](auto& made) { add(std::move(made)); });
+      } else if (family == "reshard") {
+        add(make_reshard_case(point, environment, saved));
+      } else {
+        add(make_load_case(point, environment));
+      }
+    }
+  }
+  return cases;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+/// Rounds are rounds of all cases: what counts them cannot differ between points.
+Status check_rounds(std::span<const SweepCase> points) {
+  const RunConfig& first = points.front().config.run;
+  for (const SweepCase& point : points) {
+    const RunConfig& run = point.config.run;
+    if (run.repetitions != first.repetitions || run.warmup != first.warmup ||
+        run.keep != first.keep) {
+      return Error{ErrorCode::invalid_argument,
+                   "run.repetitions, run.warmup and run.keep hold for all cases of a run and "
+                   "cannot be swept"};
+    }
+  }
+  return {};
+}
+
+/// Local. Every point must be possible in this world.
+Status check_points(std::span<const SweepCase> points, WorkloadPool& workloads) {
+  for (const SweepCase& point : points) {
+    const RunConfig& run = point.config.run;
+    const bool has_files = std::ranges::any_of(run.benchmarks, [](const std::string& family) {
+      return family != "hooks" && family != "plan";
+    });
+    if (run.world != 0 && has_files) {
+      return Error{
+          ErrorCode::invalid_argument,
+          fmt::format("run.world = {}: virtual ranks have neither memory nor files, expected "
+                      "run.benchmarks of hooks and plan alone, found {}",
+                      run.world, fmt::join(run.benchmarks, ", "))};
+    }
+    SHARDMARK_RETURN_IF_ERROR(workloads.get(point.config, Memory::none));
+    if (const std::string& saved = point.config.reshard.saved_strategy; !saved.empty()) {
+      Config saving = point.config;
+      saving.parallel = {};
+      saving.parallel.strategy = saved;
+      SHARDMARK_RETURN_IF_ERROR(workloads.get(saving, Memory::none));
+    }
+  }
+  return {};
+}
+
+std::vector<std::string> directories_of(std::span<const SweepCase> points) {
+  std::set<std::string> directories;
+  for (const SweepCase& point : points) {
+    const RunConfig& run = point.config.run;
+    const bool saves = std::ranges::any_of(run.benchmarks, [](const auto& family) {
+      return family == "save" || family == "load" || family == "reshard";
+    });
+    const bool has_ceilings = std::ranges::find(run.benchmarks, "ceiling") != run.benchmarks.end();
+    if (has_ceilings || (saves && point.config.storage.backend != "null")) {
+      directories.insert(point.config.storage.directory);
+    }
+  }
+  return {directories.begin(), directories.end()};
+}
+
+/// Collective. Files and hardware are rank 0's.
+RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& options,
+                        const Communicator& comm) {
+  RunContext context;
+  context.topology = NodeTopology::discover(comm);
+  context.clock_offsets = measure_clock_offsets(context.topology, comm);
+  context.shuffle_seed = common_shuffle_seed(options.shuffle_seed, comm);
+  context.command_line = options.command_line;
+  if (comm.is_root()) {
+    const std::string& directory = points.front().config.storage.directory;
+    context.build = build_info();
+    context.cpu = cpu_name();
+    context.filesystem = file_system_of(directory);
+    context.gives_free_memory_back = gives_free_memory_back();
+    context.suite = options.suite;
+    context.config = config_text(points);
+    context.config_hash = config_hash(context.config);
+    context.started = utc_now();
+  }
+  return context;
+}
+
+/// Half of the memory that is free now, shared by the ranks of a node.
+std::int64_t memory_budget(const RunContext& context, const Communicator& comm) {
+  return available_memory_bytes() / 2 / context.topology.num_ranks_beside(comm.rank());
+}
+
+Result<SuiteOutcome> list_cases(const Cases& cases, std::span<const std::size_t> selected) {
+  SuiteOutcome outcome;
+  for (const std::size_t i : selected) {
+    outcome.text += cases[i]->description().name + "\n";
+  }
+  return outcome;
+}
+
+std::optional<Error> failure_of(const RunResult& result) {
+  if (!result.first_error) {
+    return std::nullopt;
+  }
+  Error error = *result.first_error;
+  error.code = ErrorCode::internal;  // a failed case is exit code 1, whatever broke in it
+  if (result.failed_cases > 0) {
+    error.message = fmt::format("{} of {} benchmark cases failed; the first: {}",
+                                result.failed_cases, result.cases.size(), error.message);
+  }
+  if (result.must_stop) {
+    error.message += "\nHDF5 cannot be used any more in this process; the run ended there";
+  }
+  return error;
+}
+
+SuiteOutcome report(const RunResult& result, const RunContext& context, const SuiteOptions& options,
+                    const BenchmarkFlags& flags, bool is_root) {
+  SuiteOutcome outcome{{}, failure_of(result)};
+  if (!is_root) {
+    return outcome;
+  }
+  const auto summaries = summarise(result.cases, result.samples);
+  if (options.json) {
+    outcome.text = summary_json(summaries, options.directory, outcome.error);
+    return outcome;
+  }
+  const std::string table = result_table(context, summaries, options.directory, options.style);
+  if (flags.format == "json") {
+    std::fputs(table.c_str(), stderr);  // stdout is Google Benchmark's document
+  } else {
+    outcome.text = table;
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOptions& options,
+                               const Communicator& comm) {
+  auto flags = parse_benchmark_flags(options.benchmark_flags);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(flags)));
+  SHARDMARK_RETURN_IF_ERROR(
+      same_on_all_ranks("configurations", lines_of(config_text(points)), comm));
+  SHARDMARK_RETURN_IF_ERROR(check_rounds(points));
+  if (options.json && !flags->format.empty()) {
+    return Error{ErrorCode::invalid_argument,
+                 "--json and --benchmark_format both want standard output; give one of them"};
+  }
+  RunContext context = make_context(points, options, comm);
+  SuiteEnvironment environment{comm,
+                               context.topology,
+                               WorkloadPool(comm.rank(), comm.size(), memory_budget(context, comm)),
+                               {},
+                               FreeMemory(context.topology, comm, gives_free_memory_back())};
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(check_points(points, environment.workloads)));
+  const Cases cases = make_cases(points, environment);
+  SHARDMARK_ASSIGN_OR_RETURN(const auto selected, agree_on_selection(cases, flags->filter, comm));
+  if (flags->list_tests) {
+    return list_cases(cases, selected);
+  }
+  const RunConfig& run = points.front().config.run;
+  const auto directories = directories_of(points);
+  SHARDMARK_ASSIGN_OR_RETURN(
+      environment.checkpoints,
+      CheckpointSteps::make(directories, run.keep, context.shuffle_seed << 32, comm));
+  if (comm.is_root() && !directories.empty()) {
+    context.mpi_io = mpi_io_of(directories.front());
+  }
+  Status made;
+  if (comm.is_root() && !options.directory.empty()) {
+    made = make_directory(options.directory, "--out");
+  }
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(made));
+  SHARDMARK_RETURN_IF_ERROR(
+      comm.agree(comm.is_root() ? check_space(points, environment.workloads) : Status()));
+  if (comm.is_root()) {
+    warn_of_file_system(context.filesystem);
+  }
+  RunSettings settings;
+  settings.repetitions = static_cast<int>(run.repetitions);
+  settings.warmup = static_cast<int>(run.warmup);
+  settings.directory = options.directory;
+  settings.flags = *flags;
+  settings.storage_unusable = hdf5_unusable;
+  SHARDMARK_ASSIGN_OR_RETURN(const RunResult result, run_cases(cases, settings, context, comm));
+  return report(result, context, options, *flags, comm.is_root());
+}
+
+}  // namespace shardmark::bench

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/checkpoint/save_protocol.hpp"
+
+#include <array>
+
+#include "shardmark/checkpoint/mpi_plan_exchange.hpp"
+#include "shardmark/checkpoint/plan_phase.hpp"
+#include "shardmark/plan/save/save_planner.hpp"
+#include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/hdf5/library/hdf5_state.hpp"
+#include "shardmark/storage/raw/structure_hash.hpp"
+
+namespace shardmark {
+namespace {
+
+/// One save on one rank, from the first check to the report.
+class Save final : public SaveProtocol {
+ public:
+  Save(const SaveOptions& options, const Communicator& comm)
+      : options_(options),
+        comm_(comm),
+        writer_(make_storage_writer(options.storage, comm, clock_)) {}
+
+  Status begin(const StateDict& state_dict) override {
+    state_dict_ = &state_dict;
+    if (stores()) {
+      // Before anything costs time: a step that exists, a directory that cannot be.
+      SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [this]() -> Status {
+        SHARDMARK_RETURN_IF_ERROR(make_checkpoint_root(options_.directory));
+        return check_step_is_new(options_.directory, options_.step);
+      }));
+    }
+    SHARDMARK_RETURN_IF_ERROR(plan());
+    clock_.enter(Phase::write);
+    return comm_.agree(resolve_all());
+  }
+
+  std::span<WriteTask> tasks() override { return tasks_; }
+
+  Status write_first(std::size_t count) override {
+    if (comm_.all_reduce(static_cast<std::int64_t>(count), MPI_MAX) == 0) {
+      return {};
+    }
+    SHARDMARK_RETURN_IF_ERROR(create());
+    clock_.enter(Phase::write);
+    num_written_ = count;
+    return writer_->write_part(std::span(tasks_).first(count));
+  }
+
+  Status complete() override {
+    if (!created_) {
+      SHARDMARK_RETURN_IF_ERROR(create());
+    }
+    clock_.enter(Phase::write);
+    SHARDMARK_RETURN_IF_ERROR(writer_->write(std::span(tasks_).subspan(num_written_)));
+    clock_.enter(Phase::flush);
+    SHARDMARK_RETURN_IF_ERROR(writer_->flush());
+    SHARDMARK_RETURN_IF_ERROR(commit());
+    share_outcome();
+    return {};
+  }
+
+  /// After an agreed failure: rank 0 removes what is there, and nobody leaves before it is gone.
+  void abandon() override {
+    writer_.reset();  // nothing may be at work in what is removed
+    if (partial_) {
+      partial_->abandon();
+    }
+    // Rank 0 works in HDF5 alone at both ends of a save.
+    if (comm_.all_reduce(std::int64_t{hdf5_unusable()}, MPI_MAX) != 0) {
+      mark_hdf5_unusable();
+    }
+  }
+
+  void enter(Phase phase) override { clock_.enter(phase); }
+
+  SaveReport report() override {
+    report_.step = options_.step;
+    report_.layout = manifest_.layout;
+    report_.bytes_written = writer_->counters().bytes_written;
+    report_.write_requests = writer_->counters().write_requests;
+    report_.no_collective_cause = writer_->counters().no_collective_cause;
+    report_.counters = writer_->counters();
+    report_.metadata_calls = hdf5_metadata_calls() - calls_before_;
+    if (options_.storage.io == IoMode::collective) {
+      for (const Entry& entry : planning_.entries->entries) {
+        report_.fqns.push_back(entry.fqn);
+      }
+    }
+    report_.phases = clock_.stop();
+    report_.events = clock_.events();
+    if (planning_.global) {
+      planning_.global->ensure_statistics();
+      report_.statistics = planning_.global->statistics;
+    }
+    report_.returned_s = report_.phases.total_s();
+    // The caller of a synchronous save goes on when every rank knows that the step is durable.
+    report_.durable_s = report_.returned_s;
+    return std::move(report_);
+  }
+
+ private:
+  bool stores() const noexcept { return options_.storage.backend != Backend::null; }
+
+  /// Runs `action` on rank 0 in `phase`; its status everywhere.
+  template <typename Action>
+  Status on_root(Phase phase, const Action& action) {
+    Status local;
+    if (comm_.is_root()) {
+      clock_.enter(phase);
+      local = action();
+    }
+    clock_.enter(Phase::wait);
+    return comm_.agree(local);
+  }
+
+  Status plan() {
+    // Only a tree asks which ranks share a node.
+    std::optional<NodeTopology> topology;
+    if (options_.planner == PlannerKind::tree) {
+      clock_.enter(Phase::gather);
+      topology = NodeTopology::discover(comm_);
+    }
+    MpiPlanExchange exchange(comm_, topology ? &*topology : nullptr);
+    std::unique_ptr<SavePlanner> own;
+    SavePlanner* planner = options_.kept_planner;
+    if (planner == nullptr) {
+      own = make_save_planner(options_.planner, options_.dedup);
+      planner = own.get();
+    }
+    SHARDMARK_ASSIGN_OR_RETURN(
+        planning_, planner->plan([this](int) { return state_dict_; }, exchange,
+                                 [this](int, std::shared_ptr<const SavePlan> plan) {
+                                   plan_ = std::move(plan);
+                                   return Status();
+                                 },
+                                 [this](PlanStep step) { clock_.enter(phase_of(step)); }));
+    return {};
+  }
+
+  /// One file of whole tensors needs owners only to put side by side what one rank writes, which is
+  /// of use where tensors are mostly one chunk; all else asks whose file a chunk lies in.
+  bool needs_owners() const {
+    const bool hdf5_or_null = options_.storage.backend == Backend::hdf5 || !stores();
+    const bool mostly_whole = manifest_.chunks.size() <= 2 * manifest_.entries.entries.size();
+    return options_.storage.layout != FileLayout::shared || !hdf5_or_null ||
+           (stores() && mostly_whole);
+  }
+
+  Status create() {
+    created_ = true;
+    manifest_.step = options_.step;
+    manifest_.seed = options_.seed;
+    manifest_.world_size = comm_.size();
+    manifest_.checksum = options_.storage.checksum;
+    std::string path;
+    SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [&]() -> Status {
+      manifest_.save_id = make_save_id();
+      manifest_.entries = planning_.global->entries;
+      manifest_.chunks = planning_.global->chunks;
+      if (needs_owners()) {
+        planning_.global->ensure_owners();
+      }
+      if (stores()) {
+        SHARDMARK_ASSIGN_OR_RETURN(
+            partial_,
+            PartialCheckpoint::begin(options_.directory, options_.step, manifest_.save_id));
+        path = partial_->path();
+      }
+      return {};
+    }));
+    clock_.enter(Phase::create);
+    comm_.broadcast(path);
+    return writer_->create({path, planning_.entries.get(), plan_.get(),
+                            planning_.global ? &*planning_.global : nullptr, &manifest_,
+                            options_.kept_entry_file});
+  }
+
+  Status resolve_all() {
+    tasks_.reserve(plan_->writes.size());
+    Status resolved;
+    for (const PlannedWrite& planned : plan_->writes) {
+      auto elements = resolve(planned);
+      if (!elements) {
+        resolved = Status(elements);
+        break;
+      }
+      tasks_.push_back({&planned, *elements});
+    }
+    return resolved;
+  }
+
+  /// The elements behind a planned write: the third hook, narrowed to the part that is written.
+  Result<ConstTensorView> resolve(const PlannedWrite& planned) const {
+    const Entry& entry = planning_.entries->entries[planned.entry];
+    const StateDictEntry* found = state_dict_->find(entry.fqn);
+    if (found == nullptr) {
+      return Error{ErrorCode::internal,
+                   "planned entry '" + entry.fqn + "' is not in the state dict"};
+    }
+    if (found->tensor == nullptr) {
+      return contiguous_view(found->object.data(), Dtype::uint8, entry.sizes);
+    }
+    SHARDMARK_ASSIGN_OR_RETURN(
+        const ConstTensorView shard,
+        found->tensor->get_tensor_shard({entry.fqn, planned.source, std::nullopt}));
+    Box part = planned.box;
+    for (int d = 0; d < part.ndim(); ++d) {
+      part.offsets[d] -= planned.source[d];
+    }
+    if (shard.dtype != entry.dtype || !contains(whole_box(shard.sizes), part)) {
+      return Error{
+          ErrorCode::invalid_argument,
+          "'" + entry.fqn + "': get_tensor_shard gives another box than create_write_items"};
+    }
+    return shard.subview(part);
+  }
+
+  Status commit() {
+    return on_root(Phase::commit, [this]() -> Status {
+      const std::vector<std::byte> bytes = encode(manifest_);
+      report_.inventory.metadata_bytes = static_cast<std::int64_t>(bytes.size());
+      SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, writer_->write_manifest(bytes));
+      if (!stores()) {
+        return {};
+      }
+      const std::string entry_file = partial_->path() + "/" + manifest_.files.front();
+      CommitRecord record{manifest_.save_id,
+                          manifest_.step,
+                          {},
+                          address,
+                          static_cast<std::int64_t>(bytes.size()),
+                          0};
+      std::int64_t file_bytes = 0;
+      for (const std::string& file : manifest_.files) {
+        SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size,
+                                   file_size(partial_->path() + "/" + file));
+        record.files.push_back({file, size});
+        file_bytes += size;
+      }
+      SHARDMARK_ASSIGN_OR_RETURN(record.structure_hash, structure_hash(entry_file, manifest_));
+      SHARDMARK_ASSIGN_OR_RETURN(report_.path, partial_->commit(record));
+      partial_.reset();
+      take_inventory(file_bytes, static_cast<std::int64_t>(to_text(record).size()));
+      return {};
+    });
+  }
+
+  void take_inventory(std::int64_t file_bytes, std::int64_t commit_bytes) {
+    Inventory& inventory = report_.inventory;
+    std::int64_t element_bytes = 0;
+    for (const Entry& entry : manifest_.entries.entries) {
+      element_bytes += entry.num_bytes();
+    }
+    inventory.files = static_cast<std::int64_t>(manifest_.files.size()) + 1;
+    inventory.num_bytes = file_bytes + commit_bytes;
+    inventory.checksum_bytes = manifest_.checksums_address < 0
+                                   ? 0
+                                   : static_cast<std::int64_t>(8 * manifest_.entries.num_chunks());
+    inventory.padding_bytes = file_bytes - element_bytes - inventory.metadata_bytes -
+                              inventory.checksum_bytes -
+                              writer_->layout_counters().library_metadata_bytes;
+  }
+
+  void share_outcome() {
+    Inventory& i = report_.inventory;
+    std::array<std::int64_t, 6> shared = {i.files,          i.num_bytes,      i.padding_bytes,
+                                          i.metadata_bytes, i.checksum_bytes, 0};
+    for (const Entry& entry : planning_.entries->entries) {
+      shared[5] += entry.num_bytes();
+    }
+    comm_.all_reduce(shared, MPI_MAX);
+    i = {shared[0], shared[1], shared[2], shared[3], shared[4]};
+    report_.num_bytes = shared[5];
+    comm_.broadcast(report_.path);
+  }
+
+  const StateDict* state_dict_ = nullptr;  // in begin() only
+  SaveOptions options_;
+  const Communicator& comm_;
+  PhaseClock clock_{Phase::create};
+  SavePlanning planning_;
+  std::shared_ptr<const SavePlan> plan_;
+  std::vector<WriteTask> tasks_;
+  bool created_ = false;
+  std::size_t num_written_ = 0;  // of them
+  std::int64_t calls_before_ = hdf5_metadata_calls();
+  Manifest manifest_;
+  std::optional<PartialCheckpoint> partial_;  // rank 0
+  SaveReport report_;
+  std::unique_ptr<StorageWriter> writer_;  // last: may be at work on the manifest and the plan
+};
+
+}  // namespace
+
+std::unique_ptr<SaveProtocol> make_save_protocol(const SaveOptions& options,
+                                                 const Communicator& comm) {
+  return std::make_unique<Save>(options, comm);
+}
+
+}  // namespace shardmark

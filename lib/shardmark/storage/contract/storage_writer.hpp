@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "shardmark/core/tensor_view.hpp"
+#include "shardmark/mpi/communicator.hpp"
+#include "shardmark/plan/owners/save_plan.hpp"
+#include "shardmark/profile/phase_times.hpp"
+#include "shardmark/storage/format/manifest.hpp"
+#include "shardmark/storage/format/storage_options.hpp"
+#include "shardmark/storage/raw/io_counters.hpp"
+
+namespace shardmark {
+
+/// One chunk on its way to storage. The elements are seen, not copied.
+struct WriteTask {
+  const PlannedWrite* write = nullptr;
+  ConstTensorView elements;  // sizes equal write->box.sizes
+};
+
+/// Bytes in entry and data files that are neither elements nor ours; the same on all ranks or on
+/// rank 0 only.
+struct LayoutCounters {
+  std::int64_t library_metadata_bytes = 0;
+};
+
+class KeptEntryFile;
+
+/// What a save is about to store, as this rank knows it. All must outlive the writer's flush().
+struct SaveTarget {
+  std::string directory;                   // of the partial checkpoint
+  const EntryTable* entries = nullptr;     // the same on all ranks
+  const SavePlan* plan = nullptr;          // what this rank writes
+  const GlobalSavePlan* global = nullptr;  // rank 0 only: who writes what
+  /// On rank 0 with entries and chunks; gets files, locations and checksums address.
+  Manifest* manifest = nullptr;
+  KeptEntryFile* kept_entry_file = nullptr;  // rank 0: see SaveOptions
+};
+
+/// Puts planned chunks into files. One object a save; the calls come in the order of declaration,
+/// all collective, and each gives the same status on every rank. After a failed call only abandon()
+/// may follow.
+class StorageWriter {
+ public:
+  virtual ~StorageWriter() = default;
+
+  /// Phase create. Lays out the files and reserves their space before any element is written. On
+  /// rank 0 fills in the manifest's files, locations and checksums address.
+  virtual Status create(const SaveTarget& target) = 0;
+
+  /// Phases stage (hashing, copies that strides force) and write. One task for each write of the
+  /// plan that write_part() has not had, in its order; they and their elements must stay until
+  /// flush() is done.
+  virtual Status write(std::span<const WriteTask> tasks) = 0;
+
+  /// As write(), of the next tasks of the plan while others follow: their elements are free when it
+  /// returns. Not every writer can.
+  virtual Status write_part(std::span<const WriteTask> /*tasks*/) {
+    return Error{ErrorCode::unsupported, "this back end writes everything at once"};
+  }
+
+  /// Phase flush. Every byte of elements and checksums is durable after it.
+  virtual Status flush() = 0;
+
+  /// Local, rank 0, phase commit. Writes the manifest's bytes into the entry file, durably.
+  /// Returns their address.
+  virtual Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) = 0;
+
+  virtual const WriteCounters& counters() const noexcept = 0;
+  virtual const LayoutCounters& layout_counters() const noexcept = 0;
+};
+
+/// Local. `clock` is told of the phases; both must outlive the writer.
+std::unique_ptr<StorageWriter> make_storage_writer(const StorageOptions& options,
+                                                   const Communicator& comm, PhaseClock& clock);
+
+}  // namespace shardmark

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "shardmark/storage/contract/storage_reader.hpp"
+
+namespace shardmark {
+
+/// I/O mode `direct`, every file layout: pieces are read at the addresses of the manifest, never
+/// through HDF5.
+class DirectReader final : public StorageReader {
+ public:
+  DirectReader(const ReadOptions& options, const Communicator& comm)
+      : options_(options), comm_(comm) {}
+
+  Status read(const std::string& directory, const Manifest& manifest,
+              std::span<const ReadTask> tasks) override;
+  std::span<const std::uint64_t> checksums() const noexcept override { return checksums_; }
+  const ReadCounters& counters() const noexcept override { return counters_; }
+
+  /// Local. Reads `tasks` as read() does, without agreeing on the status.
+  Status read_locally(const std::string& directory, const Manifest& manifest,
+                      std::span<const ReadTask> tasks);
+
+ private:
+  ReadOptions options_;
+  const Communicator& comm_;
+  std::vector<std::uint64_t> checksums_;
+  ReadCounters counters_;
+};
+
+}  // namespace shardmark

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/direct/direct_writer.hpp"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+#include <utility>
+
+#include "shardmark/core/checksum.hpp"
+#include "shardmark/storage/direct/raw_file_set.hpp"
+#include "shardmark/storage/direct/write_proof.hpp"
+#include "shardmark/storage/hdf5/files/entry_file.hpp"
+#include "shardmark/storage/raw/transfer_runs.hpp"
+
+namespace shardmark {
+
+Status DirectWriter::create(const SaveTarget& target) {
+  entries_ = target.entries;
+  auto files = options_.backend == Backend::hdf5
+                   ? create_file_set(target, options_, comm_, clock_)
+                   : create_raw_file_set(target, options_, comm_, clock_);
+  SHARDMARK_RETURN_IF_ERROR(files);
+  files_ = std::move(*files);
+  return {};
+}
+
+Status DirectWriter::write(std::span<const WriteTask> tasks) {
+  tasks_ = tasks;
+  Status written = open_files(tasks);
+  if (written) {
+    written = write_elements(tasks);
+  }
+  if (written) {
+    const auto requests = write_checksums_at(files_, {entries_, tasks, checksums_, first_});
+    written = Status(requests);
+    if (requests) {
+      counters_.bytes_written += static_cast<std::int64_t>(8 * checksums_.size());
+      counters_.write_requests += *requests;
+    }
+  }
+  const ScopedPhase wait(clock_, Phase::wait);
+  return comm_.agree(written);
+}
+
+Status DirectWriter::write_part(std::span<const WriteTask> tasks) {
+  SHARDMARK_RETURN_IF_ERROR(write(tasks));
+  // Proven while the elements are still there.
+  SHARDMARK_RETURN_IF_ERROR(flush());
+  first_ += tasks.size();
+  return {};
+}
+
+Status DirectWriter::open_files(std::span<const WriteTask> tasks) {
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const std::uint64_t file = files_.pieces[first_ + i].file;
+    if (!open_.contains(file)) {
+      SHARDMARK_ASSIGN_OR_RETURN(
+          RawFile raw,
+          RawFile::open(files_.paths[file], RawFile::Access::write, options_.o_direct));
+      open_.emplace(file, std::move(raw));
+    }
+  }
+  return {};
+}
+
+Status DirectWriter::write_elements(std::span<const WriteTask> tasks) {
+  std::vector<RawTransfer<const std::byte>> transfers;
+  transfers.reserve(tasks.size());
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    transfers.push_back({files_.pieces[first_ + i], tasks[i].write->box, tasks[i].elements});
+  }
+  const bool hashes = options_.checksum == ChecksumKind::xxh3;
+  checksums_.assign(hashes ? tasks.size() : 0, 0);
+  std::unordered_map<std::size_t, StreamingChecksum> unfinished;  // by task
+  RawWriter writer(options_.threads, counters_);
+  TransferRuns<const std::byte> runs(transfers);
+  Status status;
+  while (!runs.done() && status) {
+    const RawRun<const std::byte> run = runs.take(INT64_MAX);
+    const std::span bytes(run.data, static_cast<std::size_t>(run.num_bytes));
+    StreamingChecksum* const checksum = hashes ? &unfinished[run.transfer] : nullptr;
+    status = writer.put(open_.at(run.file), bytes, run.offset, checksum);
+    if (hashes && run.last) {
+      checksums_[run.transfer] = checksum->digest();
+      unfinished.erase(run.transfer);
+    }
+  }
+  const Status finished = writer.finish();
+  edges_ = writer.take_edges();
+  for (const auto& [number, file] : open_) {
+    if (options_.o_direct && counters_.o_direct_reason.empty()) {
+      counters_.o_direct_reason = file.o_direct_reason();
+    }
+  }
+  return status ? finished : status;
+}
+
+Status DirectWriter::flush() {
+  const auto agree = [this](const Status& local) {
+    const ScopedPhase wait(clock_, Phase::wait);
+    return comm_.agree(local);
+  };
+  // All ranks durable first: the proof of one rank looks at pages that others share.
+  SHARDMARK_RETURN_IF_ERROR(agree(sync()));
+  return agree(prove());
+}
+
+Status DirectWriter::sync() const {
+  for (const auto& [number, file] : open_) {
+    SHARDMARK_RETURN_IF_ERROR(file.sync());
+  }
+  // Checksums, and on its leader a data file that nobody else may have touched.
+  const bool leads = files_.group && files_.group->is_root();
+  for (const std::uint64_t number : {std::uint64_t{0}, leads ? files_.data_file : 0}) {
+    if (!open_.contains(number)) {
+      SHARDMARK_RETURN_IF_ERROR(fsync_path(files_.paths[number]));
+    }
+  }
+  return {};
+}
+
+Status DirectWriter::prove() const {
+  SHARDMARK_RETURN_IF_ERROR(prove_written(files_, {entries_, tasks_, checksums_, first_}));
+  std::vector<std::byte> stored;
+  for (const RawWriter::Edge& edge : edges_) {
+    stored.resize(static_cast<std::size_t>(edge.num_bytes));
+    SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t got, edge.file->read(stored, edge.offset, false));
+    if (got != edge.num_bytes || xxh3(std::span<const std::byte>(stored)) != edge.checksum) {
+      return Error{ErrorCode::io_error,
+                   fmt::format("{}: {} bytes at {} were written without an error but did not reach "
+                               "the file",
+                               edge.file->path(), edge.num_bytes, edge.offset)};
+    }
+  }
+  return {};
+}
+
+Result<std::int64_t> DirectWriter::write_manifest(std::span<const std::byte> bytes) {
+  if (options_.backend != Backend::hdf5) {
+    return append_manifest(files_.paths.front(), bytes);
+  }
+  SHARDMARK_RETURN_IF_ERROR(files_.finish_entry_file());
+  return write_manifest_durably(files_.paths.front(), bytes);
+}
+
+}  // namespace shardmark

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of datasets, COMMIT and manifest: exact both ways, and nothing else is believed.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <map>
+
+#include "shardmark/core/checksum.hpp"
+#include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/format/commit_record.hpp"
+#include "shardmark/storage/format/dataset_name.hpp"
+#include "shardmark/storage/format/manifest.hpp"
+#include "shardmark/testing/random_source.hpp"
+
+namespace shardmark {
+namespace {
+
+using shardmark::testing::RandomSource;
+using ::testing::HasSubstr;
+
+TEST(DatasetName, EscapesWhatHdf5CannotHold) {
+  const auto pairs = std::to_array<std::pair<std::string_view, std::string_view>>(
+      {{"layers.0.weight", "layers.0.weight"},
+       {"", "%"},
+       {".", "%2E"},
+       {"..", ".."},
+       {"a/b", "a%2Fb"},
+       {"/", "%2F"},
+       {"100%", "100%25"},
+       {"%2F", "%252F"},
+       {"%", "%25"},
+       {std::string_view("a\0b", 3), "a%00b"},
+       {"tab\there", "tab%09here"},
+       {"\x7F", "%7F"},
+       {"\x1F~", "%1F~"},
+       {"größe.重み.🙂", "größe.重み.🙂"},
+       {" a b ", " a b "}});
+  for (const auto& [fqn, name] : pairs) {
+    ASSERT_TRUE(dataset_name(fqn));
+    EXPECT_EQ(*dataset_name(fqn), name);
+    EXPECT_EQ(*fqn_of_dataset(name), fqn);
+  }
+}
+
+TEST(DatasetName, EveryFqnHasItsOwnNameAndComesBack) {
+  RandomSource random;
+  const auto letters =
+      std::to_array<std::string_view>({"a", ".", "/", "%", "2", "E", "F", "\x01", "\x7F", "ß"});
+  std::map<std::string, std::string> fqn_of;
+  for (int round = 0; round < 5'000; ++round) {
+    std::string fqn;
+    for (std::size_t n = random.index(5); n > 0; --n) {
+      fqn += letters.at(random.index(letters.size()));
+    }
+    const auto name = dataset_name(fqn);
+    ASSERT_TRUE(name);
+    ASSERT_EQ(name->find('/'), std::string::npos);
+    ASSERT_EQ(fqn_of.try_emplace(*name, fqn).first->second, fqn);
+    ASSERT_EQ(*fqn_of_dataset(*name), fqn);
+  }
+}
+
+TEST(DatasetName, RefusesWhatIsNoUtf8OrTooLong) {
+  for (const std::string_view bad :
+       {"\xFF", "a\x80", "\xC0\xAF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF5",
+        "\xC3", "\xE2\x82", "\xF0\x9F\x99"}) {
+    EXPECT_EQ(dataset_name(bad).error().code, ErrorCode::invalid_argument);
+  }
+  EXPECT_TRUE(dataset_name("\xEF\xBF\xBF\xF4\x8F\xBF\xBF\xED\x9F\xBF"));
+  const std::string longest(max_fqn_bytes, 'a');
+  EXPECT_EQ(*dataset_name(longest), longest);
+  EXPECT_EQ(dataset_name(longest + "a").error().code, ErrorCode::invalid_argument);
+  // Escapes count: HDF5 holds the name, not the fqn.
+  EXPECT_FALSE(dataset_name(std::string(max_fqn_bytes / 3 + 1, '/')));
+  EXPECT_TRUE(dataset_name(std::string(max_fqn_bytes / 3, '/')));
+}
+
+TEST(DatasetName, DecodingRefusesWhatEncodingDoesNotGive) {
+  for (const std::string_view name : {"", ".", "a/b", "%2", "%2f", "%41", "%G0", "a%", "%%", "%2E.",
+                                      "a%2E", "\x01", "\xFF", "%FF", "%C3%9F"}) {
+    const auto fqn = fqn_of_dataset(name);
+    ASSERT_FALSE(fqn) << name;
+    EXPECT_EQ(fqn.error().code, ErrorCode::data_loss);
+  }
+}
+
+CommitRecord some_record() {
+  return {"0123456789abcdef0123456789abcdef",
+          12,
+          {{entry_file_name, 123456}, {"rank-00001.h5", 99}},
+          4096,
+          1790,
+          0x00aabbccddeeff01ULL};
+}
+
+TEST(CommitRecord, RoundTrips) {
+  const CommitRecord record = some_record();
+  const auto again = parse_commit_record(to_text(record), "COMMIT");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->save_id, record.save_id);
+  EXPECT_EQ(again->step, 12);
+  ASSERT_EQ(again->files.size(), 2U);
+  EXPECT_EQ(again->files[1].name, "rank-00001.h5");
+  EXPECT_EQ(again->files[1].num_bytes, 99);
+  EXPECT_EQ(again->manifest_address, 4096);
+  EXPECT_EQ(again->manifest_bytes, 1790);
+  EXPECT_EQ(again->structure_hash, record.structure_hash);
+}
+
+TEST(CommitRecord, AnotherVersionIsNamedBeforeItsHashIsLookedAt) {
+  const std::string other = "shardmark checkpoint\nformat_version 2\nsomething else\n";
+  const auto got = parse_commit_record(other, "/d/COMMIT");
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, ErrorCode::unsupported);
+  EXPECT_THAT(got.error().message, HasSubstr("format version 2"));
+  EXPECT_THAT(got.error().message, HasSubstr("/d/COMMIT"));
+}
+
+TEST(CommitRecord, EveryChangeOfOneByteAndEveryTruncationIsRefused) {
+  const std::string good = to_text(some_record());
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    EXPECT_FALSE(parse_commit_record(good.substr(0, i), "COMMIT"));
+    EXPECT_FALSE(parse_commit_record(good.substr(0, i) + good.substr(i + 1), "COMMIT"));
+    for (int value = 0; value < 256; ++value) {
+      std::string text = good;
+      text[i] = static_cast<char>(value);
+      ASSERT_EQ(parse_commit_record(text, "COMMIT").has_value(), text == good)
+          << "byte " << i << " as " << value;
+    }
+  }
+  EXPECT_FALSE(parse_commit_record(good + "\n", "COMMIT"));
+  EXPECT_FALSE(parse_commit_record(good + good, "COMMIT"));
+}
+
+/// Text of the given lines with a hash that matches.
+std::string signed_text(const std::string& lines) {
+  const std::string text = "shardmark checkpoint\nformat_version 1\n" + lines;
+  return text + fmt::format("xxh3 {:016x}\n", xxh3(std::as_bytes(std::span(text))));
+}
+
+TEST(CommitRecord, ARightHashMakesNoWrongContentsRight) {
+  const std::string tail = "manifest 8 9\nstructure 0000000000000001\n";
+  EXPECT_TRUE(parse_commit_record(signed_text("save_id x\nstep 1\nfile 5 checkpoint.h5\n" + tail),
+                                  "COMMIT"));
+  for (const std::string& lines :
+       {"save_id x\nstep 1\n" + tail, "save_id x\nstep 1\nfile 5 other.h5\n" + tail,
+        "save_id x\nstep 1\nfile -5 checkpoint.h5\n" + tail,
+        "save_id x\nstep 1\nfile 05 checkpoint.h5\n" + tail,
+        "save_id x\nstep 1\nfile 5 checkpoint.h5\nfile 5 ../x\n" + tail,
+        "save_id x\nstep 1\nfile 5 checkpoint.h5\nfile 5 .x\n" + tail,
+        "save_id x\nstep 1\nfile 5 checkpoint.h5\nfile 5 \n" + tail,
+        "save_id x\nstep 1\nfile 5 checkpoint.h5\nfile 5\n" + tail,
+        "save_id x\nstep 99999999999999999999\nfile 5 checkpoint.h5\n" + tail,
+        std::string("save_id x\nstep 1\nfile 5 checkpoint.h5\nmanifest 8\nstructure 01\n"),
+        std::string("step 1\nsave_id x\nfile 5 checkpoint.h5\n") + tail}) {
+    const auto got = parse_commit_record(signed_text(lines), "COMMIT");
+    ASSERT_FALSE(got) << lines;
+    EXPECT_EQ(got.error().code, ErrorCode::data_loss);
+  }
+}
+
+/// Entry "a" in hdf5_chunks, the rest of "b" in separate places of a second file.
+Manifest chunked_manifest() {
+  Manifest manifest;
+  manifest.save_id = "abcd";
+  manifest.layout = FileLayout::per_rank;
+  manifest.files = {entry_file_name, "data-0.h5"};
+  manifest.entries.entries = {{"a", EntryKind::tensor, Dtype::float32, {4, 3}, 0, 2},
+                              {"b", EntryKind::tensor, Dtype::int8, {7}, 2, 2},
+                              {"step", EntryKind::object, Dtype::uint8, {8}, 4, 1}};
+  for (const Box& box :
+       {Box{{0, 0}, {4, 2}}, Box{{0, 2}, {4, 1}}, Box{{0}, {3}}, Box{{3}, {4}}, whole_box({8})}) {
+    manifest.chunks.append(box);
+  }
+  manifest.locations = {{0, -1, StoredAs::hdf5_chunks, LayoutReason::strided_chunks, 0},
+                        {0, -1, StoredAs::separate, LayoutReason::as_asked, 2},
+                        {0, 100}};
+  manifest.chunk_locations = {{0, 200}, {0, 264}, {1, 10}, {1, 13}};
+  return manifest;
+}
+
+TEST(Manifest, ChunksThatLieByThemselvesRoundTrip) {
+  const Manifest manifest = chunked_manifest();
+  const auto bytes = encode(manifest);
+  const auto again = decode_manifest(bytes);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->locations, manifest.locations);
+  EXPECT_EQ(again->chunk_locations, manifest.chunk_locations);
+  const StoredPiece padded = again->piece_of(0, 1);
+  EXPECT_EQ(padded.address, 264);
+  EXPECT_EQ(padded.offsets, (Dims{0, 2}));
+  EXPECT_EQ(padded.sizes, (Dims{4, 2}));  // those of the first chunk
+  const StoredPiece separate = again->piece_of(1, 3);
+  EXPECT_EQ(separate.file, 1U);
+  EXPECT_EQ(separate.address, 13);
+  EXPECT_EQ(separate.sizes, (Dims{4}));
+  const StoredPiece whole = again->piece_of(2, 4);
+  EXPECT_EQ(whole.address, 100);
+  EXPECT_EQ(whole.sizes, (Dims{8}));
+}
+
+TEST(Manifest, ChunksMustLieInTheirFilesAndApart) {
+  const std::vector<std::int64_t> sizes = {264 + 32, 17};
+  EXPECT_TRUE(check_locations(chunked_manifest(), sizes));
+  EXPECT_FALSE(check_locations(chunked_manifest(), std::vector<std::int64_t>{264 + 31, 17}))
+      << "the padding of an hdf5_chunk is part of the file";
+  EXPECT_FALSE(check_locations(chunked_manifest(), std::vector<std::int64_t>{296, 16}));
+  for (const ChunkLocation& wrong :
+       {ChunkLocation{1, 12}, ChunkLocation{1, -1}, ChunkLocation{2, 10}, ChunkLocation{0, 97}}) {
+    Manifest manifest = chunked_manifest();
+    manifest.chunk_locations[3] = wrong;
+    EXPECT_FALSE(check_locations(manifest, sizes));
+  }
+}
+
+TEST(Manifest, AChunkAboveItsHdf5ChunkIsRefused) {
+  Manifest manifest = chunked_manifest();
+  manifest.locations[1].stored_as = StoredAs::hdf5_chunks;  // 3 elements, then 4
+  EXPECT_EQ(decode_manifest(encode(manifest)).error().code, ErrorCode::data_loss);
+}
+
+Manifest some_manifest() {
+  Manifest manifest;
+  manifest.step = 7;
+  manifest.seed = ~std::uint64_t{0};
+  manifest.save_id = "abcd";
+  manifest.world_size = 3;
+  manifest.files = {entry_file_name};
+  manifest.checksums_address = 4000;
+  manifest.entries.entries = {{"a", EntryKind::tensor, Dtype::float32, {4, 2}, 0, 2},
+                              {"empty", EntryKind::tensor, Dtype::int8, {0, 5}, 2, 0},
+                              {"scalar", EntryKind::tensor, Dtype::float64, {}, 2, 1},
+                              {"step", EntryKind::object, Dtype::uint8, {8}, 3, 1}};
+  for (const Box& box : {Box{{0, 0}, {2, 2}}, Box{{2, 0}, {2, 2}}, Box{}, whole_box({8})}) {
+    manifest.chunks.append(box);
+  }
+  manifest.locations = {{0, 512}, {0, -1}, {0, 544}, {0, 552}};
+  return manifest;
+}
+
+TEST(Manifest, RoundTripsAndItsLengthDoesNotDependOnAddresses) {
+  const Manifest manifest = some_manifest();
+  const auto bytes = encode(manifest);
+  const auto again = decode_manifest(bytes);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(encode(*again), bytes);
+  EXPECT_EQ(again->step, 7);
+  EXPECT_EQ(again->seed, ~std::uint64_t{0});
+  EXPECT_EQ(again->world_size, 3);
+  EXPECT_EQ(again->checksums_address, 4000);
+  EXPECT_EQ(again->locations, manifest.locations);
+  EXPECT_EQ(again->entries.num_chunks(), 4U);
+  EXPECT_EQ(again->chunks.box(1, 2), (Box{{2, 0}, {2, 2}}));
+  Manifest elsewhere = manifest;
+  elsewhere.locations = {{0, INT64_MAX}, {0, -1}, {0, 1}, {0, std::int64_t{1} << 40}};
+  EXPECT_EQ(encode(elsewhere).size(), bytes.size());
+}
+
+/// The same bytes with a hash that matches.
+void sign(std::vector<std::byte>& bytes) {
+  const std::uint64_t hash = xxh3(std::span(bytes).first(bytes.size() - 8));
+  std::memcpy(bytes.data() + bytes.size() - 8, &hash, 8);
+}
+
+TEST(Manifest, EveryFlippedBitAndEveryTruncationIsRefused) {
+  const auto good = encode(some_manifest());
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    const std::vector<std::byte> cut(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(i));
+    EXPECT_FALSE(decode_manifest(cut));
+    for (int bit = 0; bit < 8; ++bit) {
+      auto bytes = good;
+      bytes[i] ^= static_cast<std::byte>(1U << bit);
+      ASSERT_FALSE(decode_manifest(bytes));
+    }
+  }
+}
+
+TEST(Manifest, ARightHashMakesNoWrongContentsRight) {
+  RandomSource random;
+  const std::array good = {encode(some_manifest()), encode(chunked_manifest())};
+  int accepted = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    auto bytes = good[static_cast<std::size_t>(round % 2)];
+    for (std::int64_t n = 1 + random.number(3); n > 0; --n) {
+      const auto at = bytes.begin() + random.number(static_cast<std::int64_t>(bytes.size()) - 8);
+      if (random.one_in(4)) {
+        bytes.erase(at);
+      } else {
+        *at = static_cast<std::byte>(random.number(random.one_in(2) ? 16 : 256));
+      }
+    }
+    sign(bytes);
+    const auto got = decode_manifest(bytes);
+    if (!got) {
+      ASSERT_THAT(got.error().code, ::testing::AnyOf(ErrorCode::data_loss, ErrorCode::unsupported));
+      continue;
+    }
+    ++accepted;
+    ASSERT_EQ(encode(*got), bytes);
+    if (!check_locations(*got, std::vector<std::int64_t>(got->files.size(), 5000))) {
+      continue;
+    }
+    for (std::size_t i = 0; i < got->entries.entries.size(); ++i) {
+      const Entry& entry = got->entries.entries[i];
+      for (std::uint64_t c = 0; c < entry.num_chunks; ++c) {
+        const StoredPiece piece = got->piece_of(i, entry.first_chunk + c);
+        ASSERT_GE(piece.address, 0);
+        ASSERT_LE(piece.address + volume(piece.sizes) * element_size(entry.dtype), 5000);
+      }
+    }
+  }
+  EXPECT_GT(accepted, 0);  // seeds, addresses, names may be anything
+}
+
+TEST(Manifest, AnotherVersionIsUnsupported) {
+  auto bytes = encode(some_manifest());
+  bytes[8] = std::byte{9};
+  sign(bytes);
+  EXPECT_EQ(decode_manifest(bytes).error().code, ErrorCode::unsupported);
+}
+
+TEST(Manifest, LocationsMustLieInTheirFilesAndApart) {
+  const auto message_of = [](const Manifest& manifest, std::int64_t size) {
+    const std::vector<std::int64_t> file_sizes = {size};
+    const Status status = check_locations(manifest, file_sizes);
+    return status ? std::string() : status.error().message;
+  };
+  const Manifest good = some_manifest();
+  EXPECT_EQ(message_of(good, 4032), "");
+  EXPECT_THAT(message_of(good, 4031), HasSubstr("'checksums' lies outside"));
+  EXPECT_THAT(message_of(good, 100), HasSubstr("'a' lies outside"));
+  const auto with = [&](std::size_t entry, EntryLocation location) {
+    Manifest manifest = good;
+    manifest.locations[entry] = location;
+    return message_of(manifest, 5000);
+  };
+  EXPECT_THAT(with(0, {0, -1}), HasSubstr("'a' lies outside"));
+  EXPECT_THAT(with(0, {0, INT64_MAX}), HasSubstr("'a' lies outside"));
+  EXPECT_THAT(with(0, {1, 512}), HasSubstr("'a' lies outside"));
+  EXPECT_THAT(with(2, {0, 543}), HasSubstr("'a' and 'scalar' share bytes"));
+  EXPECT_THAT(with(3, {0, 3993}), HasSubstr("share bytes"));
+  EXPECT_EQ(with(1, {0, 520}), "");  // no elements, nowhere
+  const std::vector<std::int64_t> two_files = {5000, 5000};
+  EXPECT_FALSE(check_locations(good, two_files));
+}
+
+}  // namespace
+}  // namespace shardmark

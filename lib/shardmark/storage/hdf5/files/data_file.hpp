@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "shardmark/core/box.hpp"
+#include "shardmark/core/result.hpp"
+#include "shardmark/plan/tables/entry_table.hpp"
+#include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/format/storage_options.hpp"
+
+namespace shardmark {
+
+/// One chunk of a data file.
+struct DataFileChunk {
+  std::uint32_t entry = 0;
+  std::uint64_t chunk = 0;
+  Box box;
+  std::int64_t address = -1;  // once the file is made
+};
+
+/// Local, one rank. Makes a plain HDF5 file with one dataset /chunks/<name><offsets> for each
+/// chunk, in the order given, every one allocated and none written. Fills in the addresses. Errors
+/// as NewEntryFile's.
+Result<LayoutCounters> create_data_file(const std::string& path, const StorageOptions& options,
+                                        const EntryTable& entries, std::span<DataFileChunk> chunks);
+
+}  // namespace shardmark

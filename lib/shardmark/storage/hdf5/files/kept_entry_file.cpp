@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/hdf5/files/kept_entry_file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "shardmark/plan/tables/byte_codec.hpp"
+#include "shardmark/storage/hdf5/files/entry_file.hpp"
+#include "shardmark/storage/hdf5/library/hdf5_call.hpp"
+#include "shardmark/storage/hdf5/library/new_file.hpp"
+#include "shardmark/storage/posix/file.hpp"
+#include "shardmark/storage/raw/structure_hash.hpp"
+
+namespace shardmark {
+namespace {
+
+constexpr std::int64_t block_bytes = 4096;
+
+/// HDF5 does this, so that the checksums of its headers stay right.
+Status rewrite_attribute(const H5Group& own, const char* name, hid_t memory_type,
+                         const void* value) {
+  const H5Attribute attribute(H5Aopen(own.get(), name, H5P_DEFAULT));
+  if (!attribute || H5Awrite(attribute.get(), memory_type, value) < 0) {
+    return hdf5_error("H5Awrite", name);
+  }
+  return {};
+}
+
+Status rewrite_attributes(const std::string& path, const Manifest& manifest) {
+  SHARDMARK_RETURN_IF_ERROR(prepare_hdf5());
+  SHARDMARK_ASSIGN_OR_RETURN(
+      H5File file, hdf5_handle<H5File>(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "H5Fopen",
+                                       path.c_str()));
+  const auto rewrite = [&]() -> Status {
+    const H5Group own(H5Gopen2(file.get(), shardmark_group, H5P_DEFAULT));
+    if (!own) {
+      return hdf5_error("H5Gopen2", shardmark_group);
+    }
+    SHARDMARK_ASSIGN_OR_RETURN(const H5Type text, text_type(manifest.save_id));
+    SHARDMARK_RETURN_IF_ERROR(rewrite_attribute(own, "seed", H5T_NATIVE_UINT64, &manifest.seed));
+    SHARDMARK_RETURN_IF_ERROR(rewrite_attribute(own, "step", H5T_NATIVE_INT64, &manifest.step));
+    return rewrite_attribute(own, "save_id", text.get(), manifest.save_id.c_str());
+  };
+  const Status rewritten = rewrite();
+  const Status closed = hdf5_status(H5Fclose(file.release()), "H5Fclose", path.c_str());
+  if (!closed) {
+    mark_hdf5_unusable();
+  }
+  return rewritten ? closed : rewritten;
+}
+
+bool is_zero(std::span<const std::byte> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+}  // namespace
+
+std::vector<std::byte> KeptEntryFile::content_of(const EntryFileOptions& options,
+                                                 const Manifest& manifest) {
+  ByteWriter out;
+  encode(manifest.entries, out);
+  encode(manifest.chunks, manifest.entries, out);
+  out.count(manifest.world_size);
+  out.varint(static_cast<std::uint64_t>(manifest.checksum));
+  // Its length in the manifest is the room of the manifest's dataset.
+  out.varint(manifest.save_id.size());
+  out.varint(static_cast<std::uint64_t>(options.arrangement.layout));
+  for (const std::string& file : options.arrangement.files) {
+    out.text(file);
+  }
+  for (const EntryArrangement& entry : options.arrangement.entries) {
+    out.varint(static_cast<std::uint64_t>(entry.form));
+    out.varint(static_cast<std::uint64_t>(entry.reason));
+  }
+  for (const std::uint64_t file : options.arrangement.file_of_rank) {
+    out.varint(file);
+  }
+  for (const std::int32_t owner : options.owners) {
+    out.count(owner);
+  }
+  const StorageOptions& storage = options.storage;
+  out.count(storage.alignment ? *storage.alignment + 1 : 0);
+  out.count(storage.alignment_threshold);
+  out.varint(storage.allow_padding ? 1 : 0);
+  out.count(storage.meta_block_size);
+  // Numbers of step and seed have their own lengths in a manifest.
+  ByteWriter numbers;
+  numbers.count(manifest.step);
+  out.varint(numbers.bytes().size());
+  return std::move(out).take();
+}
+
+Status KeptEntryFile::keep(const std::string& path, std::vector<std::byte> content,
+                           const Manifest& manifest, const EntryFileMade& made) {
+  file_bytes_ = 0;
+  parts_.clear();
+  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(path));
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
+  std::vector<std::byte> block(block_bytes);
+  for (const auto& [begin, end] : ranges_outside_elements(manifest, size)) {
+    for (std::int64_t at = begin; at < end;) {
+      const std::int64_t stop = std::min(end, (at / block_bytes + 1) * block_bytes);
+      const auto bytes = std::span(block).first(static_cast<std::size_t>(stop - at));
+      SHARDMARK_RETURN_IF_ERROR(read_at(file, path, bytes, at));
+      if (!is_zero(bytes)) {
+        if (parts_.empty() ||
+            parts_.back().offset + static_cast<std::int64_t>(parts_.back().bytes.size()) != at) {
+          parts_.push_back({at, {}});
+        }
+        parts_.back().bytes.insert(parts_.back().bytes.end(), bytes.begin(), bytes.end());
+      }
+      at = stop;
+    }
+  }
+  content_ = std::move(content);
+  made_ = made;
+  checksums_address_ = manifest.checksums_address;
+  locations_ = manifest.locations;
+  chunk_locations_ = manifest.chunk_locations;
+  file_bytes_ = size;
+  return {};
+}
+
+Result<EntryFileMade> KeptEntryFile::make_again(const std::string& path, Manifest& manifest) const {
+  {
+    SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file,
+                               open_file(path, O_RDWR | O_CREAT | O_EXCL));
+    if (::ftruncate(file.get(), file_bytes_) != 0) {
+      return errno_error("cannot extend", path, errno);
+    }
+    for (const Part& part : parts_) {
+      SHARDMARK_RETURN_IF_ERROR(write_at(file, path, part.bytes, part.offset));
+    }
+  }
+  SHARDMARK_RETURN_IF_ERROR(rewrite_attributes(path, manifest));
+  manifest.checksums_address = checksums_address_;
+  manifest.locations = locations_;
+  manifest.chunk_locations = chunk_locations_;
+  return made_;
+}
+
+}  // namespace shardmark

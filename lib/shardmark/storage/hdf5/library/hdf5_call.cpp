@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/hdf5/library/hdf5_call.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace shardmark {
+namespace {
+
+std::atomic<bool> unusable = false;
+std::atomic<std::int64_t> metadata_calls = 0;
+
+std::recursive_mutex& library_mutex() {
+  static std::recursive_mutex instance;
+  return instance;
+}
+
+herr_t keep_innermost(unsigned depth, const H5E_error2_t* entry, void* text) {
+  if (depth == 0) {
+    *static_cast<std::string*>(text) =
+        fmt::format("{} ({})", entry->desc == nullptr ? "" : entry->desc,
+                    entry->func_name == nullptr ? "" : entry->func_name);
+  }
+  return 0;
+}
+
+struct Search {
+  const char* what;
+  bool found;
+};
+
+herr_t look_for(unsigned /*depth*/, const H5E_error2_t* entry, void* data) {
+  Search& search = *static_cast<Search*>(data);
+  search.found =
+      search.found || (entry->desc != nullptr &&
+                       std::string_view(entry->desc).find(search.what) != std::string_view::npos);
+  return 0;
+}
+
+}  // namespace
+
+Hdf5Lock::Hdf5Lock() {
+  library_mutex().lock();
+}
+
+Hdf5Lock::~Hdf5Lock() {
+  library_mutex().unlock();
+}
+
+Status prepare_hdf5() {
+  if (unusable) {
+    return Error{ErrorCode::io_error, "HDF5 is not usable in this process after a failed write"};
+  }
+  static const bool ready = [] {
+    H5dont_atexit();
+    H5open();
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    return true;
+  }();
+  static_cast<void>(ready);
+  return {};
+}
+
+void note_hdf5_call(const char* function) noexcept {
+  const std::string_view name(function);
+  for (const std::string_view other : {"H5P", "H5S", "H5T", "H5E", "H5Dwrite", "H5Dread"}) {
+    if (name.starts_with(other)) {
+      return;
+    }
+  }
+  ++metadata_calls;
+}
+
+std::int64_t hdf5_metadata_calls() noexcept {
+  return metadata_calls;
+}
+
+void mark_hdf5_unusable() noexcept {
+  unusable = true;
+}
+
+bool hdf5_unusable() noexcept {
+  return unusable;
+}
+
+std::string hdf5_library_version() {
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return fmt::format("{}.{}.{}", major, minor, release);
+}
+
+bool hdf5_failed_in(const char* what) {
+  Search search{what, false};
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_for, &search);
+  return search.found;
+}
+
+Error hdf5_error(const char* function, const char* object) {
+  std::string why;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &why);
+  H5Eclear2(H5E_DEFAULT);
+  const bool full = why.find("No space left") != std::string::npos ||
+                    why.find("quota") != std::string::npos ||
+                    why.find("File too large") != std::string::npos;
+  return {full ? ErrorCode::no_space : ErrorCode::io_error,
+          fmt::format("{} {}: {}", function, std::string_view(object).substr(0, 200), why)};
+}
+
+}  // namespace shardmark

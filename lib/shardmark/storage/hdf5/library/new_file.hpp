@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "shardmark/core/dims.hpp"
+#include "shardmark/core/result.hpp"
+#include "shardmark/storage/format/alignment.hpp"
+#include "shardmark/storage/hdf5/library/handle.hpp"
+
+namespace shardmark {
+
+struct NewFileOptions {
+  Alignment alignment;
+  std::int64_t meta_block_size = 0;  // bytes
+  bool holds_virtual = false;        // virtual datasets, which older formats do not have
+  std::uint64_t most_tiles = 0;      // hdf5_chunks of the dataset that has most
+};
+
+/// A file that one rank lays out alone: space for every dataset at once, no fill values, nothing
+/// written. Counts the bytes that HDF5 needs for itself.
+class NewHdf5File {
+ public:
+  /// Local. Errors: io_error, no_space; a file that is there is never replaced.
+  static Result<NewHdf5File> create(const std::string& path, const NewFileOptions& options);
+
+  Result<H5Group> make_group(const char* path);
+  /// Local. A dataset with a link in `group`, of the creation properties given or contiguous.
+  Result<H5Dataset> make_dataset(const H5Group& group, const std::string& name, const H5Type& type,
+                                 const Dims& sizes, const H5Properties* creation = nullptr);
+  /// Local. Creation properties of a dataset in tiles of `tile`.
+  static Result<H5Properties> tiled(const Dims& tile);
+  static Result<std::int64_t> address_of(const H5Dataset& dataset, const std::string& name);
+
+  /// Local. Counts an object's headers and indices.
+  void count_metadata(hid_t object);
+  std::int64_t metadata_bytes() const noexcept { return metadata_bytes_; }
+
+  /// Local. The file is as long as its datasets say. After a failure HDF5 is unusable.
+  Status flush();
+  /// Local. The close writes, so its status matters; after a failure HDF5 is unusable.
+  Status close();
+
+ private:
+  NewHdf5File() = default;
+
+  std::string path_;
+  H5File file_;
+  H5Properties creation_;
+  H5Properties links_;
+  std::int64_t metadata_bytes_ = 0;
+};
+
+/// Local. Early allocation and no fill.
+Result<H5Properties> dataset_creation();
+Result<H5Space> dataspace_of(const Dims& sizes);
+Status write_attribute(hid_t object, const char* name, hid_t file_type, hid_t memory_type,
+                       const void* value);
+/// Local. The type of an attribute that holds just this text.
+Result<H5Type> text_type(std::string_view text);
+Status write_text_attribute(hid_t object, const char* name, std::string_view text);
+
+}  // namespace shardmark

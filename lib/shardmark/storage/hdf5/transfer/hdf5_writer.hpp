@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/hdf5/files/hdf5_file_set.hpp"
+#include "shardmark/storage/hdf5/library/parallel_file.hpp"
+#include "shardmark/storage/hdf5/transfer/staging.hpp"
+#include "shardmark/storage/hdf5/transfer/transfer_schedule.hpp"
+
+namespace shardmark {
+
+/// I/O modes `collective` and `independent`, every file layout: elements go through HDF5's MPI-IO
+/// driver.
+///
+/// One rank lays each file out alone, with every dataset allocated, so that the parallel phase
+/// opens it and changes no metadata: creating costs O(tensors) once instead of on every rank, and
+/// what a full disk could still break while many ranks are inside HDF5 is only element data. Where
+/// tensors lie in data files, those ranks open that share one, and what is left in the entry file,
+/// scalars and objects, is written past HDF5.
+class Hdf5Writer final : public StorageWriter {
+ public:
+  Hdf5Writer(const StorageOptions& options, const Communicator& comm, PhaseClock& clock)
+      : options_(options), comm_(comm), clock_(clock) {}
+  ~Hdf5Writer() override;
+
+  Status create(const SaveTarget& target) override;
+  Status write(std::span<const WriteTask> tasks) override;
+  Status flush() override;
+  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override;
+  const WriteCounters& counters() const noexcept override { return counters_; }
+  const LayoutCounters& layout_counters() const noexcept override { return files_.counters; }
+
+ private:
+  /// Of the file that HDF5 has open: its number, its ranks.
+  bool in_data_files() const noexcept { return files_.paths.size() > 1; }
+  std::uint64_t number() const noexcept { return in_data_files() ? files_.data_file : 0; }
+  const std::string& path() const noexcept { return files_.paths[number()]; }
+  const Communicator& sharers() const noexcept { return files_.group ? *files_.group : comm_; }
+
+  Status open();
+  DatasetList datasets() const;
+  Status write_elements(std::span<const WriteTask> tasks);
+  Status write_piece(std::span<const WriteTask> tasks, const H5Dataset& dataset, const H5Type& type,
+                     const TransferPiece* piece);
+  Status write_beside(std::span<const WriteTask> tasks);
+  Status write_checksums();
+  Status sync() const;
+  Status rehearse_close() const;
+  Status fail_for_good(const Status& status);
+
+  StorageOptions options_;
+  const Communicator& comm_;
+  PhaseClock& clock_;
+  const EntryTable* entries_ = nullptr;
+  FileSet files_;
+  std::optional<ParallelFile> file_;
+  StagingBuffer staging_;
+  std::span<const WriteTask> tasks_;
+  std::vector<std::uint64_t> checksums_;  // by task; empty without checksums
+  std::vector<bool> hashed_;              // by task
+  WriteCounters counters_;
+};
+
+}  // namespace shardmark
