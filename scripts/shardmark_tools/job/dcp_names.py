@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The closed list of names that a `.metadata` of PyTorch's DCP may hold, and what each stands for."""
+
+from shardmark_tools.job.dtypes import ITEM_SIZES, REFUSED
+from shardmark_tools.job.pickle_reader import Name, PickleError, kind_of, record_class, shown
+
+SHARD_PACKAGE = "torch.distributed._shard.checkpoint"  # torch 1.13
+PACKAGE = "torch.distributed.checkpoint"  # 2.x
+PROPERTIES_MODULE = "torch.distributed._shard.sharded_tensor.metadata"  # of the enum, too
+METADATA_CLASSES = (
+    "Metadata", "TensorStorageMetadata", "BytesStorageMetadata", "ChunkStorageMetadata",
+    "MetadataIndex",
+)  # fmt: skip
+LARGEST = 2**63 - 1
+
+
+class DtypeName:
+    __slots__ = ("text",)
+
+    def __init__(self, text):
+        self.text = text
+
+
+def size(args):
+    """torch.Size of one tuple of extents or offsets."""
+    if len(args) != 1 or type(args[0]) is not tuple:
+        raise PickleError(f"torch.Size of {', '.join(map(kind_of, args))}")
+    for extent in args[0]:
+        if type(extent) is not int or not 0 <= extent <= LARGEST:
+            raise PickleError("torch.Size with other than numbers from 0 to 2^63 - 1")
+    return args[0]
+
+
+def path_text(args):
+    if not all(type(part) is str for part in args):
+        raise PickleError("a path of other than text")
+    return "/".join(args)
+
+
+def layout_name(args):
+    """torch.serialization._get_layout("torch.strided"): elements lie as their strides say."""
+    if args != ("torch.strided",):
+        found = shown(args[0]) if len(args) == 1 and type(args[0]) is str else "other arguments"
+        raise PickleError(f"layout {found}; only torch.strided is read")
+    return args[0]
+
+
+def memory_format(args):
+    if len(args) != 1 or type(args[0]) is not int:
+        raise PickleError("a memory format that is no number")
+    return args[0]
+
+
+def member_of_memory_format(args):
+    """The one form of getattr that Python 3.11 pickles an enum's member by."""
+    if len(args) != 2 or args[0] not in MEMORY_FORMATS or type(args[1]) is not str:
+        raise PickleError("builtins.getattr of other than a memory format")
+    if not args[1].startswith("TORCH_") or len(args[1]) > 64:
+        raise PickleError(f"builtins.getattr of '{shown(args[1])}'")
+    return args[1]
+
+
+MEMORY_FORMATS = (
+    Name(f"{PROPERTIES_MODULE}.MEM_FORMAT_ENCODING", memory_format),
+    Name(f"{PACKAGE}.metadata._MEM_FORMAT_ENCODING", memory_format),
+)
+
+
+def refused_dtype(name):
+    def make(_args):
+        raise PickleError(f"dtype torch.{name} is not supported")
+
+    return Name(f"torch.{name}", make)
+
+
+def metadata_names():
+    """{(module, name): what stands for it}."""
+    names = {}
+    for package in (SHARD_PACKAGE, PACKAGE):
+        for name in METADATA_CLASSES:
+            names[f"{package}.metadata", name] = record_class(
+                f"{package}.Metadata" if name == "Metadata" else name
+            )
+        names[f"{package}.filesystem", "_StorageInfo"] = record_class("_StorageInfo")
+    names[f"{PACKAGE}.metadata", "StorageMeta"] = record_class("StorageMeta")
+    for module in (PROPERTIES_MODULE, f"{PACKAGE}.metadata"):
+        names[module, "TensorProperties"] = record_class("TensorProperties")
+    names[PROPERTIES_MODULE, "MEM_FORMAT_ENCODING"] = MEMORY_FORMATS[0]
+    names[f"{PACKAGE}.metadata", "_MEM_FORMAT_ENCODING"] = MEMORY_FORMATS[1]
+    names["builtins", "getattr"] = Name("builtins.getattr", member_of_memory_format)
+    names["torch.serialization", "_get_layout"] = Name(
+        "torch.serialization._get_layout", layout_name
+    )
+    names["torch", "Size"] = Name("torch.Size", size)
+    for module in ("pathlib", "pathlib._local"):
+        names[module, "PosixPath"] = Name("pathlib.PosixPath", path_text)
+    names.update({("torch", name): DtypeName(name) for name in (*ITEM_SIZES, *REFUSED)})
+    return names

@@ -1,0 +1,340 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Job files: boxes and ranks come back from the file as they went in, regular ones as mesh and
+placements; safetensors headers; the command."""
+
+import itertools
+import json
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from shardmark_tools.interpreter import ensure_modules
+
+ensure_modules("numpy", status=77)
+
+from shardmark_tools.job.box_cover import cover_problem
+from shardmark_tools.job.dcp_job import job_from_dcp
+from shardmark_tools.job.dcp_metadata import read_metadata
+from shardmark_tools.job.job_file import (
+    Job,
+    JobError,
+    JobObject,
+    JobTensor,
+    hash_names,
+    ranks_of,
+    read_job,
+    runs_of,
+    write_job,
+)
+from shardmark_tools.job.layout_fit import cells, fit_layout
+from shardmark_tools.job.limits import Limits
+from shardmark_tools.job.safetensors_files import (
+    SafetensorsError,
+    job_from_safetensors,
+    read_safetensors,
+)
+
+GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
+COMMAND = pathlib.Path(__file__).resolve().parents[2] / "job"
+
+
+def indices_held(extent, mesh, placements, dimension, coordinate):
+    """DCP's index rule by its definition: the list of indices, cut by each placement in turn."""
+    indices = list(range(extent))
+    for parts, placement, part in zip(mesh, placements, coordinate):
+        if placement == f"S({dimension})":
+            size = -(-len(indices) // parts)
+            indices = indices[size * part : size * (part + 1)]
+    return indices
+
+
+def painted(shape, mesh, placements, first_rank=0, strides=None):
+    """Boxes by offsets and their holders, from the placements of every rank by brute force."""
+    if strides is None:
+        strides = [1] * len(mesh)
+        for k in reversed(range(len(mesh) - 1)):
+            strides[k] = strides[k + 1] * mesh[k + 1]
+    held = {}
+    for coordinate in itertools.product(*map(range, mesh)):
+        rank = first_rank + sum(c * s for c, s in zip(coordinate, strides))
+        lists = [indices_held(n, mesh, placements, d, coordinate) for d, n in enumerate(shape)]
+        if all(lists):
+            box = tuple(held[0] for held in lists), tuple(map(len, lists))
+            held.setdefault(box, []).append(rank)
+    boxes = sorted(held)
+    return boxes, [tuple(sorted(held[box])) for box in boxes]
+
+
+CASES = [
+    ((10, 6), (4,), ("S(0)",)), ((6, 10), (4,), ("S(1)",)), ((5, 3), (4,), ("S(0)",)),
+    ((10, 6), (2, 2), ("R", "S(0)")), ((10, 6), (2, 2), ("S(0)", "R")), ((4,), (2, 3), ("R", "R")),
+    ((18, 2), (4, 2), ("S(0)", "S(0)")), ((8, 6), (2, 3), ("S(0)", "S(1)")), ((), (8,), ("R",)),
+    ((7, 5, 4), (2, 2, 2), ("S(1)", "R", "S(0)")), ((16, 2), (2, 4), ("S(0)", "S(0)")),
+]  # fmt: skip
+
+
+class LayoutTest(unittest.TestCase):
+    def check(self, shape, boxes, holders):
+        layout = fit_layout(shape, boxes, holders)
+        self.assertIsNotNone(layout, (shape, boxes, holders))
+        self.assertIsNotNone(layout.first_rank, (shape, boxes, holders))
+        self.assertEqual(cells(layout, shape), (boxes, holders), layout)
+        painted_again = painted(
+            shape, layout.mesh, layout.placements, layout.first_rank, layout.strides
+        )
+        self.assertEqual(painted_again, (boxes, holders), layout)
+
+    def test_placements_are_found_again(self):
+        for shape, mesh, placements in CASES:
+            with self.subTest(f"{shape} {mesh} {placements}"):
+                self.check(shape, *painted(shape, mesh, placements))
+
+    def test_meshes_with_strides(self):
+        # Tensor parallelism counts fastest, yet cuts first: what FSDP2 with TP holds.
+        self.check((16, 2), *painted((16, 2), (2, 4), ("S(0)", "S(0)"), 5, (1, 2)))
+        self.check((8,), *painted((8,), (4,), ("S(0)",), 3, (10,)))
+
+    def test_ranks_without_a_rule(self):
+        boxes, _ = painted((8,), (4,), ("S(0)",))
+        holders = [(3,), (0,), (2,), (1,)]
+        layout = fit_layout((8,), boxes, holders)
+        self.assertIsNone(layout.first_rank)
+        self.assertEqual(cells(layout, (8,)), (boxes, [()] * 4))
+
+    def test_boxes_without_a_rule(self):
+        boxes = [((0,), (1,)), ((1,), (7,))]
+        self.assertIsNone(fit_layout((8,), boxes, [(0,), (1,)]))
+
+    def test_same_rank_twice_is_no_mesh(self):
+        boxes, _ = painted((8, 2), (2, 2), ("S(0)", "S(1)"))
+        self.assertIsNone(fit_layout((8, 2), boxes, [(0,), (1,), (1,), (2,)]).first_rank)
+
+
+def brute_cover(shape, boxes):
+    cells_of = [
+        tuple(o + i for o, i in zip(offsets, index))
+        for offsets, sizes in boxes
+        for index in itertools.product(*map(range, sizes))
+    ]
+    return sorted(cells_of) == sorted(itertools.product(*map(range, shape)))
+
+
+class CoverTest(unittest.TestCase):
+    def test_against_painting(self):
+        good = 0
+        for number in range(3000):
+            source = random.Random(number)
+            shape = tuple(source.randint(1, 5) for _ in range(source.randint(1, 3)))
+            boxes, rest = [], [((0,) * len(shape), shape)]
+            while rest:  # cut at random, until pieces are kept
+                offsets, sizes = rest.pop()
+                d = source.randrange(len(shape))
+                if sizes[d] == 1 or source.random() < 0.4:
+                    boxes.append((offsets, sizes))
+                    continue
+                cut = source.randint(1, sizes[d] - 1)
+                low, high, moved = list(sizes), list(sizes), list(offsets)
+                low[d], high[d], moved[d] = cut, sizes[d] - cut, offsets[d] + cut
+                rest += [(offsets, tuple(low)), (tuple(moved), tuple(high))]
+            if source.random() < 0.3 and len(boxes) > 1:
+                del boxes[source.randrange(len(boxes))]
+            if source.random() < 0.3:
+                boxes[0] = source.choice(boxes)[0], boxes[0][1]
+            inside = all(
+                o + s <= n for offsets, sizes in boxes for o, s, n in zip(offsets, sizes, shape)
+            )
+            if inside:
+                boxes.sort()
+                found = cover_problem(shape, boxes, Limits()) is None
+                good += found
+                self.assertEqual(found, brute_cover(shape, boxes), (number, shape, boxes))
+        self.assertGreater(good, 500)
+
+
+def a_job():
+    tensors = []
+    for number, (shape, mesh, placements) in enumerate(CASES):
+        boxes, holders = painted(shape, mesh, placements)
+        writers = [ranks[-1] for ranks in holders]
+        tensors.append(JobTensor(f"layer.{number}.w", "bfloat16", shape, boxes, holders, writers))
+    boxes = [((0, 0), (2, 3)), ((2, 0), (1, 3))]
+    tensors.append(JobTensor("listed", "int8", (3, 3), boxes, [(1, 5, 9), (2,)], [5, 2]))
+    tensors.append(JobTensor("unknown", "int8", (3, 3), boxes, [(), ()], [None, None]))
+    objects = [JobObject("step", 12, 3, (0, 1, 2, 3)), JobObject("rng", None, 1, (1,))]
+    return Job({"kind": "record"}, 16, True, "listed", tensors, objects, ["a note"])
+
+
+class JobFileTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name) / "job.json"
+
+    def test_comes_back(self):
+        job = a_job()
+        self.assertEqual(write_job(job, self.path), self.path.stat().st_size)
+        again = read_job(self.path)
+        self.assertEqual(
+            sorted(again.tensors, key=lambda t: t.fqn), sorted(job.tensors, key=lambda t: t.fqn)
+        )
+        self.assertEqual(again.objects, sorted(job.objects, key=lambda o: o.fqn))
+        self.assertEqual((again.world_size, again.notes), (16, ["a note"]))
+        self.assertEqual([p.name for p in self.path.parent.iterdir()], ["job.json"])
+
+    def test_runs(self):
+        for ranks in ([], [4], [0, 1, 2, 8, 6, 4, 4, 4], [None, None, 1, None]):
+            self.assertEqual(ranks_of(runs_of(ranks)), ranks)
+        self.assertEqual(runs_of(range(0, 64, 8)), [[0, 8, 8]])
+
+    def test_golden_checkpoints(self):
+        for path in sorted(GOLDEN.glob("torch-*")):
+            job = job_from_dcp(read_metadata(path))
+            write_job(job, self.path)
+            again = read_job(self.path)
+            self.assertEqual(job.replicas, "unknown")
+            for before, after in zip(job.tensors, again.tensors, strict=True):
+                self.assertEqual((before.boxes, before.holders), (after.boxes, after.holders))
+
+    def test_regular_shards_take_little(self):
+        world, count = 4096, 200
+        boxes = [((2 * r, 0), (2, 8192)) for r in range(world)]
+        holders = [(r,) for r in range(world)]
+        tensors = [
+            JobTensor(f"model.layers.{n}.mlp.up_proj.weight", "bfloat16", (2 * world, 8192), boxes, holders)
+            for n in range(count)
+        ]  # fmt: skip
+        job = Job({"kind": "dcp"}, world, True, "unknown", tensors, [])
+        self.assertLess(write_job(job, self.path) / count, 50e6 / 20_000)
+
+    def test_hashed_names(self):
+        job = a_job()
+        before = [t.fqn for t in job.tensors]
+        hash_names(job, b"salt")
+        after = [t.fqn for t in job.tensors]
+        self.assertFalse(set(before) & set(after))
+        self.assertEqual(len(set(after)), len(after))
+        write_job(job, self.path)
+        self.assertNotIn("layer", self.path.read_text())
+        other = a_job()
+        hash_names(other, b"pepper")
+        self.assertFalse(set(after) & {t.fqn for t in other.tensors})
+
+    def test_other_files(self):
+        for text, word in (
+            ("[]", "format"), ("{", "no JSON"), ("[" * 100_000, "no JSON"), ("{}", "format"),
+            ('{"format": "shardmark job", "version": 2}', "version 2"),
+        ):  # fmt: skip
+            self.path.write_text(text)
+            with self.assertRaisesRegex(JobError, word):
+                read_job(self.path)
+
+
+def safetensors_bytes(header, data=b""):
+    text = json.dumps(header).encode() if isinstance(header, dict) else header
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def entry(dtype, shape, first, last):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [first, last]}
+
+
+class SafetensorsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def write(self, name, header, data=b""):
+        (self.folder / name).write_bytes(safetensors_bytes(header, data))
+        return self.folder / name
+
+    def test_one_file(self):
+        header = {
+            "__metadata__": None, "b": entry("BF16", [2, 3], 0, 12), "a": entry("F4", [4], 12, 14),
+            "n": entry("I64", [], 14, 22), "z": entry("F32", [0, 3], 22, 22),
+        }  # fmt: skip
+        path = self.write("model.safetensors", header, bytes(22))
+        found, notes = read_safetensors(self.folder)
+        self.assertEqual([(t.fqn, t.dtype, t.shape) for t in found], [
+            ("a", "float4_e2m1fn_x2", (2,)), ("b", "bfloat16", (2, 3)), ("n", "int64", ()),
+            ("z", "float32", (0, 3))])  # fmt: skip
+        self.assertEqual((found[1].byte_offset, notes), (path.stat().st_size - 22, []))
+        job = job_from_safetensors(path)
+        self.assertEqual((job.world_size, len(job.tensors)), (1, 4))
+
+    def test_the_index_decides(self):
+        self.write("p1.safetensors", {"a": entry("F32", [2], 0, 8), "h": entry("F32", [1], 8, 12)}, bytes(12))
+        self.write("p2.safetensors", {"b": entry("F32", [2], 0, 8), "h": entry("F32", [1], 8, 12)}, bytes(12))
+        index = {"weight_map": {"a": "p1.safetensors", "h": "p1.safetensors", "b": "p2.safetensors"}}
+        path = self.folder / "model.safetensors.index.json"
+        path.write_text(json.dumps(index))
+        found, notes = read_safetensors(self.folder)
+        self.assertEqual([(t.fqn, t.path.name) for t in found],
+                         [("a", "p1.safetensors"), ("b", "p2.safetensors"), ("h", "p1.safetensors")])  # fmt: skip
+        self.assertIn("p2.safetensors: 1 tensors", notes[0])
+        index["weight_map"]["c"] = "p2.safetensors"
+        path.write_text(json.dumps(index))
+        with self.assertRaisesRegex(SafetensorsError, "'c' is not in p2"):
+            read_safetensors(path)
+        path.write_text(json.dumps({"weight_map": {"a": "../x"}}))
+        with self.assertRaisesRegex(SafetensorsError, "no file beside"):
+            read_safetensors(path)
+
+    def test_damaged_files(self):
+        good = entry("F32", [2], 0, 8)
+        for header, word in (
+            ({"a": entry("F32", [2], 0, 9)}, "leave"), ({"a": entry("F32", [3], 0, 8)}, "by shape"),
+            ({"a": entry("F33", [2], 0, 8)}, "F33"), ({"a": entry("F32", [-2], 0, 8)}, "shape"),
+            ({"a": good, "b": good}, "shares"), ({"a": 3}, "no object"), (b"{", "no JSON"),
+            (b'{"a":{},"a":{}}', "twice"), (b"[" * 100_000, "no JSON"), (b"[1]      ", "other than"),
+            ({"a": entry("F4", [3], 0, 8)}, "whole bytes"), ({"a": entry(["F32"], [2], 0, 8)}, "dtype"),
+            ({"a": entry("F32", [1] * 9, 0, 4)}, "8 whole"), ({"a": entry("F32", [True], 0, 4)}, "shape"),
+        ):  # fmt: skip
+            with self.subTest(word=word, header=str(header)[:60]):
+                path = self.write("x.safetensors", header, bytes(8))
+                with self.assertRaisesRegex(SafetensorsError, word):
+                    read_safetensors(path)
+        path.write_bytes(struct.pack("<Q", 2**62) + b"{}")
+        with self.assertRaisesRegex(SafetensorsError, "no safetensors"):
+            read_safetensors(path)
+
+
+class CommandTest(unittest.TestCase):
+    def run_job(self, *arguments):
+        return subprocess.run(
+            [sys.executable, COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False
+        )
+
+    def test_from_dcp(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "job.json"
+            done = self.run_job("from-dcp", GOLDEN / "torch-2.6-4", "--out", out)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("at least 4 ranks", done.stdout)
+            self.assertIn("copies of it are not known", done.stdout)
+            plain = read_job(out)
+            done = self.run_job("from-dcp", GOLDEN / "torch-2.6-4", "--out", out, "--hash-names")
+            self.assertEqual(done.returncode, 0)
+            self.assertTrue(read_job(out).hashed_names)
+            self.assertEqual(len(read_job(out).tensors), len(plain.tensors))
+
+    def test_what_is_no_checkpoint(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.run_job("from-dcp", folder, "--out", f"{folder}/job.json")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(".metadata", done.stderr)
+            (pathlib.Path(folder) / ".metadata").write_bytes(b"cos\nsystem\n(X\x01\0\0\0atR.")
+            done = self.run_job("from-dcp", folder, "--out", f"{folder}/job.json")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("'os.system' is not a name", done.stderr)
+            self.assertFalse((pathlib.Path(folder) / "job.json").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which tensors lie where in safetensors files: one file, or the files of an index."""
+
+import dataclasses
+import json
+import math
+import pathlib
+
+from shardmark_tools.job.dtypes import ITEM_SIZES, SAFETENSORS, SAFETENSORS_BITS
+from shardmark_tools.job.job_file import Job, JobTensor
+
+INDEX_SUFFIX = ".safetensors.index.json"
+MOST_HEADER_BYTES = 100_000_000  # as the format's own library has it
+MOST_INDEX_BYTES = 256 << 20
+MOST_DIMENSIONS = 8
+LARGEST = 2**63 - 1
+# In a folder: what is taken, the first that is there.
+KNOWN_NAMES = (
+    "model.safetensors.index.json", "adapter_model.safetensors.index.json", "model.safetensors",
+    "adapter_model.safetensors",
+)  # fmt: skip
+
+
+class SafetensorsError(Exception):
+    """A file is not safetensors, or files and index do not fit together."""
+
+
+@dataclasses.dataclass(slots=True)
+class FileTensor:
+    """`byte_offset`: in the file. Types below a byte count their last dimension in bytes, as uint8."""
+
+    fqn: str
+    dtype: str
+    shape: tuple
+    path: pathlib.Path
+    byte_offset: int
+    num_bytes: int
+
+
+def object_pairs(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
+
+
+def parse_json(data, path):
+    try:
+        value = json.loads(data, object_pairs_hook=object_pairs)
+    except (ValueError, RecursionError) as error:
+        raise SafetensorsError(f"{path}: no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise SafetensorsError(f"{path}: JSON of other than an object")
+    return value
+
+
+def whole_numbers(value, count=None):
+    good = isinstance(value, list) and all(type(v) is int and 0 <= v <= LARGEST for v in value)
+    return good and (count is None or len(value) == count)
+
+
+def checked_tensor(fqn, entry, path, begin, end):
+    """A FileTensor; elements lie from `begin` to `end` of the file."""
+    where = f"{path}: tensor '{fqn[:80]}'"
+    if not isinstance(entry, dict):
+        raise SafetensorsError(f"{where}: no object")
+    code, shape, place = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
+    if not whole_numbers(shape) or len(shape) > MOST_DIMENSIONS:
+        raise SafetensorsError(f"{where}: shape is not at most {MOST_DIMENSIONS} whole numbers")
+    if not whole_numbers(place, 2) or place[0] > place[1] or place[1] > end - begin:
+        raise SafetensorsError(f"{where}: data_offsets {place} leave {end - begin} bytes of data")
+    bits = SAFETENSORS_BITS.get(code) if isinstance(code, str) else None
+    if bits is not None:
+        if not shape or shape[-1] * bits % 8:
+            raise SafetensorsError(f"{where}: the last dimension of {code} fills no whole bytes")
+        dtype = "float4_e2m1fn_x2" if code == "F4" else "uint8"
+        shape = [*shape[:-1], shape[-1] * bits // 8]
+    elif isinstance(code, str) and code in SAFETENSORS:
+        dtype = SAFETENSORS[code]
+    else:
+        raise SafetensorsError(f"{where}: dtype {str(code)[:40]!r} is not known")
+    num_bytes = math.prod(shape) * ITEM_SIZES[dtype]
+    if num_bytes != place[1] - place[0]:
+        raise SafetensorsError(
+            f"{where}: {num_bytes} bytes by shape and dtype, {place[1] - place[0]} by data_offsets"
+        )
+    return FileTensor(fqn, dtype, tuple(shape), path, begin + place[0], num_bytes)
+
+
+def read_header(path):
+    """{name: FileTensor} of one file, and its "__metadata__". Raises SafetensorsError, OSError."""
+    path = pathlib.Path(path)
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        size = file.tell()
+        file.seek(0)
+        length = int.from_bytes(file.read(8), "little")
+        if size < 10 or length > min(size - 8, MOST_HEADER_BYTES):
+            raise SafetensorsError(f"{path}: {size} bytes, a header of {length}: no safetensors file")
+        header = parse_json(file.read(length), path)
+    metadata = header.pop("__metadata__", None)
+    tensors = {
+        fqn: checked_tensor(fqn, entry, path, 8 + length, size) for fqn, entry in header.items()
+    }
+    at = 8 + length
+    for tensor in sorted(tensors.values(), key=lambda t: (t.byte_offset, t.num_bytes)):
+        if tensor.byte_offset < at:
+            raise SafetensorsError(f"{path}: tensor '{tensor.fqn[:80]}' shares bytes with another")
+        at = tensor.byte_offset + tensor.num_bytes
+    return tensors, metadata
+
+
+def find_source(path):
+    """The file or index that `path` means: itself, or in a folder the one known name."""
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        return path
+    for name in KNOWN_NAMES:
+        if (path / name).is_file():
+            return path / name
+    others = sorted([*path.glob("*" + INDEX_SUFFIX), *path.glob("*.safetensors")])
+    indices = [p for p in others if p.name.endswith(INDEX_SUFFIX)]
+    if len(indices or others) == 1:
+        return (indices or others)[0]
+    names = ", ".join(p.name for p in others[:5]) or "none"
+    raise SafetensorsError(f"{path}: no known name, and not one safetensors file; found: {names}")
+
+
+def read_index(path):
+    with path.open("rb") as file:
+        data = file.read(MOST_INDEX_BYTES + 1)
+    if len(data) > MOST_INDEX_BYTES:
+        raise SafetensorsError(f"{path}: an index of more than {MOST_INDEX_BYTES >> 20} MiB")
+    names = parse_json(data, path).get("weight_map")
+    if not isinstance(names, dict) or not all(isinstance(v, str) for v in names.values()):
+        raise SafetensorsError(f"{path}: 'weight_map' is not a table of names to files")
+    for name in names.values():
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise SafetensorsError(f"{path}: '{name[:80]}' is no file beside it")
+    return names
+
+
+def read_safetensors(path):
+    """(FileTensors by name, notes) of a file, an index, or a folder with one of them. The index
+    decides which file's tensor counts."""
+    source = find_source(path)
+    if not source.name.endswith(".json"):
+        tensors, _ = read_header(source)
+        return sorted(tensors.values(), key=lambda t: t.fqn), []
+    index = read_index(source)
+    found, notes = [], []
+    for file in sorted(set(index.values())):
+        tensors, _ = read_header(source.parent / file)
+        wanted = {fqn for fqn, name in index.items() if name == file}
+        missing = sorted(wanted - tensors.keys())
+        if missing:
+            raise SafetensorsError(f"{source}: '{missing[0][:80]}' is not in {file}")
+        found += [tensors[fqn] for fqn in wanted]
+        left_out = len(tensors) - len(wanted)
+        if left_out:
+            notes.append(f"{file}: {left_out} tensors are not in the index and are left out")
+    return sorted(found, key=lambda t: t.fqn), notes
+
+
+def job_from_safetensors(path):
+    """A Job of one rank that holds every tensor whole: the files know of no ranks."""
+    found, notes = read_safetensors(path)
+    tensors = []
+    for tensor in found:
+        empty = math.prod(tensor.shape) == 0
+        boxes = [] if empty else [((0,) * len(tensor.shape), tensor.shape)]
+        holders = [(0,)] * len(boxes)
+        tensors.append(JobTensor(tensor.fqn, tensor.dtype, tensor.shape, boxes, holders))
+    notes.append("safetensors files know of no ranks: one rank is written that holds everything")
+    return Job({"kind": "safetensors"}, 1, True, "listed", tensors, [], notes)
