@@ -38,15 +38,19 @@ def problems_of_run(folder):
 
 
 def problems_of(baseline):
-    from shardmark_tools.results.result_folder import NotReadable, read_runs
+    from shardmark_tools.results.json_document import NotReadable
+    from shardmark_tools.results.result_folder import read_runs
+    from shardmark_tools.results.run_facts import MixedRuns, check_one_kind
 
     try:
         runs = read_runs(baseline)
     except NotReadable as error:
         return [str(error)]
     problems = [problem for run in runs for problem in problems_of_run(run.directory)]
-    if len({run.config_hash for run in runs}) > 1:
-        problems.append(f"{baseline}: runs of more than one configuration")
+    try:
+        check_one_kind(runs, baseline)
+    except MixedRuns as error:
+        problems.append(str(error))
     files = [path for path in baseline.rglob("*") if path.is_file()]
     problems += [f"{path}: expected only {', '.join(FILES)}" for path in files if path.name not in FILES]
     size = sum(path.stat().st_size for path in files)

@@ -54,10 +54,19 @@ class BaselinesTest(unittest.TestCase):
             self.assertIn(message, done.stdout)
         self.assertEqual(self.baselines("add", "none", self.root / "nowhere").returncode, 2)
 
-    def test_two_configurations(self):
-        done = self.baselines("add", "two", self.run_of("a"), self.run_of("b", config_hash="f" * 16))
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("more than one configuration", done.stdout)
+    def test_two_kinds(self):
+        """mixed-report: what is kept as one baseline is of one kind, and hosts and paths may differ."""
+        config = '[storage]\ndirectory = "{}"\n'
+        done = self.baselines("add", "one", self.run_of("a", config=config.format("x")),
+                              self.run_of("b", config=config.format("/y"), hosts=["other"], config_hash="f" * 16))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        for number, (more, message) in enumerate((({"config_hash": "f" * 16}, "config_hash"),
+                                                  ({"hdf5": "1.14.5"}, "hdf5: 1.10.8 and 1.14.5"),
+                                                  ({"cpu": "faster"}, "cpu"))):  # fmt: skip
+            done = self.baselines("add", f"two{number}", self.run_of("c"), self.run_of("d", **more))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("not of one kind", done.stdout)
+            self.assertIn(message, done.stdout)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 DEBIAN_PACKAGES = {
     "numpy": "python3-numpy",
@@ -22,22 +23,22 @@ DEBIAN_PACKAGES = {
 RESTARTED = "SHARDMARK_PYTHON_RESTARTED"
 
 
-def missing_here(modules):
+def missing_here(modules: Sequence[str]) -> list[str]:
     return [name for name in modules if importlib.util.find_spec(name) is None]
 
 
-def candidates():
+def candidates() -> list[str]:
     """Interpreters in the order they are tried: the user's choice, Debian's, the one on PATH."""
     found = [os.environ.get("SHARDMARK_PYTHON"), "/usr/bin/python3", shutil.which("python3")]
     return [path for path in dict.fromkeys(found) if path and os.access(path, os.X_OK)]
 
 
-def has_modules(python, modules):
+def has_modules(python: str, modules: Sequence[str]) -> bool:
     command = [python, "-c", "import " + ", ".join(modules)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def ensure_modules(*modules, status=2):
+def ensure_modules(*modules: str, status: int = 2) -> None:
     """Returns if this interpreter has all modules, else restarts the script under one that has
     them, else says what is missing and exits with `status`."""
     missing = missing_here(modules)

@@ -9,10 +9,13 @@ import itertools
 import math
 import pathlib
 import re
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from shardmark_tools.checkpoint.element_values import (
     DTYPE_NAMES,
@@ -38,7 +41,7 @@ class Finding:
     entry: str
     message: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.entry}: {self.message}"
 
 
@@ -52,7 +55,7 @@ class Report:
     findings: list = dataclasses.field(default_factory=list)
 
 
-def encode_name(fqn):
+def encode_name(fqn: str) -> str:
     """The dataset name of an fqn."""
     if fqn == "":
         return "%"
@@ -61,7 +64,7 @@ def encode_name(fqn):
     return "".join(f"%{ord(c):02X}" if ord(c) < 0x20 or c in "\x7f/%" else c for c in fqn)
 
 
-def decode_name(name):
+def decode_name(name: str) -> str:
     """The fqn of a dataset name. Raises ValueError for a name that encode_name() never gives."""
     fqn = "" if name == "%" else re.sub(r"%([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), name)
     if encode_name(fqn) != name:
@@ -69,7 +72,7 @@ def decode_name(name):
     return fqn
 
 
-def committed_steps(directory):
+def committed_steps(directory: pathlib.Path | str) -> dict[int, pathlib.Path]:
     """Step number to folder, of the committed ones."""
     steps = {}
     for path in pathlib.Path(directory).iterdir():
@@ -79,7 +82,7 @@ def committed_steps(directory):
     return steps
 
 
-def find_step(directory, step=None):
+def find_step(directory: pathlib.Path | str, step: int | None = None) -> pathlib.Path:
     """The folder of a committed step, the newest by default. Raises CheckpointError."""
     directory = pathlib.Path(directory)
     if not directory.is_dir():
@@ -95,7 +98,7 @@ def find_step(directory, step=None):
     return steps[step]
 
 
-def row_major_slabs(shape, limit=SLAB_ELEMENTS):
+def row_major_slabs(shape: tuple[int, ...], limit: int = SLAB_ELEMENTS) -> Iterator[tuple[Any, int, int]]:
     """Yields (selection, first global index, count): boxes that are contiguous in row-major order
     and together make the whole shape."""
     cut = len(shape)  # dimensions from `cut` on fit whole into one slab
@@ -115,7 +118,7 @@ def row_major_slabs(shape, limit=SLAB_ELEMENTS):
             start += (last - first) * count
 
 
-def read_bits(dataset, selection, count, dtype):
+def read_bits(dataset: h5py.Dataset, selection: Any, count: int, dtype: str) -> npt.NDArray[Any]:
     """Stored bytes without any conversion: the memory type is the file's own."""
     buffer = np.empty(count, dtype=BIT_TYPES[dtype])
     space = dataset.id.get_space()
@@ -127,7 +130,7 @@ def read_bits(dataset, selection, count, dtype):
     return buffer
 
 
-def first_difference(found, expected, shape, start):
+def first_difference(found: Any, expected: Any, shape: tuple[int, ...], start: int) -> str | None:
     """Message for the first wrong element, or None."""
     found = np.asarray(found).reshape(-1)
     wrong = np.flatnonzero(found != expected)
@@ -138,18 +141,19 @@ def first_difference(found, expected, shape, start):
     return f"element {index}: expected {expected[at]!s}, found {found[at]!s}"
 
 
-def attribute_text(dataset, name):
+def attribute_text(dataset: h5py.Dataset, name: str) -> Any:
     value = dataset.attrs.get(name)
     return value.decode() if isinstance(value, bytes) else value
 
 
-def type_problem(dataset, dtype):
+def type_problem(dataset: h5py.Dataset, dtype: str) -> str | None:
     """Message if the HDF5 type is not the natural one of `dtype`, or None."""
     stored = dataset.id.get_type()
     if stored.get_size() != ITEM_SIZES[dtype]:
         return f"dtype {dtype} has {ITEM_SIZES[dtype]} bytes an element, stored: {stored.get_size()}"
     kinds = {"b": "bool", "f": "float", "i": "int", "u": "uint"}
-    wanted = re.match(r"bool|bfloat|float|int|uint", dtype)[0].replace("bfloat", "float")
+    named = re.match(r"bool|b?float|u?int", dtype)
+    wanted = named[0].replace("bfloat", "float") if named else dtype
     found = kinds.get(dataset.dtype.kind, dataset.dtype.kind)
     if found != wanted:
         return f"dtype {dtype} is stored as {dataset.dtype}"
@@ -158,7 +162,7 @@ def type_problem(dataset, dtype):
     return None
 
 
-def check_tensor(report, fqn, dataset):
+def check_tensor(report: Report, fqn: str, dataset: h5py.Dataset) -> None:
     dtype = attribute_text(dataset, "dtype")
     if dtype not in DTYPE_NAMES:
         report.findings.append(Finding(fqn, f"attribute dtype is {dtype!r}, none of {DTYPE_NAMES}"))
@@ -183,7 +187,7 @@ def check_tensor(report, fqn, dataset):
     report.elements += math.prod(dataset.shape)
 
 
-def check_object(report, fqn, dataset):
+def check_object(report: Report, fqn: str, dataset: h5py.Dataset) -> None:
     if dataset.dtype != np.uint8 or dataset.ndim != 1:
         message = f"an object is 1-D uint8, found {dataset.dtype} {dataset.shape}"
         report.findings.append(Finding(fqn, message))
@@ -196,7 +200,7 @@ def check_object(report, fqn, dataset):
         report.findings.append(Finding(fqn, f"object of {dataset.shape[0]} bytes, {problem}"))
 
 
-def check_group(findings, group, check):
+def check_group(findings: list[Finding], group: h5py.Group, check: Callable[[str, h5py.Dataset], None]) -> int:
     """Calls check(fqn, dataset) for every entry; returns their number."""
     for name in group:
         link = f"{group.name}/{name}"
@@ -215,7 +219,8 @@ def check_group(findings, group, check):
     return len(group)
 
 
-def check_checkpoint(directory, step=None, expected_seed=None):
+def check_checkpoint(directory: pathlib.Path | str, step: int | None = None,
+                     expected_seed: int | None = None) -> Report:  # fmt: skip
     """Compares every element of every tensor and object. Raises CheckpointError if there is
     nothing that can be opened."""
     path = find_step(directory, step) / "checkpoint.h5"

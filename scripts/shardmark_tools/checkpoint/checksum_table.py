@@ -9,17 +9,22 @@ datasets the splits that the index rule can give. A table entry that no box expl
 
 import itertools
 import math
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
 from shardmark_tools.checkpoint.checkpoint_reader import Finding, check_group, find_step
 
+Box = tuple[slice, ...]
 MOST_PARTS = 64  # shards along one dimension that are tried for contiguous datasets
 
 
-def stored_bytes(dataset):
+def stored_bytes(dataset: h5py.Dataset) -> npt.NDArray[Any]:
     """The whole dataset as an array of opaque elements, without any conversion."""
     kind = dataset.id.get_type()
     buffer = np.empty(dataset.shape, dtype=f"V{kind.get_size()}")
@@ -27,19 +32,19 @@ def stored_bytes(dataset):
     return buffer
 
 
-def split_offsets(extent, parts):
+def split_offsets(extent: int, parts: int) -> list[tuple[int, int]]:
     """The index rule: parts of ceil(extent / parts), the last ones short; empty ones left out."""
     size = -(-extent // parts)
     return [(first, min(first + size, extent)) for first in range(0, extent, size)]
 
 
-def virtual_boxes(dataset):
+def virtual_boxes(dataset: h5py.Dataset) -> Iterator[Box]:
     for source in dataset.virtual_sources():
         low, high = source.vspace.get_select_bounds()
         yield tuple(slice(a, b + 1) for a, b in zip(low, high))
 
 
-def chunked_boxes(dataset):
+def chunked_boxes(dataset: h5py.Dataset) -> Iterator[Box]:
     ranges = [range(0, extent, size) for extent, size in zip(dataset.shape, dataset.chunks)]
     for corner in itertools.product(*ranges):
         yield tuple(
@@ -48,7 +53,7 @@ def chunked_boxes(dataset):
         )
 
 
-def grid_boxes(shape):
+def grid_boxes(shape: tuple[int, ...]) -> Iterator[Box]:
     """Boxes of every split of one or two dimensions into up to MOST_PARTS parts each, where the
     number of boxes stays small."""
     yield tuple(slice(0, n) for n in shape)
@@ -56,7 +61,7 @@ def grid_boxes(shape):
         {tuple(split_offsets(extent, parts)) for parts in range(1, min(MOST_PARTS, extent) + 1)}
         for extent in shape
     ]
-    whole = [((0, extent),) for extent in shape]
+    whole: list[tuple[tuple[int, int], ...]] = [((0, extent),) for extent in shape]
     for d, e in itertools.combinations_with_replacement(range(len(shape)), 2):
         for first in cuts[d]:
             for second in cuts[e] if e != d else [first]:
@@ -68,7 +73,7 @@ def grid_boxes(shape):
                     yield tuple(slice(a, b) for a, b in box)
 
 
-def candidate_boxes(dataset):
+def candidate_boxes(dataset: h5py.Dataset) -> Iterable[Box]:
     if dataset.ndim == 0:
         return [()]
     if dataset.is_virtual:
@@ -78,7 +83,7 @@ def candidate_boxes(dataset):
     return grid_boxes(dataset.shape)
 
 
-def check_manifest(findings, group):
+def check_manifest(findings: list[Finding], group: h5py.Group) -> None:
     manifest = group["manifest"][...].tobytes()
     stored = int.from_bytes(manifest[-8:], "little")
     computed = xxhash.xxh3_64_intdigest(manifest[:-8])
@@ -87,7 +92,7 @@ def check_manifest(findings, group):
         findings.append(Finding("/shardmark/manifest", message))
 
 
-def cover_is_complete(dataset, confirmed):
+def cover_is_complete(dataset: h5py.Dataset, confirmed: list[Box]) -> bool:
     """True if the confirmed boxes touch every element."""
     seen = np.zeros(dataset.shape, dtype=bool)
     for box in confirmed:
@@ -95,10 +100,10 @@ def cover_is_complete(dataset, confirmed):
     return bool(seen.all())
 
 
-def check_checksums(directory, step=None):
+def check_checksums(directory: pathlib.Path | str, step: int | None = None) -> tuple[list[Finding], int, int]:
     """Findings, the number of table entries and how many of them were recomputed."""
     path = find_step(directory, step) / "checkpoint.h5"
-    findings = []
+    findings: list[Finding] = []
     with h5py.File(path, "r") as file:
         group = file["shardmark"]
         check_manifest(findings, group)
@@ -108,7 +113,7 @@ def check_checksums(directory, step=None):
         known = set(table)
         explained = set()
 
-        def check_entry(fqn, dataset):
+        def check_entry(fqn: str, dataset: h5py.Dataset) -> None:
             if math.prod(dataset.shape) == 0:
                 return
             elements = stored_bytes(dataset)

@@ -4,7 +4,10 @@
 Written from the design's text alone, with numpy, so that it can judge what the C++ code wrote.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 FNV_OFFSET = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
@@ -32,14 +35,14 @@ ITEM_SIZES = {
 }  # fmt: skip
 
 
-def fnv1a_64(data):
+def fnv1a_64(data: bytes) -> int:
     value = FNV_OFFSET
     for byte in data:
         value = ((value ^ byte) * FNV_PRIME) & MASK_64
     return value
 
 
-def hashed(fqn, seed, start, count):
+def hashed(fqn: str, seed: int, start: int, count: int) -> npt.NDArray[np.uint64]:
     """The 64-bit v of elements start to start + count - 1, as uint64."""
     base = (fnv1a_64(fqn.encode()) + (seed + 1) * 0x9E3779B97F4A7C15) & MASK_64
     index = np.arange(start, start + count, dtype=np.uint64)
@@ -49,7 +52,7 @@ def hashed(fqn, seed, start, count):
     return z ^ (z >> np.uint64(31))
 
 
-def float8_value(bits, exponent_bits):
+def float8_value(bits: npt.NDArray[np.uint8], exponent_bits: int) -> npt.NDArray[np.float32]:
     """Finite values only: sign, exponent, mantissa, with denormals."""
     mantissa_bits = 7 - exponent_bits
     bias = 2 ** (exponent_bits - 1) - 1
@@ -60,7 +63,7 @@ def float8_value(bits, exponent_bits):
     return np.where(bits & 0x80, -magnitude, magnitude).astype(np.float32)
 
 
-def expected_values(fqn, seed, dtype, start, count):
+def expected_values(fqn: str, seed: int, dtype: str, start: int, count: int) -> npt.NDArray[Any]:
     """Values of elements start to start + count - 1 as a numpy array that compares exactly."""
     v = hashed(fqn, seed, start, count)
     if dtype == "float64":
@@ -77,7 +80,7 @@ def expected_values(fqn, seed, dtype, start, count):
     return v.astype(INTEGER_TYPES[dtype])
 
 
-def expected_bits(fqn, seed, dtype, start, count):
+def expected_bits(fqn: str, seed: int, dtype: str, start: int, count: int) -> npt.NDArray[Any]:
     """The stored bytes of the types that numpy lacks, as unsigned integers."""
     v = hashed(fqn, seed, start, count)
     if dtype in ("float8_e4m3fn", "float8_e5m2"):
@@ -87,5 +90,5 @@ def expected_bits(fqn, seed, dtype, start, count):
     return (values.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
 
 
-def expected_object_bytes(fqn, seed, count):
+def expected_object_bytes(fqn: str, seed: int, count: int) -> npt.NDArray[np.uint8]:
     return (hashed(fqn, seed, 0, count) & np.uint64(0xFF)).astype(np.uint8)

@@ -2,6 +2,7 @@
 """What scripts/dev/check_faults does to the command: damaged files, killed ranks, full file systems, ranks that
 disagree. Each case is a generator of problems; none means that the command behaved."""
 
+import argparse
 import contextlib
 import os
 import pathlib
@@ -10,8 +11,10 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from shardmark_tools.launch.jobs import Job, differences, fingerprint, run
+from shardmark_tools.launch.jobs import Job, Outcome, differences, fingerprint, run
 
 # Longer is a hang, on a busy machine too.
 LIMIT_S = 120
@@ -44,7 +47,7 @@ MAY_BE_WHOLE = ("model.optimizer=none",)
 class Bench:
     """A scratch folder with a configuration and an older checkpoint, step 1, that must survive everything."""
 
-    def __init__(self, arguments, root):
+    def __init__(self, arguments: argparse.Namespace, root: pathlib.Path | str):
         self.arguments = arguments
         self.random = random.Random(arguments.seed)
         self.root = pathlib.Path(root)
@@ -56,27 +59,28 @@ class Bench:
             raise SystemExit(f"error: a good save failed: {done}")
         self.save_s = time.monotonic() - started
 
-    def settings(self, io=None):
+    def settings(self, io: str | None = None) -> list[str]:
         words = [word for setting in self.arguments.set for word in ("--set", setting)]
         return words + (["--set", f"storage.io={io}"] if io else [])
 
-    def on_two(self, command, *more):
+    def on_two(self, command: str, *more: object) -> list[object]:
         """As fsdp: degrees of the saving world need not divide two ranks."""
         mine = [setting for setting in self.arguments.set if not setting.startswith("parallel.")]
         words = [word for setting in [*mine, "parallel.strategy=fsdp"] for word in ("--set", setting)]
         return [self.arguments.mpiexec, "-n", 2, self.arguments.shardmark, command, "./case.toml", *words, *more]
 
-    def on_ranks(self, ranks, command, *more, io=None, wrapper=()):
+    def on_ranks(self, ranks: int, command: str, *more: object, io: str | None = None,
+                 wrapper: Sequence[object] = ()) -> list[object]:  # fmt: skip
         return [self.arguments.mpiexec, "-n", ranks, *wrapper, self.arguments.shardmark, command, "./case.toml",
                 *self.settings(io), *more]  # fmt: skip
 
-    def alone(self, command, *more):
+    def alone(self, command: str, *more: object) -> Outcome:
         return run([self.arguments.shardmark, command, *more], LIMIT_S, self.root)
 
-    def io(self):
-        return self.random.choice(self.arguments.io)
+    def io(self) -> str:
+        return str(self.random.choice(self.arguments.io))
 
-    def older_problems(self, directory=None):
+    def older_problems(self, directory: pathlib.Path | None = None) -> Iterator[str]:
         """Step 1 must be whole, and load at another world size."""
         directory = directory or self.directory
         checked = self.alone("inspect", directory, "--step", 1, "--verify")
@@ -86,11 +90,11 @@ class Bench:
         if loaded.code != 0:
             yield f"the older checkpoint does not load: {loaded}"
 
-    def steps(self, directory=None):
+    def steps(self, directory: pathlib.Path | None = None) -> list[str]:
         return sorted(p.name for p in pathlib.Path(directory or self.directory).iterdir())
 
 
-def refusal_problems(outcome, codes=(1,)):
+def refusal_problems(outcome: Outcome, codes: Sequence[int] = (1,)) -> Iterator[str]:
     if outcome.code not in codes:
         yield f"expected exit code {' or '.join(map(str, codes))}: {outcome}"
     if len(outcome.messages()) != 1:
@@ -100,13 +104,13 @@ def refusal_problems(outcome, codes=(1,)):
         yield f"a message of {len(ours)} lines: {outcome}"
 
 
-def element_ranges(path):
+def element_ranges(path: pathlib.Path) -> list[tuple[int, int]]:
     """(address, bytes) of every dataset of tensors and objects, by h5py."""
     import h5py
 
     ranges = []
 
-    def visit(name, item):
+    def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and not name.startswith("shardmark/") and item.size:
             if item.chunks is None:
                 ranges.append((item.id.get_offset(), item.id.get_storage_size()))
@@ -122,7 +126,7 @@ def element_ranges(path):
 class Flips:
     """One bit outside element data, in the entry file or, one time in ten, in COMMIT."""
 
-    def __init__(self, bench):
+    def __init__(self, bench: Bench):
         self.bench = bench
         self.folder = bench.directory / "step-00000001"
         entry = self.folder / "checkpoint.h5"
@@ -133,7 +137,7 @@ class Flips:
                 self.outside.append((end, start - end))
             end = max(end, start + length)
 
-    def play(self, number):
+    def play(self, number: int) -> Iterator[str]:
         chance = self.bench.random
         if number % 10 == 9:
             path = self.folder / "COMMIT"
@@ -155,11 +159,11 @@ class Flips:
         finally:
             flip(path, position, bit)
 
-    def finish(self):
+    def finish(self) -> Iterable[str]:
         yield from self.bench.older_problems()
 
 
-def flip(path, position, bit):
+def flip(path: pathlib.Path, position: int, bit: int) -> None:
     with open(path, "r+b") as file:
         file.seek(position)
         byte = file.read(1)[0]
@@ -170,12 +174,12 @@ def flip(path, position, bit):
 class Kills:
     """SIGKILL of a random rank at a random moment of a save."""
 
-    def __init__(self, bench):
+    def __init__(self, bench: Bench):
         self.bench = bench
         self.step = 1
         self.killed = 0
 
-    def play(self, number):
+    def play(self, number: int) -> Iterator[str]:
         bench, io = self.bench, self.bench.io()
         self.step += 1
         words = ("--dir", bench.directory, "--step", self.step)
@@ -212,10 +216,10 @@ class Kills:
             if path.name != "step-00000001":
                 shutil.rmtree(path)
 
-    def finish(self):
+    def finish(self) -> Iterable[str]:
         return ()
 
-    def summary(self):
+    def summary(self) -> str:
         return f"{self.killed} ranks killed, the other saves were over"
 
 
@@ -223,7 +227,7 @@ class FullFileSystems:
     """A save that does not fit: a small memory file system; a limit of one rank's files; ENOSPC in the middle on one
     rank, by a preloaded library."""
 
-    def __init__(self, bench):
+    def __init__(self, bench: Bench):
         self.bench = bench
         self.num_bytes = sum(p.stat().st_size for p in (bench.directory / "step-00000001").iterdir())
         self.refused = 0
@@ -233,11 +237,12 @@ class FullFileSystems:
         if bench.arguments.library:
             self.ways.append(self.failing_rank)
 
-    def play(self, number):
+    def play(self, number: int) -> Iterator[str]:
         way = self.ways[number % len(self.ways)]
         yield from way(self.bench.io(), self.bench.random.randrange(self.bench.arguments.ranks))
 
-    def refused_save(self, what, directory, io, wrapper=(), may_pass=False):
+    def refused_save(self, what: str, directory: pathlib.Path, io: str | None, wrapper: Sequence[object] = (),
+                     may_pass: bool = False) -> Iterator[str]:  # fmt: skip
         """may_pass: in collective mode the chosen rank may write nothing; then the save must be whole."""
         bench = self.bench
         before = fingerprint(directory)
@@ -261,20 +266,20 @@ class FullFileSystems:
             yield f"{what}, {io}: the directory changed: {changes}"
         yield from bench.older_problems(directory)
 
-    def on_one_rank(self, rank, command):
+    def on_one_rank(self, rank: int, command: str) -> tuple[pathlib.Path, ...]:
         """A wrapper: only `rank` goes through `command`."""
         script = self.bench.root / "on-one-rank"
         script.write_text(f'#!/bin/sh\nif [ "$OMPI_COMM_WORLD_RANK" = {rank} ]; then {command}; fi\nexec "$@"\n')
         script.chmod(0o755)
         return (script,)
 
-    def limited_rank(self, io, rank):
+    def limited_rank(self, io: str | None, rank: int) -> Iterator[str]:
         # Less would hit the shared memory of MPI itself.
         kib = self.bench.random.randrange(self.num_bytes // 4096, self.num_bytes // 2048)
         wrapper = self.on_one_rank(rank, f"ulimit -f {2 * kib}")
         yield from self.refused_save(f"{kib} KiB a file on rank {rank}", self.bench.directory, io, wrapper, True)
 
-    def failing_rank(self, io, rank):
+    def failing_rank(self, io: str | None, rank: int) -> Iterator[str]:
         share = self.num_bytes // self.bench.arguments.ranks
         after = self.bench.random.randrange(share // 2)
         mode = self.bench.random.choice(["ENOSPC", "EIO", "drop"])
@@ -284,7 +289,7 @@ class FullFileSystems:
         what = f"{mode} after {after} bytes on rank {rank}"
         yield from self.refused_save(what, self.bench.directory, io, wrapper, True)
 
-    def small_memory_file_system(self, io, _):
+    def small_memory_file_system(self, io: str | None, rank: int) -> Iterator[str]:
         mount = self.bench.root / "small"
         mount.mkdir(exist_ok=True)
         size = self.num_bytes + self.bench.random.randrange(1 << 16, self.num_bytes)
@@ -296,21 +301,21 @@ class FullFileSystems:
         finally:
             subprocess.run(["umount", mount], check=True)
 
-    def finish(self):
+    def finish(self) -> Iterable[str]:
         if self.refused == 0:
             yield "no save failed: the faults did not reach it"
 
-    def summary(self):
+    def summary(self) -> str:
         return f"{self.refused} refused, the others whole"
 
 
 class Disagreements:
     """One rank is told something else than the others."""
 
-    def __init__(self, bench):
+    def __init__(self, bench: Bench):
         self.bench = bench
 
-    def play(self, number):
+    def play(self, number: int) -> Iterator[str]:
         bench = self.bench
         key, value = DISAGREEMENTS[number % len(DISAGREEMENTS)]
         ranks = bench.arguments.ranks
@@ -318,7 +323,7 @@ class Disagreements:
         groups = []
         for count, more in ((odd, ()), (1, (key, value)), (ranks - 1 - odd, ())):
             if count:
-                words = {"--dir": bench.directory, "--step": "3", "--seed": "5"}
+                words: dict[str, object] = {"--dir": bench.directory, "--step": "3", "--seed": "5"}
                 rest = more
                 if more and more[0] in words:
                     words |= {more[0]: bench.root / more[1] if key == "--dir" else more[1]}
@@ -326,9 +331,9 @@ class Disagreements:
                 flat = [word for pair in words.items() for word in pair]
                 groups.append(["-n", count, bench.arguments.shardmark, "save", "./case.toml",
                                *bench.settings(), *flat, *rest])  # fmt: skip
-        words = groups[0] + [word for group in groups[1:] for word in [":", *group]]
+        command = groups[0] + [word for group in groups[1:] for word in [":", *group]]
         before = fingerprint(bench.root)
-        job = Job([bench.arguments.mpiexec, *words], bench.root)
+        job = Job([bench.arguments.mpiexec, *command], bench.root)
         outcome = job.wait(LIMIT_S)
         if outcome.code == 0 and value in MAY_BE_WHOLE:
             checked = bench.alone("inspect", bench.directory, "--step", 3, "--verify")
@@ -345,17 +350,17 @@ class Disagreements:
         if changes:
             yield f"rank {odd} with {key} {value}: files changed: {changes}"
 
-    def finish(self):
+    def finish(self) -> Iterable[str]:
         yield from self.bench.older_problems()
 
 
 class Starts:
     """`run smoke` at three ranks must end well every time."""
 
-    def __init__(self, bench):
+    def __init__(self, bench: Bench):
         self.bench = bench
 
-    def play(self, number):
+    def play(self, number: int) -> Iterator[str]:
         bench = self.bench
         words = [bench.arguments.mpiexec, "-n", 3, bench.arguments.shardmark, "run", "smoke", "--set",
                  f"storage.directory={bench.root / 'smoke'}"]  # fmt: skip
@@ -363,5 +368,5 @@ class Starts:
         if outcome.code != 0:
             yield f"start {number + 1}: {outcome}"
 
-    def finish(self):
+    def finish(self) -> Iterable[str]:
         return ()

@@ -1,92 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads both sides, refuses what cannot be compared, and judges."""
+"""Reads both sides, refuses what cannot be compared, and judges.
+
+The gate compares versions and builds of one thing: the runs of a side are of one kind, and both sides have the
+same configuration, world, kind of node and file system, unless it is allowed that they differ.
+"""
 
 import dataclasses
-import difflib
 import json
 import pathlib
 
-from shardmark_tools.gate.verdict import compare, overall
-from shardmark_tools.results.result_folder import by_name, failures, read_runs
+from shardmark_tools.gate.thresholds import Thresholds
+from shardmark_tools.gate.verdict import Row, compare, overall
+from shardmark_tools.refusal import Refused
+from shardmark_tools.results import run_facts
+from shardmark_tools.results.json_document import read_json
+from shardmark_tools.results.result_folder import Run, by_name, failures, fit, read_runs
+from shardmark_tools.results.schema_form import make_check
 
 PAIRS_FILE = "interleaved.json"
+PAIRS_FORM = make_check({
+    "type": "object", "required": ["sides"],
+    "properties": {"sides": {"type": "array", "items": {"type": "string"}}},
+})  # fmt: skip
 MOST_NAMED = 3
+GOOD_BUILDS = ("Release", "RelWithDebInfo")
 
 
-class NotComparable(Exception):
+class NotComparable(Refused):
     """The message says what differs."""
 
 
 @dataclasses.dataclass
+class Allowed:
+    """Differences that were asked for."""
+
+    configuration: bool = False
+    machine: bool = False  # kind of node and file system
+    missing: bool = False  # benchmarks without a result
+
+
+@dataclasses.dataclass
 class Report:
-    rows: list
-    thresholds: object
+    rows: list[Row]
+    thresholds: Thresholds
     verdict: str
-    notes: list
+    notes: list[str]
     baseline: str
     new: str
     paired: bool
     seed: int
 
 
-def one_hash(runs, directory):
-    hashes = {run.config_hash for run in runs}
-    if len(hashes) > 1:
-        raise NotComparable(f"{directory}: its {len(runs)} runs have {len(hashes)} configurations; "
-                            "give folders of one configuration each")
-    return hashes.pop()
+REFUSALS = (
+    (("world",), None, "", "the worlds differ"),
+    (("configuration",), "configuration", "--allow-different-config", "the configurations differ"),
+    (("machine", "file system"), "machine", "--allow-different-machine", "kind of node or file system differ"),
+)
 
 
-def config_difference(old, new):
-    """The first lines that differ, for the message."""
-    lines = difflib.unified_diff(
-        old.context.get("config", "").splitlines(), new.context.get("config", "").splitlines(),
-        lineterm="", n=0,
-    )  # fmt: skip
-    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-    return "; ".join(changed[:4]) or "no difference in the text"
-
-
-def check_configuration(baseline, new, old_directory, new_directory, allow):
-    old_hash, new_hash = one_hash(baseline, old_directory), one_hash(new, new_directory)
-    if old_hash == new_hash:
-        return []
-    difference = config_difference(baseline[0], new[0])
-    if not allow:
-        raise NotComparable(
-            f"the configurations differ: {old_hash} and {new_hash}\n  {difference}\n"
-            "  compare them all the same by --allow-different-config"
-        )
-    return [f"the configurations differ, as allowed: {difference}"]
-
-
-def context_notes(old, new):
+def fact_notes(old: Run, new: Run, allowed: Allowed) -> list[str]:
+    """What differs and may. Errors: NotComparable."""
+    differences = run_facts.differing(run_facts.facts_of_runs([old, new]))
     notes = []
-    for key in ("cpu", "hosts", "filesystem", "mpi", "hdf5", "compiler", "build_type", "mpi_io", "commit",
-                "dirty"):
-        before, after = old.context.get(key), new.context.get(key)
-        if before != after:
-            notes.append(f"{key}: {json.dumps(before)} became {json.dumps(after)}")
+    for kinds, permission, option, message in REFUSALS:
+        found = {key: values for key, values in differences.items() if run_facts.kind_of(key) in kinds}
+        if not found:
+            continue
+        text = run_facts.differences_text(found)
+        if permission is None or not getattr(allowed, permission):
+            advice = f"\n  compare them all the same by {option}" if option else ""
+            raise NotComparable(f"{message}\n  {text}{advice}")
+        notes.append(f"{message}, as allowed: {text}")
+    versions = {key: values for key, values in differences.items() if run_facts.kind_of(key) == "version"}
+    notes += [f"{key}: {json.dumps(before)} became {json.dumps(after)}" for key, (before, after) in versions.items()]
+    hosts = old.context["hosts"], new.context["hosts"]
+    if hosts[0] != hosts[1]:
+        notes.append(f"hosts: {some(hosts[0])} became {some(hosts[1])}")
     for side, run in (("baseline", old), ("new", new)):
-        if run.context.get("build_type") not in ("Release", "RelWithDebInfo"):
-            notes.append(f"{side} was built as {run.context.get('build_type')}: its times mean little")
+        if run.context["build_type"] not in GOOD_BUILDS:
+            notes.append(f"{side} was built as {run.context['build_type']}: its times mean little")
     return notes
 
 
-def check_world(old, new):
-    for key in ("nodes", "ranks", "ranks_per_node"):
-        before, after = old.context.get(key), new.context.get(key)
-        if before != after:
-            raise NotComparable(f"{key} differs: {before} and {after}")
-
-
-def some(names):
+def some(names: list[str]) -> str:
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
 
 
-def check_names(baseline, new, allow):
-    """Every benchmark of the baseline must have a time in the new runs."""
+def name_notes(baseline: list[Run], new: list[Run], allow_missing: bool) -> list[str]:
+    """Every benchmark of the baseline must have a time in the new runs. Errors: NotComparable."""
     old_names, new_names = by_name(baseline), by_name(new)
     if not old_names:
         raise NotComparable("the baseline has no good sample")
@@ -95,7 +97,7 @@ def check_names(baseline, new, allow):
     failed = [name for name in old_names if name in broken and name not in lost]
     if not set(old_names) & set(new_names) and not failed:
         raise NotComparable(f"no benchmark is in both: {some(lost)} against {some(list(new_names))}")
-    if (lost or failed) and not allow:
+    if (lost or failed) and not allow_missing:
         name = (lost or failed)[0]
         reason = broken.get(name, "not run")
         raise NotComparable(
@@ -105,42 +107,53 @@ def check_names(baseline, new, allow):
     notes = [f"without a result in the new runs: {some(lost)}"] if lost else []
     notes += [f"some repetitions failed in the new runs: {some(failed)}"] if failed else []
     added = [name for name in new_names if name not in old_names]
-    return notes + ([f"only in the new runs: {some(added)}"] if added else [])
+    notes += [f"only in the new runs: {some(added)}"] if added else []
+    return notes + byte_notes(baseline, new)
 
 
-def is_paired(baseline, new):
+def byte_notes(baseline: list[Run], new: list[Run]) -> list[str]:
+    """Times of other bytes are compared all the same, but not without a word."""
+    moved = [{name: samples[0][1]["num_bytes"] for name, samples in by_name(side).items()} for side in (baseline, new)]
+    changed = [f"{name}: {before} and {moved[1][name]} bytes" for name, before in moved[0].items()
+               if name in moved[1] and moved[1][name] != before]  # fmt: skip
+    return [f"the sides move other bytes: {some(changed)}"] if changed else []
+
+
+def is_paired(baseline: pathlib.Path | str, new: pathlib.Path | str) -> bool:
     """True for the two sides of one interleaved run: pair i of A was run next to pair i of B."""
     old, other = pathlib.Path(baseline).resolve(), pathlib.Path(new).resolve()
-    if old.parent != other.parent:
+    path = old.parent / PAIRS_FILE
+    if old.parent != other.parent or not path.exists():
         return False
-    try:
-        with open(old.parent / PAIRS_FILE, encoding="utf-8") as file:
-            sides = json.load(file)["sides"]
-    except (OSError, ValueError, KeyError):
-        return False
-    return {old.name, other.name} <= set(sides)
+    document = read_json(path)
+    fit(path, document, PAIRS_FORM)
+    return {old.name, other.name} <= set(document["sides"])
 
 
-def paired_runs(runs, others):
+def paired_runs(runs: list[Run], others: list[Run]) -> tuple[list[Run], list[Run]]:
     """Runs of pairs that are complete on both sides, in the order of the pair's name."""
     both = {run.directory.name for run in runs} & {run.directory.name for run in others}
-    keep = lambda side: sorted((r for r in side if r.directory.name in both),
-                               key=lambda run: run.directory.name)  # fmt: skip
-    return keep(runs), keep(others)
+
+    def kept(side: list[Run]) -> list[Run]:
+        return sorted((r for r in side if r.directory.name in both), key=lambda run: run.directory.name)
+
+    return kept(runs), kept(others)
 
 
-def judge(baseline, new, thresholds, allow_config=False, allow_missing=False, seed=1):
+def judge(baseline: pathlib.Path | str, new: pathlib.Path | str, thresholds: Thresholds,
+          allowed: Allowed | None = None, seed: int = 1) -> Report:  # fmt: skip
     """Report of two folders. Errors: NotReadable, NotComparable."""
+    allowed = allowed or Allowed()
     old_runs, new_runs = read_runs(baseline), read_runs(new)
     paired = is_paired(baseline, new)
     if paired:
         old_runs, new_runs = paired_runs(old_runs, new_runs)
         if not old_runs:
             raise NotComparable(f"{baseline} and {new} have no complete pair of runs")
-    notes = check_configuration(old_runs, new_runs, baseline, new, allow_config)
-    check_world(old_runs[0], new_runs[0])
-    notes += check_names(old_runs, new_runs, allow_missing)
-    notes += context_notes(old_runs[0], new_runs[0])
+    for runs, directory in ((old_runs, baseline), (new_runs, new)):
+        run_facts.check_one_kind(runs, directory)
+    notes = fact_notes(old_runs[0], new_runs[0], allowed)
+    notes += name_notes(old_runs, new_runs, allowed.missing)
     rows = compare(old_runs, new_runs, thresholds, paired, seed)
     if not rows:
         raise NotComparable("no benchmark has a time on both sides")

@@ -5,30 +5,39 @@ Everything works on logarithms of times, where a slowdown is a shift and the spr
 the same for fast and slow benchmarks.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
+
+Reals = npt.NDArray[np.float64]
+Values = Reals | list[float]
 
 BOOTSTRAP_DRAWS = 2000
 MEDIAN_EFFICIENCY = 0.64  # of the median against the mean, normal data, many values
 RANK_EFFICIENCY = 0.955  # of the rank-sum test against the t test, normal data
 
 
-def generator(seed, name):
+def generator(seed: int, name: str) -> np.random.Generator:
     """A stream of its own for each benchmark, so that a verdict does not depend on the others."""
     return np.random.default_rng([seed, *name.encode()])
 
 
-def median_ratio(old, new):
+def median_ratio(old: Values, new: Values) -> float:
     return float(np.exp(np.median(new) - np.median(old)))
 
 
-def bootstrap_medians(values, rng, draws=BOOTSTRAP_DRAWS):
+def bootstrap_medians(values: Values, rng: np.random.Generator, draws: int = BOOTSTRAP_DRAWS) -> Reals:
     """Medians of `draws` resamples."""
+    values = np.asarray(values, dtype=float)
     picks = rng.integers(0, len(values), size=(draws, len(values)))
-    return np.median(np.asarray(values)[picks], axis=1)
+    medians: Reals = np.median(values[picks], axis=1)
+    return medians
 
 
-def ratio_interval(old, new, confidence, rng, extra_sd=0.0):
+def ratio_interval(old: Values, new: Values, confidence: float, rng: np.random.Generator,
+                   extra_sd: float = 0.0) -> tuple[float, float]:  # fmt: skip
     """Bootstrap interval of the ratio of medians; `extra_sd` is noise that the values do not show."""
     logs = bootstrap_medians(new, rng) - bootstrap_medians(old, rng)
     if extra_sd > 0:
@@ -38,28 +47,28 @@ def ratio_interval(old, new, confidence, rng, extra_sd=0.0):
     return float(np.exp(low)), float(np.exp(high))
 
 
-def paired_interval(differences, confidence, rng):
+def paired_interval(differences: Values, confidence: float, rng: np.random.Generator) -> tuple[float, float]:
     logs = bootstrap_medians(differences, rng)
     tail = 50 * (1 - confidence)
     low, high = np.percentile(logs, [tail, 100 - tail])
     return float(np.exp(low)), float(np.exp(high))
 
 
-def rank_sum_p(old, new):
+def rank_sum_p(old: Reals, new: Reals) -> float:
     """Two-sided Mann-Whitney; 1 where all values are equal."""
     if np.ptp(np.concatenate([old, new])) == 0:
         return 1.0
     return float(stats.mannwhitneyu(new, old, alternative="two-sided").pvalue)
 
 
-def signed_rank_p(differences):
+def signed_rank_p(differences: Values) -> float:
     """Two-sided Wilcoxon; 1 where all differences are zero."""
     if not np.any(differences):
         return 1.0
     return float(stats.wilcoxon(differences, alternative="two-sided").pvalue)
 
 
-def shifted_p(old, new, extra_sd):
+def shifted_p(old: Reals, new: Reals, extra_sd: float) -> float:
     """p of the difference of medians where a noise of known size comes on top of the values' own:
     the larger of the rank test's and this one's, which alone would forget the tails."""
     spread_old, spread_new = robust_sd(old), robust_sd(new)
@@ -70,7 +79,7 @@ def shifted_p(old, new, extra_sd):
     return float(2 * stats.norm.sf(abs(np.median(new) - np.median(old)) / deviation))
 
 
-def robust_sd(values):
+def robust_sd(values: Any) -> float:
     """From the middle half: one outlier in ten does not move it. The plain one for few values."""
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
@@ -82,7 +91,8 @@ def robust_sd(values):
     return float((high - low) / 1.349) or plain
 
 
-def upper_robust_sd(values, rng, symmetric=False, confidence=0.95, draws=500):
+def upper_robust_sd(values: Any, rng: np.random.Generator, symmetric: bool = False, confidence: float = 0.95,
+                    draws: int = 500) -> float:  # fmt: skip
     """One-sided upper limit of robust_sd, by bootstrap; `symmetric`: of the values and their negatives."""
     values = np.asarray(values, dtype=float)
     sds = []
@@ -92,7 +102,7 @@ def upper_robust_sd(values, rng, symmetric=False, confidence=0.95, draws=500):
     return float(np.percentile(sds, 100 * confidence))
 
 
-def holm(p_values):
+def holm(p_values: list[float]) -> list[float]:
     """Holm's adjusted p values, in the order given."""
     count = len(p_values)
     adjusted = [0.0] * count
@@ -103,12 +113,13 @@ def holm(p_values):
     return adjusted
 
 
-def quantile_sum(alpha, power, comparisons):
+def quantile_sum(alpha: float, power: float, comparisons: int) -> float:
     """How many standard errors away an effect must lie to be seen."""
     return float(stats.norm.isf(alpha / 2 / max(1, comparisons)) + stats.norm.isf(1 - power))
 
 
-def smallest_visible(sd, count, alpha, power, comparisons, paired=False, extra_sd=0.0):
+def smallest_visible(sd: float, count: int, alpha: float, power: float, comparisons: int, paired: bool = False,
+                     extra_sd: float = 0.0) -> float:  # fmt: skip
     """Slowdown (0.05 = 5 %) found with probability `power` by `count` values a side (or pairs, of
     which `sd` is the spread of the differences)."""
     if count < 2:
@@ -118,7 +129,8 @@ def smallest_visible(sd, count, alpha, power, comparisons, paired=False, extra_s
     return float(np.expm1(quantile_sum(alpha, power, comparisons) * error))
 
 
-def needed_count(sd, slowdown, alpha, power, comparisons, min_effect, floor, paired=False):
+def needed_count(sd: float, slowdown: float, alpha: float, power: float, comparisons: int, min_effect: float,
+                 floor: int, paired: bool = False) -> int | None:  # fmt: skip
     """Values a side (or pairs) to find `slowdown`, when a verdict also asks for `min_effect`: both
     the test must be significant and the measured ratio large enough."""
     test = quantile_sum(alpha, power, comparisons) / np.log1p(slowdown)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs A and B alternately, so that what drifts on a machine drifts for both."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -9,55 +10,93 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from shardmark_tools.gate import recommendation
-from shardmark_tools.gate.comparison import PAIRS_FILE
-from shardmark_tools.launch.launching import CannotLaunch, Launcher, find_command, setting_options, suite_path
-from shardmark_tools.results.result_folder import read_runs
+from shardmark_tools.gate.comparison import PAIRS_FILE, PAIRS_FORM
+from shardmark_tools.gate.thresholds import Thresholds
+from shardmark_tools.launch.launching import Launcher, find_command, setting_options
+from shardmark_tools.launch.relative_paths import absolute_setting, suite_path
+from shardmark_tools.refusal import Refused
+from shardmark_tools.results import run_facts
+from shardmark_tools.results.json_document import parse, read_json
+from shardmark_tools.results.number_text import percent_text
+from shardmark_tools.results.result_folder import Run, fit, read_run, read_runs
 
 FEWEST_PILOT = 4
+FOLDERS = ("a", "b", "pilot")
 
 
-class CannotRun(Exception):
+class CannotRun(Refused):
     """The message says what is missing or what failed."""
 
 
-def assignments(pairs, option):
+@dataclasses.dataclass
+class SideOptions:
+    """What one side is run with."""
+
+    suite: str
+    build: str | None = None
+    launcher: str = "mpirun"
+    ranks: int | None = None
+    settings: Sequence[str] = ()
+    environment: Sequence[str] = ()  # NAME=VALUE
+
+
+@dataclasses.dataclass
+class Options:
+    """What was asked for on the command line."""
+
+    out: str
+    sides: dict[str, SideOptions]
+    pairs: int | None
+    most_pairs: int
+    pilot: int
+    slowdown: float
+    seed: int
+    overwrite: bool
+
+
+def assignments(pairs: Sequence[str], what: str) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
-            raise CannotRun(f"{option} '{pair}': expected NAME=VALUE")
+            raise CannotRun(f"{what} '{pair}': expected NAME=VALUE")
     return dict(pair.split("=", 1) for pair in pairs)
 
 
 class SideRunner:
     """One side: its command, settings and environment."""
 
-    def __init__(self, arguments, side):
-        try:
-            self.command = find_command(getattr(arguments, f"{side}_build"))
-            self.launcher = Launcher.make(arguments.launcher)
-        except CannotLaunch as error:
-            raise CannotRun(error) from error
-        self.suite = suite_path(arguments.interleave)
-        self.settings = arguments.set + getattr(arguments, f"{side}_set")
-        assignments(self.settings, f"--{side}-set")
-        self.added = assignments(getattr(arguments, f"{side}_env"), f"--{side}-env")
+    def __init__(self, options: SideOptions, side: str = "a"):
+        self.command = find_command(options.build)
+        self.launcher = Launcher.make(options.launcher)
+        self.suite = suite_path(options.suite)
+        assignments(options.settings, "--set")
+        self.settings = [absolute_setting(setting) for setting in options.settings]
+        self.added = assignments(options.environment, f"--{side}-env")
         self.environment = {**os.environ, **self.added}
-        self.ranks = arguments.ranks or self.planned_ranks()
+        self.ranks = options.ranks or self.planned_ranks()
         self.environment = {**self.launcher.environment(self.ranks), **self.added}
 
-    def options(self):
+    def asked(self) -> dict[str, Any]:
+        """What a run of this side is a run of."""
+        return {"suite": self.suite, "command": str(self.command), "launcher": self.launcher.words, "ranks": self.ranks,
+                "settings": self.settings, "environment": self.added}  # fmt: skip
+
+    def options(self) -> list[str]:
         return setting_options(self.settings)
 
-    def planned_ranks(self):
+    def planned_ranks(self) -> int:
         command = [str(self.command), "plan", self.suite, "--json", *self.options()]
         done = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
         if done.returncode != 0:
             raise CannotRun(f"{shlex.join(command)}\n{done.stderr.strip()}")
-        return json.loads(done.stdout)["world_size"]
+        return int(parse(done.stdout)["world_size"])
 
-    def run(self, directory):
-        """One run into `directory`, which exists only if it is complete."""
+    def run(self, directory: pathlib.Path) -> None:
+        """One run into `directory`, which exists only if it is complete. Errors: CannotRun; MixedRuns, if it is
+        not of the kind of the runs that were there."""
         if (directory / "samples.json").exists():
             return
         partial = directory.with_name(f".{directory.name}.partial").resolve()
@@ -72,14 +111,17 @@ class SideRunner:
             tail = (partial / "output.txt").read_text(encoding="utf-8", errors="replace").strip()
             raise CannotRun(f"exit code {done.returncode} from {shlex.join(command)}\n{tail[-800:]}")
         shutil.rmtree(partial / "checkpoints", ignore_errors=True)
+        before = next((path for path in sorted(directory.parent.glob("[0-9]*")) if path.is_dir()), None)
+        if before is not None:
+            run_facts.check_one_kind([read_run(before), read_run(partial)], directory.parent)
         partial.rename(directory)
 
 
-def say(text):
+def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def pilot(runner, directory, pairs):
+def pilot(runner: SideRunner, directory: pathlib.Path, pairs: int) -> list[Run]:
     """A against A: what this machine does to one and the same thing."""
     for number in range(2 * pairs):
         say(f"A against A, run {number + 1} of {2 * pairs}")
@@ -87,40 +129,59 @@ def pilot(runner, directory, pairs):
     return read_runs(directory)
 
 
-def choose_pairs(arguments, thresholds, runs):
+def choose_pairs(options: Options, thresholds: Thresholds, runs: list[Run]) -> int:
     found = recommendation.needs(
-        recommendation.spread_of_runs(runs, paired=True), thresholds, arguments.slowdown, paired=True
+        recommendation.spread_of_runs(runs, paired=True), thresholds, options.slowdown, paired=True
     )
+    if not found:
+        raise CannotRun("no benchmark of the pilot has times enough to judge their spread; give --pairs")
     wanted = recommendation.recommended(found)
     worst = max(found, key=lambda need: need.sd)
-    say(f"noise of this machine, A against A: pairs differ by up to {100 * worst.sd:.1f} % "
+    say(f"noise of this machine, A against A: pairs differ by up to {percent_text(worst.sd)} "
         f"(standard deviation, {worst.name})")  # fmt: skip
     if wanted is None:
-        say(f"a slowdown of {100 * arguments.slowdown:g} % is below min_effect of every family")
+        say(f"a slowdown of {100 * options.slowdown:g} % is below min_effect of every family")
         wanted = 0
     else:
-        say(f"{wanted} pairs see a slowdown of {100 * arguments.slowdown:g} % in every benchmark")
-    if arguments.pairs:
-        return arguments.pairs
-    return min(max(wanted, thresholds.min_repetitions), arguments.most_pairs)
+        say(f"{wanted} pairs see a slowdown of {100 * options.slowdown:g} % in every benchmark")
+    if options.pairs:
+        return options.pairs
+    return min(max(wanted, thresholds.min_repetitions), options.most_pairs)
 
 
-def run(arguments, thresholds):
+def claim_folder(out: pathlib.Path, asked: dict[str, Any], overwrite: bool) -> None:
+    """Runs that lie there are gone on with only if they are of the same thing. Errors: CannotRun."""
+    path = out / PAIRS_FILE
+    if overwrite:
+        for name in FOLDERS:
+            shutil.rmtree(out / name, ignore_errors=True)
+    elif path.exists():
+        known = read_json(path)
+        fit(path, known, PAIRS_FORM)
+        for key, value in asked.items():
+            if known.get(key, value) != value:
+                raise CannotRun(f"{path}: the runs there are of something else\n"
+                                f"  {key} was {json.dumps(known[key])}\n  and is now {json.dumps(value)}\n"
+                                "  name another --out, or measure anew by --overwrite")  # fmt: skip
+    for name in FOLDERS:
+        (out / name).mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"sides": ["a", "b"], **asked}) + "\n", encoding="utf-8")
+
+
+def run(options: Options, thresholds: Thresholds) -> tuple[pathlib.Path, pathlib.Path]:
     """Folders of both sides. What is there already is not run again."""
-    out = pathlib.Path(arguments.out)
-    sides = {side: SideRunner(arguments, side) for side in "ab"}
+    out = pathlib.Path(options.out)
+    sides = {side: SideRunner(options.sides[side], side) for side in "ab"}
     if sides["a"].ranks != sides["b"].ranks:
         raise CannotRun(f"A wants {sides['a'].ranks} ranks and B {sides['b'].ranks}; give --ranks")
-    for name in ("a", "b", "pilot"):
-        (out / name).mkdir(parents=True, exist_ok=True)
-    (out / PAIRS_FILE).write_text(json.dumps({"sides": ["a", "b"]}) + "\n", encoding="utf-8")
-    pairs = arguments.pairs
-    if arguments.pilot >= FEWEST_PILOT // 2:
-        runs = pilot(sides["a"], out / "pilot", arguments.pilot)
-        pairs = choose_pairs(arguments, thresholds, runs)
+    claim_folder(out, {side: runner.asked() for side, runner in sides.items()}, options.overwrite)
+    pairs = options.pairs
+    if options.pilot >= FEWEST_PILOT // 2:
+        runs = pilot(sides["a"], out / "pilot", options.pilot)
+        pairs = choose_pairs(options, thresholds, runs)
     elif not pairs:
-        raise CannotRun(f"--pilot {arguments.pilot} is too small to choose the number of pairs; give --pairs")
-    order = random.Random(arguments.seed)
+        raise CannotRun(f"--pilot {options.pilot} is too small to choose the number of pairs; give --pairs")
+    order = random.Random(options.seed)
     for number in range(pairs):
         both = ["a", "b"]
         order.shuffle(both)

@@ -3,88 +3,82 @@
 
 import json
 import math
+import pathlib
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from typing import Any
 
-from shardmark_tools.gate.verdict import FASTER, INCONCLUSIVE, SAME, SLOWER
+from shardmark_tools.gate.comparison import Report
+from shardmark_tools.gate.verdict import FASTER, INCONCLUSIVE, SAME, SLOWER, Row
+from shardmark_tools.results.number_text import percent_text, three_digits, time_text, time_unit
+from shardmark_tools.results.plain_text import aligned_table, markdown, markdown_table, one_line
 
 EXIT_CODES = {SAME: 0, FASTER: 0, SLOWER: 1, INCONCLUSIVE: 3}
 
 
-def seconds(value):
-    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
-        if value >= scale or unit == "us":
-            digits = value / scale
-            return f"{digits:.{0 if digits >= 100 else 1 if digits >= 10 else 2}f} {unit}"
-    raise AssertionError
-
-
-def percent(share):
-    if not math.isfinite(share):
-        return "-"
-    return f"{100 * share:.{0 if share >= 0.1 else 1}f} %"
-
-
-def label(row):
+def label(row: Row) -> str:
     return row.name if row.metric == "time_s" else f"{row.name} (returned)"
 
 
-def cells(row):
+def cells(row: Row, unit: str | None = None) -> list[str]:
+    """`unit` of the times: one for a column."""
     why = row.reason
     if row.phase:
         top = row.phases[0]
-        why = f"{row.phase} {seconds(top['old_s'])} -> {seconds(top['new_s'])}"
+        phase_unit = time_unit([top["old_s"], top["new_s"]])
+        why = f"{row.phase} {time_text(top['old_s'], phase_unit)} -> {time_text(top['new_s'], phase_unit)}"
+    unit = unit or time_unit([row.old_median_s, row.new_median_s])
     counts = f"{row.old_count}:{row.new_count} {row.unit}s"
-    return [row.verdict, label(row), seconds(row.old_median_s), seconds(row.new_median_s),
-            f"{row.ratio:.3f} [{row.low:.3f}..{row.high:.3f}]", f"{row.p_adjusted:.2g}",
-            percent(row.noise), percent(row.visible), counts, why]  # fmt: skip
+    ratio = f"{row.ratio:.3f} [{row.low:.3f}..{row.high:.3f}]"
+    return [row.verdict, label(row), time_text(row.old_median_s, unit), time_text(row.new_median_s, unit), ratio,
+            f"{row.p_adjusted:.2g}", percent_text(row.noise), percent_text(row.visible), counts, why]  # fmt: skip
+
+
+def rows_of(report: Report) -> list[list[str]]:
+    unit = time_unit([median for row in report.rows for median in (row.old_median_s, row.new_median_s)])
+    return [cells(row, unit) for row in report.rows]
 
 
 HEADINGS = ["verdict", "benchmark", "baseline", "new", "ratio [95 %]", "p", "A/A noise", "sees", "of", "why"]
 
 
-def headings(confidence):
+def headings(confidence: float) -> list[str]:
     return [h.replace("95", f"{100 * confidence:g}") for h in HEADINGS]
 
 
-def aligned(rows):
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows]
-    return [lines[0], "  ".join("-" * w for w in widths), *lines[1:]]
-
-
-def noise_sentence(rows):
+def noise_sentence(rows: list[Row]) -> str:
     """What this comparison could have seen at all."""
-    families = {}
+    families: dict[str, list[Row]] = {}
     for row in rows:
         families.setdefault(row.family, []).append(row)
     parts = []
     for family, members in families.items():
         worst = max(members, key=lambda row: row.visible)
         if math.isfinite(worst.visible):
-            parts.append(f"{family} {percent(worst.visible)}")
+            parts.append(f"{family} {percent_text(worst.visible)}")
         else:
             parts.append(f"{family} none (too few {worst.unit}s)")
     return f"Smallest slowdown that is seen, by family: {', '.join(parts)}."
 
 
-def summary_sentence(rows, verdict):
+def summary_sentence(rows: list[Row], verdict: str) -> str:
     counts = {v: sum(row.verdict == v for row in rows) for v in (SLOWER, FASTER, SAME, INCONCLUSIVE)}
     listed = ", ".join(f"{n} {v}" for v, n in counts.items() if n)
     text = f"{verdict}: of {len(rows)} comparisons {listed}."
     worst = [row for row in rows if row.verdict == SLOWER]
     if worst:
         row = max(worst, key=lambda row: row.ratio)
-        text += f" Worst: {label(row)}, {100 * (row.ratio - 1):.3g} % slower"
+        text += f" Worst: {label(row)}, {three_digits(100 * (row.ratio - 1))} % slower"
         text += f", phase {row.phase}." if row.phase else "."
     return text
 
 
-def table_text(report):
+def table_text(report: Report) -> str:
     rows = report.rows
     lines = [noise_sentence(rows), ""]
-    lines += aligned([headings(report.thresholds.confidence), *(cells(row) for row in rows)])
-    lines += ["", *(f"note: {note}" for note in report.notes)]
-    lines.append(summary_sentence(rows, report.verdict))
+    lines += aligned_table(headings(report.thresholds.confidence), rows_of(report))
+    lines += ["", *(f"note: {one_line(note)}" for note in report.notes)]
+    lines.append(one_line(summary_sentence(rows, report.verdict)))
     lines.append(
         "p: Holm-adjusted over all comparisons. A/A noise: 95 % of the ratios between random halves of the\n"
         "baseline lie within it. sees: smallest slowdown that this comparison finds "
@@ -93,21 +87,19 @@ def table_text(report):
     return "\n".join(lines) + "\n"
 
 
-def markdown_text(report):
-    escape = lambda text: text.replace("|", "\\|")
-    head = headings(report.thresholds.confidence)
-    lines = [f"**{summary_sentence(report.rows, report.verdict)}**", "", noise_sentence(report.rows), ""]
-    lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    lines += ["| " + " | ".join(escape(c) for c in cells(row)) + " |" for row in report.rows]
-    lines += ["", *(f"- {escape(note)}" for note in report.notes)]
+def markdown_text(report: Report) -> str:
+    lines = [f"**{markdown(summary_sentence(report.rows, report.verdict))}**", "",
+             markdown(noise_sentence(report.rows)), ""]  # fmt: skip
+    lines += markdown_table(headings(report.thresholds.confidence), rows_of(report))
+    lines += ["", *(f"- {markdown(note)}" for note in report.notes)]
     return "\n".join(lines) + "\n"
 
 
-def finite(value):
-    return value if value is None or math.isfinite(value) else None
+def finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
-def row_json(row):
+def row_json(row: Row) -> dict[str, Any]:
     return {
         "name": row.name, "metric": row.metric, "family": row.family, "verdict": row.verdict,
         "reason": row.reason or None, "phase": row.phase, "unit": row.unit,
@@ -120,7 +112,7 @@ def row_json(row):
     }  # fmt: skip
 
 
-def json_document(report):
+def json_document(report: Report) -> dict[str, Any]:
     thresholds = report.thresholds
     return {
         "schema_version": 1, "verdict": report.verdict, "exit_code": EXIT_CODES[report.verdict],
@@ -130,7 +122,7 @@ def json_document(report):
     }  # fmt: skip
 
 
-def junit_text(report):
+def junit_text(report: Report) -> str:
     """slower is a failure, inconclusive is skipped: what CI servers show red and grey."""
     counts = {v: sum(row.verdict == v for row in report.rows) for v in (SLOWER, INCONCLUSIVE)}
     suite = ElementTree.Element(
@@ -139,34 +131,31 @@ def junit_text(report):
     )  # fmt: skip
     for row in report.rows:
         case = ElementTree.SubElement(
-            suite, "testcase", classname=row.family, name=label(row), time=f"{row.new_median_s:.9f}"
+            suite, "testcase", classname=row.family, name=one_line(label(row)), time=f"{row.new_median_s:.9f}"
         )
-        detail = "  ".join(cells(row))
+        detail = one_line("  ".join(cells(row)))
         if row.verdict == SLOWER:
             phase = f" in phase {row.phase}" if row.phase else ""
-            message = f"{100 * (row.ratio - 1):.3g} % slower{phase}"
+            message = f"{three_digits(100 * (row.ratio - 1))} % slower{phase}"
             ElementTree.SubElement(case, "failure", message=message, type=SLOWER).text = detail
         elif row.verdict == INCONCLUSIVE:
-            ElementTree.SubElement(case, "skipped", message=f"inconclusive: {row.reason}")
+            ElementTree.SubElement(case, "skipped", message=one_line(f"inconclusive: {row.reason}"))
         ElementTree.SubElement(case, "system-out").text = detail
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, "unicode") + "\n"
 
 
-def write_outputs(report, arguments):
-    """Writes what was asked for; "-" is standard output."""
-    documents = {
-        arguments.json: lambda: json.dumps(json_document(report), indent=1, allow_nan=False) + "\n",
-        arguments.junit: lambda: junit_text(report),
-        arguments.markdown: lambda: markdown_text(report),
-    }
-    on_stdout = False
-    for path, make in documents.items():
+def write_outputs(report: Report, json_path: str | None, junit_path: str | None, markdown_path: str | None) -> None:
+    """Writes what was asked for; "-" is standard output. Errors: OSError."""
+    wanted: list[tuple[str | None, Callable[[], str]]] = [
+        (json_path, lambda: json.dumps(json_document(report), indent=1, allow_nan=False) + "\n"),
+        (junit_path, lambda: junit_text(report)),
+        (markdown_path, lambda: markdown_text(report)),
+    ]
+    for path, make in wanted:
         if path == "-":
             print(make(), end="")
-            on_stdout = True
         elif path is not None:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(make())
-    if not on_stdout:
+            pathlib.Path(path).write_text(make(), encoding="utf-8")
+    if "-" not in (json_path, junit_path, markdown_path):
         print(table_text(report), end="")

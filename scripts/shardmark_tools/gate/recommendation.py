@@ -2,15 +2,21 @@
 """How many runs a side a comparison needs, judged by runs of one thing that are there."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 
 from shardmark_tools.gate import comparison_statistics as statistics
-from shardmark_tools.gate.thresholds import family_of
-from shardmark_tools.gate.verdict import Side, Values, fewest_needed
-from shardmark_tools.results.result_folder import by_name, read_runs
+from shardmark_tools.gate.thresholds import Thresholds, family_of
+from shardmark_tools.gate.verdict import Side, fewest_needed
+from shardmark_tools.results.number_text import percent_text
+from shardmark_tools.results.json_document import NotReadable
+from shardmark_tools.results.result_folder import Run, by_name, read_runs
+from shardmark_tools.results.run_facts import check_one_kind
 
 FEWEST_RUNS = 8
+FEWEST_VALUES = 2
+Spreads = dict[str, tuple[str, float]]
 
 
 @dataclasses.dataclass
@@ -20,10 +26,11 @@ class Need:
     count: int | None  # None: below what the thresholds call an effect at all
 
 
-def spread_of_runs(runs, paired):
+def spread_of_runs(runs: list[Run], paired: bool) -> Spreads:
     """{benchmark: (family, standard deviation)}; in pairs, of the difference of neighbours.
 
-    A number of runs is promised for it, and the runs at hand are a sample: so it is the upper limit.
+    A number of runs is promised for it, and the runs at hand are a sample: so it is the upper limit. What has too
+    few values (it failed in most runs) has none.
     """
     spreads = {}
     for name, samples in by_name(runs).items():
@@ -31,15 +38,17 @@ def spread_of_runs(runs, paired):
         if paired:
             logs = logs[: len(logs) // 2 * 2].reshape(-1, 2)
             logs = logs[:, 1] - logs[:, 0]
+        if len(logs) < FEWEST_VALUES:
+            continue
         sd = statistics.upper_robust_sd(logs, statistics.generator(1, name), symmetric=paired)
         spreads[name] = (family_of(samples[0][1]), sd)
     return spreads
 
 
-def needs(spreads, thresholds, slowdown, paired=False):
+def needs(spreads: Spreads, thresholds: Thresholds, slowdown: float, paired: bool = False) -> list[Need]:
     """[Need...] of all benchmarks together, for that many comparisons at once."""
     comparisons = len(spreads)
-    floor = fewest_needed(thresholds.alpha, comparisons, Values("", [], [], paired), thresholds)
+    floor = fewest_needed(thresholds.alpha, comparisons, paired, thresholds)
     found = []
     for name, (family, sd) in spreads.items():
         limits = thresholds.of(family)
@@ -49,13 +58,13 @@ def needs(spreads, thresholds, slowdown, paired=False):
     return found
 
 
-def recommended(found):
+def recommended(found: list[Need]) -> int | None:
     """Enough for all that can be seen at all; None if there is none."""
     counts = [need.count for need in found if need.count is not None]
     return max(counts) if counts else None
 
 
-def visible(spreads, thresholds, count, paired):
+def visible(spreads: Spreads, thresholds: Thresholds, count: int, paired: bool) -> dict[str, float]:
     """{benchmark: smallest slowdown that `count` runs a side, or pairs, see}."""
     found = {}
     for name, (family, sd) in spreads.items():
@@ -64,8 +73,9 @@ def visible(spreads, thresholds, count, paired):
     return found
 
 
-def text(directory, thresholds, slowdown):
+def text(directory: pathlib.Path | str, thresholds: Thresholds, slowdown: float) -> str:
     runs = read_runs(directory)
+    check_one_kind(runs, directory)
     lines = [f"{directory}: {len(runs)} runs"]
     if len(runs) < FEWEST_RUNS:
         lines.append(f"too few to judge their spread: make at least {FEWEST_RUNS}")
@@ -73,6 +83,8 @@ def text(directory, thresholds, slowdown):
     for paired, what in ((False, "runs a side"), (True, "interleaved pairs")):
         spreads = spread_of_runs(runs, paired)
         found = needs(spreads, thresholds, slowdown, paired)
+        if not found:
+            raise NotReadable(f"{directory}: no benchmark has times enough to judge their spread")
         count = recommended(found)
         half = len(runs) // 2
         seen = visible(spreads, thresholds, half, paired)
@@ -83,6 +95,6 @@ def text(directory, thresholds, slowdown):
         width = max(len(need.name) for need in found)
         for need in found:
             number = "never, min_effect" if need.count is None else str(need.count)
-            lines.append(f"  {need.name.ljust(width)}  spread up to {100 * need.sd:.1f} %  {number}; {half} see "
-                         f"{100 * seen[need.name]:.1f} %")  # fmt: skip
+            lines.append(f"  {need.name.ljust(width)}  spread up to {percent_text(need.sd)}  {number}; {half} see "
+                         f"{percent_text(seen[need.name])}")  # fmt: skip
     return "\n".join(lines)

@@ -4,11 +4,15 @@
 import dataclasses
 import pathlib
 import tomllib
+from typing import Any
+
+from shardmark_tools.refusal import Refused
+from shardmark_tools.results.result_folder import Sample
 
 DEFAULTS = pathlib.Path(__file__).with_name("thresholds.toml")
 
 
-class BadThresholds(Exception):
+class BadThresholds(Refused):
     """The message names file, key, value and what was expected."""
 
 
@@ -25,29 +29,29 @@ class Thresholds:
     power: float
     confidence: float
     min_repetitions: int
-    families: dict
+    families: dict[str, FamilyLimits]
 
-    def of(self, family):
+    def of(self, family: str) -> FamilyLimits:
         return self.families[family]
 
 
-def family_of(sample):
+def family_of(sample: Sample) -> str:
     """The family, but "null" for saves and loads that store nothing: their noise is another."""
     discards = sample["case"].get("backend") == "null"
-    return "null" if discards and sample["family"] in ("save", "load") else sample["family"]
+    return "null" if discards and sample["family"] in ("save", "load") else str(sample["family"])
 
 
-def read_file(path):
+def read_file(path: pathlib.Path | str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             return tomllib.load(file)
     except OSError as error:
         raise BadThresholds(f"{path}: {error.strerror or error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BadThresholds(f"{path}: not TOML: {error}") from error
 
 
-def check_number(path, key, value):
+def check_number(path: pathlib.Path | str, key: str, value: Any) -> None:
     whole = key.endswith("min_repetitions")
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if good and whole:
@@ -59,7 +63,7 @@ def check_number(path, key, value):
         raise BadThresholds(f"{path}: {key} = {value!r}: expected {wanted}")
 
 
-def merge(base, path, document):
+def merge(base: dict[str, Any], path: pathlib.Path | str, document: dict[str, Any]) -> None:
     """`document` over `base`; unknown keys are errors."""
     for section, content in document.items():
         if section not in base or not isinstance(content, dict):
@@ -69,9 +73,7 @@ def merge(base, path, document):
             target = base[section] if section == "all" else base[section].get(name)
             prefix = "all" if section == "all" else f"family.{name}"
             if target is None or not isinstance(table, dict):
-                raise BadThresholds(
-                    f"{path}: family '{name}': expected one of {', '.join(base['family'])}"
-                )
+                raise BadThresholds(f"{path}: family '{name}': expected one of {', '.join(base['family'])}")
             for key, value in table.items():
                 if key not in target:
                     raise BadThresholds(f"{path}: {prefix}.{key}: expected {', '.join(target)}")
@@ -79,7 +81,7 @@ def merge(base, path, document):
                 target[key] = value
 
 
-def read_thresholds(path=None):
+def read_thresholds(path: pathlib.Path | str | None = None) -> Thresholds:
     values = read_file(DEFAULTS)
     if path is not None:
         merge(values, path, read_file(path))

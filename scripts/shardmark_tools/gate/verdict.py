@@ -3,12 +3,14 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 
 from shardmark_tools.gate import comparison_statistics as statistics
-from shardmark_tools.gate.thresholds import family_of
-from shardmark_tools.results.result_folder import by_name
+from shardmark_tools.gate.comparison_statistics import Reals
+from shardmark_tools.gate.thresholds import FamilyLimits, Thresholds, family_of
+from shardmark_tools.results.result_folder import Run, Sample, by_name
 
 SLOWER, FASTER, SAME, INCONCLUSIVE = "slower", "faster", "same", "inconclusive"
 NOISE_SPLITS = 200
@@ -18,17 +20,18 @@ NOISE_SPLITS = 200
 class Side:
     """One benchmark on one side."""
 
-    samples: list  # (run position, sample)
+    samples: list[tuple[int, Sample]]  # (run position, sample)
 
-    def seconds(self, metric):
+    def seconds(self, metric: str) -> list[float]:
         return [sample[metric] for _, sample in self.samples]
 
-    def logs(self, metric):
-        return np.log(np.maximum(self.seconds(metric), 1e-12))
+    def logs(self, metric: str) -> Reals:
+        logs: Reals = np.log(np.maximum(self.seconds(metric), 1e-12))
+        return logs
 
-    def run_logs(self, metric):
+    def run_logs(self, metric: str) -> dict[int, float]:
         """{run position: median over its repetitions, log}."""
-        runs = {}
+        runs: dict[int, list[float]] = {}
         for position, sample in self.samples:
             runs.setdefault(position, []).append(math.log(max(sample[metric], 1e-12)))
         return {position: float(np.median(values)) for position, values in runs.items()}
@@ -51,38 +54,38 @@ class Row:
     noise: float  # 95 % of the ratios of A against A lie within this share
     visible: float  # smallest slowdown that this comparison finds
     needed: int | None  # of `unit` to see `same_within`
-    limits: object
+    limits: FamilyLimits
     identical: bool
     p_adjusted: float = 1.0
     verdict: str = INCONCLUSIVE
     reason: str = ""
     phase: str | None = None
-    phases: list = dataclasses.field(default_factory=list)
+    phases: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-def metrics_of(samples):
+def metrics_of(samples: list[tuple[int, Sample]]) -> list[str]:
     """time_s; for saves that return earlier than they are durable also returned_s."""
     metrics = ["time_s"]
     pairs = [(s["returned_s"], s["durable_s"]) for _, s in samples if s["returned_s"] is not None]
-    if pairs and all(d is not None and r < 0.98 * d for r, d in pairs):
+    if len(pairs) == len(samples) and all(d is not None and r < 0.98 * d for r, d in pairs):
         metrics.append("returned_s")
     return metrics
 
 
-def run_spread(side, metric, assumed):
+def run_spread(side: Side, metric: str, assumed: float) -> float:
     """Standard deviation between runs beyond what their repetitions explain; at least assumed."""
-    groups = {}
+    groups: dict[int, list[float]] = {}
     for position, sample in side.samples:
         groups.setdefault(position, []).append(math.log(max(sample[metric], 1e-12)))
     if len(groups) < 3:
         return assumed
     medians = [float(np.median(values)) for values in groups.values()]
-    within = np.mean([statistics.robust_sd(v) ** 2 / len(v) for v in groups.values()])
+    within = float(np.mean([statistics.robust_sd(v) ** 2 / len(v) for v in groups.values()]))
     between = float(np.var(medians, ddof=1)) - within / statistics.MEDIAN_EFFICIENCY
     return max(assumed, math.sqrt(max(0.0, between)))
 
 
-def self_noise(values, rng):
+def self_noise(values: Reals, rng: np.random.Generator) -> float:
     """95 % of the ratios between random halves of one side, scaled to whole sides, as a share."""
     half = len(values) // 2
     if half < 1:
@@ -99,21 +102,21 @@ class Values:
     """What is compared, after choosing what counts as one observation."""
 
     unit: str
-    old: np.ndarray
-    new: np.ndarray
+    old: Reals
+    new: Reals
     paired: bool = False
     extra_sd: float = 0.0
 
-    def count(self):
+    def count(self) -> int:
         return min(len(self.old), len(self.new))
 
-    def sd(self):
+    def sd(self) -> float:
         """Of one observation: the larger side's, so that one lucky side does not promise much."""
         if self.paired:
             return statistics.robust_sd(self.new - self.old)
         return max(statistics.robust_sd(self.old), statistics.robust_sd(self.new))
 
-    def p_value(self):
+    def p_value(self) -> float:
         if self.paired:
             return statistics.signed_rank_p(self.new - self.old)
         p = statistics.rank_sum_p(self.old, self.new)
@@ -121,29 +124,23 @@ class Values:
             p = max(p, statistics.shifted_p(self.old, self.new, self.extra_sd))
         return p
 
-    def ratio(self):
+    def ratio(self) -> float:
         if self.paired:
             return float(np.exp(np.median(self.new - self.old)))
         return statistics.median_ratio(self.old, self.new)
 
-    def interval(self, confidence, rng):
+    def interval(self, confidence: float, rng: np.random.Generator) -> tuple[float, float]:
         if self.paired:
             return statistics.paired_interval(self.new - self.old, confidence, rng)
         return statistics.ratio_interval(self.old, self.new, confidence, rng, self.extra_sd)
 
-    def smallest_p(self):
-        """What the rank test gives if the two sides do not overlap at all."""
-        if self.paired:
-            return 2.0 ** (1 - len(self.old))
-        return 2.0 / math.comb(len(self.old) + len(self.new), len(self.new))
 
-
-def values_of(old, new, metric, limits, thresholds, paired):
+def values_of(old: Side, new: Side, metric: str, limits: FamilyLimits, thresholds: Thresholds, paired: bool) -> Values:
     old_runs, new_runs = old.run_logs(metric), new.run_logs(metric)
     if paired:
         both = sorted(set(old_runs) & set(new_runs))
-        pick = lambda runs: np.array([runs[position] for position in both])
-        return Values("pair", pick(old_runs), pick(new_runs), paired=True)
+        first, second = (np.array([runs[position] for position in both]) for runs in (old_runs, new_runs))
+        return Values("pair", first, second, paired=True)
     fewest = min(len(old_runs), len(new_runs))
     if fewest >= thresholds.min_repetitions:
         return Values("run", np.array(list(old_runs.values())), np.array(list(new_runs.values())))
@@ -152,17 +149,19 @@ def values_of(old, new, metric, limits, thresholds, paired):
     return Values("repetition", old.logs(metric), new.logs(metric), extra_sd=extra)
 
 
-def fewest_needed(alpha, comparisons, values, thresholds):
-    """Observations a side below which no outcome could ever be significant."""
+def fewest_needed(alpha: float, comparisons: int, paired: bool, thresholds: Thresholds) -> int:
+    """Observations a side below which no outcome could ever be significant: what the rank test gives if the two
+    sides do not overlap at all."""
     count = thresholds.min_repetitions
     while True:
-        smallest = 2.0 ** (1 - count) if values.paired else 2.0 / math.comb(2 * count, count)
+        smallest = 2.0 ** (1 - count) if paired else 2.0 / math.comb(2 * count, count)
         if smallest * comparisons <= alpha:
             return count
         count += 1
 
 
-def measure(name, metric, old, new, thresholds, comparisons, paired, seed):
+def measure(name: str, metric: str, old: Side, new: Side, thresholds: Thresholds, comparisons: int, paired: bool,
+            seed: int) -> Row:  # fmt: skip
     """One row without its verdict."""
     family = family_of(old.samples[0][1])
     limits = thresholds.of(family)
@@ -173,7 +172,7 @@ def measure(name, metric, old, new, thresholds, comparisons, paired, seed):
     visible = statistics.smallest_visible(
         values.sd(), values.count(), alpha, power, comparisons, values.paired, values.extra_sd
     )
-    floor = fewest_needed(alpha, comparisons, values, thresholds)
+    floor = fewest_needed(alpha, comparisons, values.paired, thresholds)
     if values.count() < floor:
         visible = float("inf")
     needed = statistics.needed_count(
@@ -192,7 +191,7 @@ def measure(name, metric, old, new, thresholds, comparisons, paired, seed):
     )  # fmt: skip
 
 
-def decide(row, thresholds, floor):
+def decide(row: Row, thresholds: Thresholds, floor: int) -> None:
     count = min(row.old_count, row.new_count)
     limits = row.limits
     if count < floor:
@@ -220,12 +219,12 @@ def decide(row, thresholds, floor):
         row.reason = f"noise hides up to {100 * (row.high - 1):.3g} %{more}"
 
 
-def phase_maxima(sample):
+def phase_maxima(sample: Sample) -> dict[str, float]:
     """Seconds of each phase on its slowest rank; "wait" is what the others lost by that."""
     return {p: spread["max"] for p, spread in sample["phases_s"].items() if p != "wait"}
 
 
-def attribute(row, old, new):
+def attribute(row: Row, old: Side, new: Side) -> None:
     """Fills row.phases, largest change in the verdict's direction first, and row.phase."""
     names = sorted({p for _, s in old.samples + new.samples for p in phase_maxima(s)})
     change = row.new_median_s - row.old_median_s
@@ -244,27 +243,29 @@ def attribute(row, old, new):
             row.phase = top["phase"]
 
 
-def compare(baseline, new, thresholds, paired=False, seed=1, explained=True):
+def compare(baseline: list[Run], new: list[Run], thresholds: Thresholds, paired: bool = False, seed: int = 1,
+            explained: bool = True) -> list[Row]:  # fmt: skip
     """[Row...] of all benchmarks that both sides have; with their phases if `explained`."""
     old_table, new_table = by_name(baseline), by_name(new)
     jobs = []
     for name in old_table:
         if name in new_table:
             old, other = Side(old_table[name]), Side(new_table[name])
+            if paired and not set(old.run_logs("time_s")) & set(other.run_logs("time_s")):
+                continue  # no pair has both
             jobs += [(name, metric, old, other) for metric in metrics_of(old.samples + other.samples)]
     count = len(jobs)
     rows = [measure(*job, thresholds, count, paired, seed) for job in jobs]
     adjusted = statistics.holm([row.p_value for row in rows])
     for row, p_adjusted, (_, _, old, other) in zip(rows, adjusted, jobs):
         row.p_adjusted = p_adjusted
-        values = Values(row.unit, np.zeros(row.old_count), np.zeros(row.new_count), row.unit == "pair")
-        decide(row, thresholds, fewest_needed(thresholds.alpha, count, values, thresholds))
+        decide(row, thresholds, fewest_needed(thresholds.alpha, count, row.unit == "pair", thresholds))
         if explained:
             attribute(row, old, other)
     return rows
 
 
-def overall(rows):
+def overall(rows: list[Row]) -> str:
     """slower > inconclusive > faster > same."""
     verdicts = {row.verdict for row in rows}
     for verdict in (SLOWER, INCONCLUSIVE, FASTER):

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import time
 import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 MPI_ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -30,10 +32,10 @@ class Outcome:
     err: str
     elapsed_s: float
 
-    def messages(self):
+    def messages(self) -> list[str]:
         return [line for line in self.err.splitlines() if line.startswith("shardmark: error:")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         code = "it did not end" if self.code is None else f"exit code {self.code}"
         return f"{code} after {self.elapsed_s:.1f} s\n{self.err}{self.out}"
 
@@ -41,7 +43,7 @@ class Outcome:
 class Job:
     """A running command in a session of its own, under mpirun or alone."""
 
-    def __init__(self, words, directory=None):
+    def __init__(self, words: Sequence[object], directory: pathlib.Path | str | None = None):
         self.mark = uuid.uuid4().hex
         self.start = time.monotonic()
         environment = {**MPI_ENVIRONMENT, **os.environ, MARK: self.mark}
@@ -51,7 +53,7 @@ class Job:
             start_new_session=True,
         )  # fmt: skip
 
-    def ranks(self):
+    def ranks(self) -> dict[int, int]:
         """Process of each rank that runs the command now: {rank: pid}."""
         found = {}
         for pid, variables in self._members():
@@ -59,11 +61,11 @@ class Job:
                 found[int(variables["OMPI_COMM_WORLD_RANK"])] = pid
         return found
 
-    def alive(self):
+    def alive(self) -> list[int]:
         """Every process of this job that is left, the launcher included."""
         return [pid for pid, _ in self._members()]
 
-    def _members(self):
+    def _members(self) -> Iterator[tuple[int, dict[str, str]]]:
         for path in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 text = (path / "environ").read_bytes().decode(errors="replace")
@@ -73,7 +75,7 @@ class Job:
             if f"{MARK}={self.mark}" in text and state not in "ZX":
                 yield int(path.name), dict(v.partition("=")[::2] for v in text.split("\0"))
 
-    def wait(self, limit_s):
+    def wait(self, limit_s: float) -> Outcome:
         """The outcome; a job that takes longer than limit_s from here is killed with all its processes."""
         try:
             out, err = self.process.communicate(timeout=limit_s)
@@ -84,14 +86,14 @@ class Job:
         out, err = self.process.communicate()
         return Outcome(None, out, err, time.monotonic() - self.start)
 
-    def end(self):
+    def end(self) -> None:
         for pid in self.alive():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
 
-    def left_after(self, limit_s):
+    def left_after(self, limit_s: float) -> list[int]:
         """Processes that are still there limit_s after the launcher ended."""
         deadline = time.monotonic() + limit_s
         while self.alive() and time.monotonic() < deadline:
@@ -99,18 +101,18 @@ class Job:
         return self.alive()
 
 
-def _command_of(pid):
+def _command_of(pid: int) -> str:
     try:
         return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
     except OSError:
         return ""
 
 
-def run(words, limit_s, directory=None):
+def run(words: Sequence[object], limit_s: float, directory: pathlib.Path | str | None = None) -> Outcome:
     return Job(words, directory).wait(limit_s)
 
 
-def fingerprint(directory):
+def fingerprint(directory: pathlib.Path | str) -> dict[str, Any]:
     """Every path below a directory with its kind, size, time of change and contents."""
     found = {}
     for root, folders, files in os.walk(directory):
@@ -122,7 +124,7 @@ def fingerprint(directory):
     return found
 
 
-def differences(before, after):
+def differences(before: dict[str, Any], after: dict[str, Any]) -> str:
     """What is new, gone or changed, for a message."""
     words = [f"new {name}" for name in sorted(after.keys() - before.keys())]
     words += [f"gone {name}" for name in sorted(before.keys() - after.keys())]

@@ -6,10 +6,12 @@
 
 import dataclasses
 import os
+import pathlib
 import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Mapping, Sequence
 
 ANSWER_S = 3.0
 GRACE_S = 5.0
@@ -33,7 +35,7 @@ class Answer:
     where: str
 
 
-def parse_answers(text):
+def parse_answers(text: str) -> dict[int, Answer]:
     """{rank: its last answer}. Before MPI has started a rank does not know how many there are."""
     answers = {}
     for match in ANSWER.finditer(text):
@@ -42,20 +44,20 @@ def parse_answers(text):
     return answers
 
 
-def silent_text(rank, late):
+def silent_text(rank: int, late: dict[int, Answer]) -> str:
     """A stopped process answers when its end wakes it up."""
     if rank in late:
         return f"{rank} on {late[rank].host} in phase {late[rank].phase}"
     return str(rank)
 
 
-def describe(answers, ranks, late):
+def describe(answers: dict[int, Answer], ranks: int, late: dict[int, Answer]) -> str:
     """Names the ranks that hold up the others: those that did not answer, else those in no wait.
     `late`: answers that came only when the case was ended."""
     if not answers:
         return "no rank answered: all are stopped or hang inside the system"
     silent = [rank for rank in range(ranks) if rank not in answers]
-    by_phase = {}
+    by_phase: dict[str, list[Answer]] = {}
     for answer in answers.values():
         by_phase.setdefault(answer.phase, []).append(answer)
     listed = "; ".join(
@@ -73,7 +75,7 @@ def describe(answers, ranks, late):
     return f"stuck: rank {names} in phase {rarest}, in {where}; {listed}"
 
 
-def ask(process, output, ranks):
+def ask(process: subprocess.Popen[bytes], output: pathlib.Path, ranks: int) -> dict[int, Answer]:
     """What the ranks say about where they are."""
     before = output.stat().st_size
     try:
@@ -92,7 +94,7 @@ def ask(process, output, ranks):
     return answers
 
 
-def end(process):
+def end(process: subprocess.Popen[bytes]) -> None:
     """The launcher ends its ranks; what is left of its session is killed."""
     for number, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
         try:
@@ -107,7 +109,7 @@ def end(process):
             continue
 
 
-def end_strays(marker):
+def end_strays(marker: str) -> None:
     """Kills this machine's processes that have `marker` on their command line: ranks that a launcher
     started in sessions of their own and could not end."""
     for entry in os.scandir("/proc"):
@@ -125,7 +127,8 @@ def end_strays(marker):
                 pass
 
 
-def run_limited(command, folder, environment, limit_s, prepare, marker, ranks):
+def run_limited(command: Sequence[str], folder: pathlib.Path, environment: Mapping[str, str], limit_s: float,
+                prepare: Callable[[], None], marker: str, ranks: int) -> Outcome:  # fmt: skip
     """`prepare` runs in the child; `marker` is a word that only this case's command lines have."""
     output = folder / "output.txt"
     begin = time.monotonic()

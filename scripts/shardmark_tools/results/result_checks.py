@@ -2,19 +2,18 @@
 """Checks a result folder: the schema, and what a schema cannot say about sums and agreement."""
 
 import collections
-import json
 import pathlib
 import re
 import statistics
+from collections.abc import Iterator
+from typing import Any
 
 import jsonschema
 
-SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "results" / "schema.json"
-SAVE_PHASES = (
-    "hooks local_plan gather global_plan scatter create stage write flush commit wait".split()
-)
-LOAD_PHASES = "open metadata hooks load_plan read verify wait".split()
-PHASES = {"save": SAVE_PHASES, "load": LOAD_PHASES, "reshard": LOAD_PHASES}
+from shardmark_tools.results import vocabulary
+from shardmark_tools.results.json_document import NotReadable, read_json
+from shardmark_tools.results.result_folder import Sample, context_problem
+
 RELATIVE_TOLERANCE = 0.02
 ABSOLUTE_TOLERANCE_S = 1e-3
 BENCHMARK_CONTEXT = (
@@ -25,47 +24,22 @@ NAME_SUFFIX = re.compile(r"(/(iterations|repeats|min_time|threads):[^/]*|/(manua
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
-def close(a, b):
+def close(a: float, b: float) -> bool:
     return abs(a - b) <= max(ABSOLUTE_TOLERANCE_S, RELATIVE_TOLERANCE * max(abs(a), abs(b)))
 
 
-def read_strict_json(path):
-    """Raises ValueError for anything that is not strict JSON, bare NaN and Infinity included."""
-
-    def refuse(constant):
-        raise ValueError(f"{constant} is not JSON")
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file, parse_constant=refuse)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def label(position, sample):
+def label(position: int, sample: Sample) -> str:
     return f"samples[{position}] {sample['name']} repetition {sample['repetition']}"
 
 
-def schema_problems(document):
-    with open(SCHEMA, encoding="utf-8") as file:
-        validator = jsonschema.Draft7Validator(json.load(file))
+def schema_problems(document: Any) -> Iterator[str]:
+    validator = jsonschema.Draft7Validator(vocabulary.schema())
     for error in validator.iter_errors(document):
         place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)
         yield f"samples.json{place}: {error.message[:300]}"
 
 
-def context_problems(context):
-    for key in ("ranks_per_node", "hosts"):
-        if len(context[key]) != context["nodes"]:
-            yield f"context.{key} has {len(context[key])} entries for {context['nodes']} nodes"
-    if sum(context["ranks_per_node"]) != context["ranks"]:
-        yield f"context.ranks_per_node sums to {sum(context['ranks_per_node'])}, not to ranks"
-    counts = collections.Counter(context["node_of_rank"])
-    if [counts[node] for node in range(context["nodes"])] != context["ranks_per_node"]:
-        yield "context.node_of_rank disagrees with context.ranks_per_node"
-
-
-def spread_problems(sample):
+def spread_problems(sample: Sample) -> Iterator[str]:
     """phases_s must be what per_rank.phases_s says."""
     per_rank = sample["per_rank"]["phases_s"]
     if set(per_rank) != set(sample["phases_s"]):
@@ -86,7 +60,7 @@ def spread_problems(sample):
             yield f"phases_s.{phase}.slowest_rank {slowest} is not the slowest"
 
 
-def time_problems(sample):
+def time_problems(sample: Sample) -> Iterator[str]:
     totals = sample["per_rank"]["total_s"]
     if len(totals) != sample["ranks"]:
         yield f"per_rank.total_s has {len(totals)} values for {sample['ranks']} ranks"
@@ -94,7 +68,7 @@ def time_problems(sample):
     if not close(sample["time_s"], max(totals)):
         yield f"time_s is {sample['time_s']}, the slowest rank took {max(totals)}"
     phases = sample["per_rank"]["phases_s"]
-    missing = [p for p in PHASES.get(sample["family"], []) if p not in phases]
+    missing = [p for p in vocabulary.PHASES_OF.get(sample["family"], ()) if p not in phases]
     if missing:
         yield f"no phases {', '.join(missing)}"
     if phases and all(len(seconds) == len(totals) for seconds in phases.values()):
@@ -109,28 +83,25 @@ def time_problems(sample):
         yield f"returned_s {returned} comes after durable_s {durable}"
 
 
-SHARED_PHASES = "hooks local_plan stage write flush load_plan read verify".split()
-
-
-def node_problems(sample, context):
+def node_problems(sample: Sample, context: dict[str, Any]) -> Iterator[str]:
     """per_node.work_s must be the means of what its ranks say."""
     if "per_node" not in sample or not sample["per_rank"]["phases_s"]:
         return
     phases = sample["per_rank"]["phases_s"]
     for node, found in enumerate(sample["per_node"]["work_s"]):
         ranks = [r for r, n in enumerate(context["node_of_rank"]) if n == node]
-        work = [sum(phases[p][r] for p in SHARED_PHASES if p in phases) for r in ranks]
+        work = [sum(phases[p][r] for p in vocabulary.SHARED_PHASES if p in phases) for r in ranks]
         mean = sum(work) / len(work)
         if abs(found - mean) > 1e-9 + 1e-6 * mean:
             yield f"per_node.work_s of node {node} is {found}, its ranks give {mean}"
 
 
-def needs_verification(sample):
+def needs_verification(sample: Sample) -> bool:
     discards = sample["case"].get("backend") == "null"
-    return (sample["family"] in PHASES or sample["family"] == "ceiling") and not discards
+    return (sample["family"] in vocabulary.PHASES_OF or sample["family"] == "ceiling") and not discards
 
 
-def sample_problems(sample, allow_unverified):
+def sample_problems(sample: Sample, allow_unverified: bool) -> Iterator[str]:
     if sample["name"].split("/")[0] != sample["family"]:
         yield f"family is {sample['family']}"
     if sample["warmup"]:
@@ -154,13 +125,13 @@ def sample_problems(sample, allow_unverified):
     yield from spread_problems(sample)
 
 
-def run_problems(samples):
+def run_problems(samples: list[Sample]) -> Iterator[str]:
     """Repetitions of one name are 0, 1, 2...; no two samples have one place in the order."""
     orders = collections.Counter(sample["order"] for sample in samples)
     for order, times in orders.items():
         if times > 1:
             yield f"{times} samples have order {order}"
-    repetitions = collections.defaultdict(list)
+    repetitions: dict[str, list[int]] = collections.defaultdict(list)
     for sample in samples:
         repetitions[sample["name"]].append(sample["repetition"])
     for name, found in repetitions.items():
@@ -168,9 +139,9 @@ def run_problems(samples):
             yield f"{name}: repetitions are {sorted(found)}"
 
 
-def waterfall_problems(waterfalls, samples):
+def waterfall_problems(waterfalls: list[dict[str, Any]], samples: list[Sample]) -> Iterator[str]:
     """Medians and shares are those that the samples give."""
-    times = collections.defaultdict(list)
+    times: dict[str, list[float]] = collections.defaultdict(list)
     for sample in samples:
         if sample["time_s"] is not None:
             times[sample["name"]].append(sample["time_s"])
@@ -190,7 +161,7 @@ def waterfall_problems(waterfalls, samples):
                 below = rate
 
 
-def benchmark_problems(benchmark, samples):
+def benchmark_problems(benchmark: Any, samples: list[Sample]) -> Iterator[str]:
     """Google Benchmark's file has the same names, as often, with the same times in run order."""
     if not isinstance(benchmark, dict) or not isinstance(benchmark.get("benchmarks"), list):
         yield "benchmark.json: no list 'benchmarks'"
@@ -198,7 +169,7 @@ def benchmark_problems(benchmark, samples):
     for key in BENCHMARK_CONTEXT:
         if key not in benchmark.get("context", {}):
             yield f"benchmark.json: context has no {key}"
-    times = collections.defaultdict(list)
+    times: dict[str, list[float]] = collections.defaultdict(list)
     for entry in benchmark["benchmarks"]:
         name = NAME_SUFFIX.sub("", entry.get("run_name", entry["name"]))
         if entry.get("run_type", "iteration") != "iteration":
@@ -207,7 +178,7 @@ def benchmark_problems(benchmark, samples):
             yield f"benchmark.json: {name}: {entry.get('error_message', 'failed')}"
             continue
         times[name].append(entry["real_time"] * SECONDS[entry["time_unit"]])
-    expected = collections.defaultdict(list)
+    expected: dict[str, list[float]] = collections.defaultdict(list)
     for sample in sorted(samples, key=lambda sample: sample["order"]):
         if sample["time_s"] is not None:
             expected[sample["name"]].append(sample["time_s"])
@@ -218,19 +189,20 @@ def benchmark_problems(benchmark, samples):
             yield f"{name}: times in benchmark.json are {times[name]}, in samples.json {expected[name]}"
 
 
-def check_results(directory, allow_unverified=False):
+def check_results(directory: pathlib.Path | str, allow_unverified: bool = False) -> tuple[list[str], int]:
     """(problems as text, number of samples) of one result folder."""
     directory = pathlib.Path(directory)
     try:
-        document = read_strict_json(directory / "samples.json")
-        benchmark = read_strict_json(directory / "benchmark.json")
-    except ValueError as error:
+        document = read_json(directory / "samples.json")
+        benchmark = read_json(directory / "benchmark.json")
+    except NotReadable as error:
         return [str(error)], 0
     problems = list(schema_problems(document))
     if problems:
         return problems, 0
     samples = document["samples"]
-    problems += context_problems(document["context"])
+    problem = context_problem(document["context"])
+    problems += [problem] if problem else []
     for position, sample in enumerate(samples):
         found = [*sample_problems(sample, allow_unverified), *node_problems(sample, document["context"])]
         problems += [f"{label(position, sample)}: {problem}" for problem in found]
@@ -239,10 +211,10 @@ def check_results(directory, allow_unverified=False):
     problems += benchmark_problems(benchmark, samples)
     if (directory / "trace.json").exists():
         try:
-            trace = read_strict_json(directory / "trace.json")
+            trace = read_json(directory / "trace.json")
             events = trace.get("traceEvents") if isinstance(trace, dict) else trace
             if not isinstance(events, list):
                 problems.append("trace.json: no list of traceEvents")
-        except ValueError as error:
+        except NotReadable as error:
             problems.append(str(error))
     return problems, len(samples)

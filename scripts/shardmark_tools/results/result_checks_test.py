@@ -14,7 +14,7 @@ from shardmark_tools.interpreter import ensure_modules
 
 ensure_modules("jsonschema", status=77)
 
-from shardmark_tools.results import result_checks
+from shardmark_tools.results import result_checks, vocabulary
 
 CONTEXT = {
     "shardmark_version": "0.1.0", "commit": "0123abc", "dirty": False, "build_type": "Release",
@@ -52,10 +52,10 @@ def make_sample(name, order, repetition, phases, slow=0.0):
 def make_results():
     save, load = "save/tiny/fsdp/shared-collective/nodes:2/ranks:3", "load/tiny/fsdp/shared-collective/nodes:2/ranks:3"
     samples = [
-        make_sample(save, 0, 0, result_checks.SAVE_PHASES),
-        make_sample(load, 1, 0, result_checks.LOAD_PHASES),
-        make_sample(load, 2, 1, result_checks.LOAD_PHASES, slow=0.5),
-        make_sample(save, 3, 1, result_checks.SAVE_PHASES, slow=0.1),
+        make_sample(save, 0, 0, vocabulary.SAVE_PHASES),
+        make_sample(load, 1, 0, vocabulary.LOAD_PHASES),
+        make_sample(load, 2, 1, vocabulary.LOAD_PHASES, slow=0.5),
+        make_sample(save, 3, 1, vocabulary.SAVE_PHASES, slow=0.1),
     ]
     benchmarks = [
         {
@@ -210,10 +210,10 @@ class ResultChecks(unittest.TestCase):
         self.assert_found(plant(load / save, name="save/other"), "save/other has no samples")
 
     def test_context_counts(self):
-        self.assert_found(lambda d, b: d["context"].update(hosts=["a"]), "hosts has 1 entries")
-        self.assert_found(lambda d, b: d["context"].update(ranks=4), "ranks_per_node sums to 3")
+        self.assert_found(lambda d, b: d["context"].update(hosts=["a"]), "context.hosts: expected 2 entries, found 1")
+        self.assert_found(lambda d, b: d["context"].update(ranks=4), "context.node_of_rank: expected 4 entries, found 3")
         self.assert_found(
-            lambda d, b: d["context"].update(node_of_rank=[0, 1, 1]), "node_of_rank disagrees"
+            lambda d, b: d["context"].update(node_of_rank=[0, 1, 1]), "context.node_of_rank: does not agree"
         )
 
 

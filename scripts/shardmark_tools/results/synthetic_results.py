@@ -3,22 +3,26 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-SAVE = "hooks local_plan gather global_plan scatter create stage write flush commit wait".split()
-LOAD = "open metadata hooks load_plan read verify wait".split()
+from shardmark_tools.results import vocabulary
+from shardmark_tools.results.result_folder import Sample
+
 SHARES = {
     "save": {"write": 0.7, "flush": 0.15, "gather": 0.05, "commit": 0.04, "hooks": 0.01},
     "load": {"read": 0.8, "verify": 0.1, "open": 0.05},
     "plan": {"global_plan": 0.5, "gather": 0.3, "scatter": 0.2},
     "hooks": {"hooks": 1.0},
 }
-PHASES = {"save": SAVE, "load": LOAD, "plan": ["local_plan", "gather", "global_plan", "scatter", "wait"],
-          "hooks": ["hooks"]}  # fmt: skip
+PHASES = {"save": vocabulary.SAVE_PHASES, "load": vocabulary.LOAD_PHASES, "hooks": ("hooks",),
+          "plan": ("local_plan", "gather", "global_plan", "scatter", "wait")}  # fmt: skip
 
 
-def context(nodes=1, per_node=2, config_hash="0123456789abcdef", started="2026-01-31T12:00:00Z", **more):
+def context(nodes: int = 1, per_node: int = 2, config_hash: str = "0123456789abcdef",
+            started: str = "2026-01-31T12:00:00Z", **more: Any) -> dict[str, Any]:  # fmt: skip
     ranks = nodes * per_node
     made = {
         "shardmark_version": "0.1.0", "commit": "0" * 40, "dirty": False, "build_type": "Release",
@@ -32,13 +36,14 @@ def context(nodes=1, per_node=2, config_hash="0123456789abcdef", started="2026-0
     return {**made, **more}
 
 
-def per_rank_phases(family, total, ranks, slow_rank=None, slow=1.0, shares=None):
+def per_rank_phases(family: str, total: float, ranks: int, slow_rank: int | None = None, slow: float = 1.0,
+                    shares: dict[str, float] | None = None) -> tuple[dict[str, list[float]], list[float]]:  # fmt: skip
     """Seconds of each rank; a slow rank's main phase takes longer and the others wait for it."""
     if family not in SHARES:
         return {}, [total] * ranks  # ceilings have no phases
-    shares = shares or SHARES[family]
-    phases = {phase: [total * shares.get(phase, 0.0)] * ranks for phase in PHASES[family]}
-    main = max(shares, key=shares.get)
+    parts = shares or SHARES[family]
+    phases = {phase: [total * parts.get(phase, 0.0)] * ranks for phase in PHASES[family]}
+    main = max(parts, key=lambda phase: parts[phase])
     if slow_rank is not None:
         phases[main] = [t * (slow if r == slow_rank else 1.0) for r, t in enumerate(phases[main])]
     totals = [sum(phases[p][r] for p in phases) for r in range(ranks)]
@@ -48,8 +53,9 @@ def per_rank_phases(family, total, ranks, slow_rank=None, slow=1.0, shares=None)
     return phases, totals
 
 
-def sample(family, name, of, seconds, repetition=0, order=0, num_bytes=1 << 30, case=None, slow_rank=None,
-           slow=1.0, shares=None):  # fmt: skip
+def sample(family: str, name: str, of: dict[str, Any], seconds: float, repetition: int = 0, order: int = 0,
+           num_bytes: int = 1 << 30, case: dict[str, Any] | None = None, slow_rank: int | None = None,
+           slow: float = 1.0, shares: dict[str, float] | None = None) -> Sample:  # fmt: skip
     ranks = of["ranks"]
     phases, totals = per_rank_phases(family, seconds, ranks, slow_rank, slow, shares)
     spreads = {
@@ -72,7 +78,7 @@ def sample(family, name, of, seconds, repetition=0, order=0, num_bytes=1 << 30, 
     }  # fmt: skip
 
 
-def names(nodes, ranks, strategy="fsdp"):
+def names(nodes: int, ranks: int, strategy: str = "fsdp") -> dict[str, str]:
     io = f"shared-independent/nodes:{nodes}/ranks:{ranks}"
     return {
         "save": f"save/tiny/{strategy}/{io}", "load": f"load/tiny/{strategy}/{io}",
@@ -84,11 +90,13 @@ def names(nodes, ranks, strategy="fsdp"):
 MEDIANS = {"save": 1.0, "load": 0.5, "plan": 0.01, "hooks": 0.0002}
 
 
-def make_run(rng, of=None, repetitions=20, noise=0.02, factors=None, families=("save", "load", "plan"),
-             strategies=("fsdp",), medians=None, **how):  # fmt: skip
+def make_run(rng: np.random.Generator, of: dict[str, Any] | None = None, repetitions: int = 20, noise: float = 0.02,
+             factors: dict[str, float] | None = None, families: Sequence[str] = ("save", "load", "plan"),
+             strategies: Sequence[str] = ("fsdp",), medians: dict[str, float] | None = None,
+             **how: Any) -> dict[str, Any]:  # fmt: skip
     """A samples.json document; `factors` {family: factor} slow its families down."""
     of = of or context()
-    samples = []
+    samples: list[Sample] = []
     for strategy in strategies:
         for family, name in names(of["nodes"], of["ranks"], strategy).items():
             if family not in families:
@@ -100,10 +108,10 @@ def make_run(rng, of=None, repetitions=20, noise=0.02, factors=None, families=("
             for repetition in range(repetitions):
                 seconds = float(center * np.exp(rng.normal(0, noise)))
                 samples.append(sample(family, name, of, seconds, repetition, len(samples), case=case, **how))
-    return {"schema_version": 1, "context": of, "samples": samples}
+    return {"schema_version": vocabulary.SCHEMA_VERSION, "context": of, "samples": samples}
 
 
-def benchmark_document(document):
+def benchmark_document(document: dict[str, Any]) -> dict[str, Any]:
     """What Google Benchmark writes of the same run."""
     entries = [
         {"name": f"{s['name']}/iterations:1/manual_time", "run_name": f"{s['name']}/iterations:1/manual_time",
@@ -114,7 +122,7 @@ def benchmark_document(document):
     return {"context": document["context"], "benchmarks": entries}
 
 
-def write_run(directory, document):
+def write_run(directory: pathlib.Path | str, document: dict[str, Any]) -> pathlib.Path:
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "samples.json").write_text(json.dumps(document), encoding="utf-8")

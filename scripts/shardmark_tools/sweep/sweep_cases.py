@@ -2,14 +2,31 @@
 """The cases of a sweep: what varies, what they are called, what they need."""
 
 import dataclasses
+import hashlib
 import itertools
 import json
+import pathlib
 import re
 import subprocess
+from collections.abc import Sequence
+from typing import Any
 
-from shardmark_tools.launch.launching import setting_options
+from shardmark_tools.launch.launching import Launcher, setting_options
+from shardmark_tools.launch.relative_paths import PATH_KEYS, text_value
+from shardmark_tools.refusal import Refused
+from shardmark_tools.results.json_document import parse
+from shardmark_tools.results.plain_text import one_line
 
 PLAN_LIMIT_S = 600
+# Keys that have an option of their own are called in a case's name by their last word.
+SHORT = ("parallel.strategy", "storage.layout", "storage.io", "planner.kind")
+PLAIN = re.compile(r"[A-Za-z0-9.+-]*")
+MOST_NAME = 160
+Varied = tuple[tuple[str, str], ...]
+
+
+class CannotPlan(Refused):
+    """The message of the plan command."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,42 +34,51 @@ class Case:
     nodes: int
     ranks_per_node: int
     scaling: str  # "strong": one model for all; "weak": the model grows with the ranks
-    varied: tuple  # ((key, value)...), in the order of the options
+    varied: Varied  # in the order of the options
     scale: float | None  # model.scale of this case; None: the suite's
 
     @property
-    def ranks(self):
+    def ranks(self) -> int:
         return self.nodes * self.ranks_per_node
 
     @property
-    def name(self):
-        """Tells it apart from every other; a folder's name."""
+    def name(self) -> str:
+        """Tells it apart from every other; a folder's name. Where a readable one would not, it ends in a digest."""
         parts = [f"nodes-{self.nodes}", f"ranks-{self.ranks_per_node}"]
-        parts += [f"{key.rsplit('.', 1)[-1]}-{value}" for key, value in self.varied]
+        exact = True
+        for key, value in self.varied:
+            exact = exact and bool(PLAIN.fullmatch(value))
+            shown = pathlib.PurePath(text_value(value)).name if key in PATH_KEYS else value
+            parts.append(f"{key.rsplit('.', 1)[-1] if key in SHORT else key}-{shown}")
         parts += [self.scaling] if self.scaling == "weak" else []
-        return re.sub(r"[^\w.+-]", "_", "_".join(parts))
+        name = re.sub(r"[^\w.+-]", "_", "_".join(parts), flags=re.ASCII)
+        if exact and len(name) <= MOST_NAME:
+            return name
+        digest = hashlib.sha256(json.dumps(self.varied).encode()).hexdigest()[:8]
+        return f"{name[:MOST_NAME]}_{digest}"
 
-    def settings(self):
+    def settings(self) -> list[str]:
         made = [f"{key}={value}" for key, value in self.varied]
         if self.scale is not None:
             made.append(f"model.scale={self.scale:.6g}")
         return made
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Any]:
         return {"nodes": self.nodes, "ranks_per_node": self.ranks_per_node, "ranks": self.ranks,
                 "scaling": self.scaling, "scale": self.scale, **dict(self.varied)}  # fmt: skip
 
 
-def make_cases(node_counts, ranks_per_node, scalings, varied, base_scale):
+def make_cases(node_counts: Sequence[int], ranks_per_node: Sequence[int], scalings: Sequence[str],
+               varied: Sequence[tuple[str, list[str]]], base_scale: float | None) -> list[Case]:  # fmt: skip
     """All combinations. Weak scaling: the model of the fewest ranks is base_scale."""
     worlds = [(n, r) for n in node_counts for r in ranks_per_node]
     fewest = min(n * r for n, r in worlds)
     values = [[(key, value) for value in options] for key, options in varied]
     cases = []
     for scaling, (nodes, ranks), chosen in itertools.product(scalings, worlds, itertools.product(*values)):
-        weak_scale = None if scaling == "strong" else base_scale * nodes * ranks / fewest
+        weak_scale = base_scale * nodes * ranks / fewest if scaling == "weak" and base_scale is not None else None
         cases.append(Case(nodes, ranks, scaling, chosen, weak_scale))
-    return list({case.name: case for case in cases}.values())
+    return list(dict.fromkeys(cases))
 
 
 @dataclasses.dataclass
@@ -64,31 +90,36 @@ class Need:
     refusal: str | None = None
 
 
-def first_line(text):
+def first_line(text: str) -> str:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return lines[0].removeprefix("shardmark: error: ") if lines else "no message"
+    return one_line(lines[0].removeprefix("shardmark: error: ")) if lines else "no message"
 
 
-def plan(command, suite, settings, world):
-    """The plan command's document. Errors: ValueError with its message."""
+def plan(command: pathlib.Path, suite: str, settings: Sequence[str], world: int | None) -> dict[str, Any]:
+    """The plan command's document. Errors: CannotPlan with its message."""
     words = [str(command), "plan", suite, "--json", *setting_options(settings)]
     words += ["--world", str(world)] if world else []
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PLAN_LIMIT_S)
     except subprocess.TimeoutExpired as error:
-        raise ValueError(f"its dry run took more than {PLAN_LIMIT_S} s") from error
+        raise CannotPlan(f"its dry run took more than {PLAN_LIMIT_S} s") from error
     if done.returncode != 0:
-        raise ValueError(first_line(done.stderr))
-    return json.loads(done.stdout)
+        raise CannotPlan(first_line(done.stderr))
+    try:
+        document: dict[str, Any] = parse(done.stdout)
+        int(document["world_size"]), int(document["num_bytes"]), int(document["bytes_per_rank"]["max"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CannotPlan(f"{command} plan --json: not what a plan says: {error}") from error
+    return document
 
 
-def need_of(case, command, suite, settings, launcher):
+def need_of(case: Case, command: pathlib.Path, suite: str, settings: Sequence[str], launcher: Launcher) -> Need:
     refusal = launcher.refusal(case.nodes)
     if refusal:
         return Need(refusal=refusal)
     try:
         document = plan(command, suite, [*settings, *case.settings()], case.ranks)
-    except ValueError as error:
+    except CannotPlan as error:
         return Need(refusal=str(error))
     memory = (document.get("memory_per_rank") or document["bytes_per_rank"])["max"]
     return Need(document["num_bytes"], memory)

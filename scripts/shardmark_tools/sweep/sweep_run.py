@@ -3,19 +3,24 @@
 
 import dataclasses
 import datetime
-import os
 import pathlib
 import random
 import shutil
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 
-from shardmark_tools.sweep import sweep_cases
-from shardmark_tools.launch.launching import end_with_parent, setting_options
+from shardmark_tools.launch.launching import Launcher, end_with_parent, setting_options
+from shardmark_tools.launch.relative_paths import text_value
 from shardmark_tools.launch.sweep_watchdog import run_limited
+from shardmark_tools.refusal import Refused
+from shardmark_tools.results.number_text import GIB, byte_text, duration_text
+from shardmark_tools.results.plain_text import one_line
+from shardmark_tools.results.sweep_case import CaseRow
+from shardmark_tools.sweep.sweep_cases import Case, Need
+from shardmark_tools.sweep.sweep_store import Store
 
-GIB = 2.0**30
 ASSUMED_RATE = 0.3 * GIB  # bytes a second, where nothing was measured yet
 ASSUMED_START_S = 3.0
 PASSES = 4  # a repetition saves, checks, and where asked loads and checks
@@ -24,54 +29,41 @@ FEWEST_LIMIT_S = 300.0
 LIMIT_FACTOR = 20
 
 
-class DoesNotFit(Exception):
+class DoesNotFit(Refused):
     pass
 
 
 @dataclasses.dataclass
 class Sweep:
     suite: str
-    settings: list
+    settings: list[str]
     command: pathlib.Path
-    launcher: object
-    cases: list
-    needs: dict  # by case name
+    launcher: Launcher
+    cases: list[Case]
+    needs: dict[str, Need]  # by case name
     limit_s: float | None
 
-    def runnable(self):
+    def runnable(self) -> list[Case]:
         return [case for case in self.cases if self.needs[case.name].refusal is None]
 
 
-def size_text(num_bytes):
-    for unit, scale in (("TiB", 2.0**40), ("GiB", GIB), ("MiB", 2.0**20)):
-        if num_bytes >= scale:
-            return f"{num_bytes / scale:.3g} {unit}"
-    return f"{num_bytes / 1024:.3g} KiB"
-
-
-def time_text(seconds):
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def storage_directory(sweep, out):
+def storage_directory(sweep: Sweep, out: pathlib.Path | str) -> pathlib.Path:
     """Where the checkpoints go: the setting, else a folder below the results."""
     for setting in reversed(sweep.settings):
         key, _, value = setting.partition("=")
         if key.strip() == "storage.directory":
-            return pathlib.Path(value.strip().strip('"'))
+            return pathlib.Path(text_value(value))
     return pathlib.Path(out)
 
 
-def existing_parent(path):
-    path = pathlib.Path(path).resolve()
+def existing_parent(path: pathlib.Path) -> pathlib.Path:
+    path = path.resolve()
     while not path.exists():
         path = path.parent
     return path
 
 
-def expected_s(case, sweep, done, repetitions):
+def expected_s(case: Case, sweep: Sweep, done: dict[str, CaseRow], repetitions: int) -> tuple[float, bool]:
     """From cases that ended, scaled by their bytes; else from an assumed rate. (seconds, measured)"""
     times = []
     for name, row in done.items():
@@ -84,7 +76,7 @@ def expected_s(case, sweep, done, repetitions):
     return ASSUMED_START_S + moved / ASSUMED_RATE, False
 
 
-def check_space(sweep, out):
+def check_space(sweep: Sweep, out: pathlib.Path | str) -> tuple[int, int]:
     """Errors: DoesNotFit, for the largest case: they run one after another."""
     largest = max(sweep.runnable(), key=lambda case: sweep.needs[case.name].num_bytes, default=None)
     if largest is None:
@@ -94,13 +86,13 @@ def check_space(sweep, out):
     wanted = COPIES * sweep.needs[largest.name].num_bytes
     if wanted > free:
         raise DoesNotFit(
-            f"{largest.name} wants about {size_text(wanted)} in {directory}, which has {size_text(free)}\n"
+            f"{largest.name} wants about {byte_text(wanted)} in {directory}, which has {byte_text(free)}\n"
             "  a smaller model.scale, fewer nodes of a weak sweep, or another storage.directory would fit"
         )
     return wanted, free
 
 
-def dry_run_text(sweep, out, done, repetitions):
+def dry_run_text(sweep: Sweep, out: pathlib.Path | str, done: dict[str, CaseRow], repetitions: int) -> str:
     lines, total, measured = [], 0.0, True
     width = max(len(case.name) for case in sweep.cases)
     for case in sweep.cases:
@@ -112,43 +104,44 @@ def dry_run_text(sweep, out, done, repetitions):
         else:
             seconds, known = expected_s(case, sweep, done, repetitions)
             total, measured = total + seconds, measured and known
-            what = (f"{size_text(need.num_bytes)}, busiest rank {size_text(need.memory_bytes)}, "
-                    f"about {time_text(seconds)}")  # fmt: skip
+            what = (f"{byte_text(need.num_bytes)}, busiest rank {byte_text(need.memory_bytes)}, "
+                    f"about {duration_text(seconds)}")  # fmt: skip
         lines.append(f"{case.name.ljust(width)}  {what}")
     missing = sum(case.name not in done for case in sweep.cases)
-    basis = "by the cases that ended" if measured and done else f"assuming {size_text(ASSUMED_RATE)}/s"
+    basis = "by the cases that ended" if measured and done else f"assuming {byte_text(ASSUMED_RATE)}/s"
     wanted, free = check_space(sweep, out)
-    lines += ["", f"{len(sweep.cases)} cases, {missing} to run, about {time_text(total)} ({basis})",
-              f"space: about {size_text(wanted)} at a time, {size_text(free)} free"]  # fmt: skip
+    lines += ["", f"{len(sweep.cases)} cases, {missing} to run, about {duration_text(total)} ({basis})",
+              f"space: about {byte_text(wanted)} at a time, {byte_text(free)} free"]  # fmt: skip
     return "\n".join(lines)
 
 
-def row_of(case, status, reason, duration_s, exit_code=None, stuck=None, started=None):
+def row_of(case: Case, status: str, reason: str | None, duration_s: float, exit_code: int | None = None,
+           stuck: str | None = None, started: str | None = None) -> CaseRow:  # fmt: skip
     return {"name": case.name, "parameters": case.parameters(), "status": status, "reason": reason,
             "duration_s": round(duration_s, 3), "exit_code": exit_code, "stuck": stuck,
             "started": started}  # fmt: skip
 
 
-def failure_reason(folder, exit_code):
+def failure_reason(folder: pathlib.Path, exit_code: int) -> str:
     """The command's own message, else the last thing that was said."""
     lines = (folder / "output.txt").read_text(encoding="utf-8", errors="replace").splitlines()
     own = [line for line in lines if line.startswith("shardmark: error: ")]
     said = own[0].removeprefix("shardmark: error: ") if own else (lines[-1] if lines else "no message")
-    return f"exit code {exit_code}: {said.strip()[:400]}"
+    return f"exit code {exit_code}: {one_line(said.strip()[:400])}"
 
 
 class Runner:
     """Runs cases and shows where it stands."""
 
-    def __init__(self, sweep, store, repetitions):
+    def __init__(self, sweep: Sweep, store: Store, repetitions: int):
         self.sweep, self.store, self.repetitions = sweep, store, repetitions
 
-    def limit_of(self, case, done):
+    def limit_of(self, case: Case, done: dict[str, CaseRow]) -> float:
         if self.sweep.limit_s is not None:
             return self.sweep.limit_s
         return max(FEWEST_LIMIT_S, LIMIT_FACTOR * expected_s(case, self.sweep, done, self.repetitions)[0])
 
-    def run_case(self, case, done):
+    def run_case(self, case: Case, done: dict[str, CaseRow]) -> CaseRow:
         """Its row, after its folder is in place."""
         folder = self.store.work_folder(case.name)
         need = self.sweep.needs[case.name]
@@ -166,7 +159,7 @@ class Runner:
         outcome = run_limited(command, folder, launcher.environment(case.ranks), limit, end_with_parent, str(folder),
                               case.ranks)  # fmt: skip
         if outcome.exit_code is None:
-            status, reason = "hung", f"no end within {time_text(limit)}; {outcome.stuck}"
+            status, reason = "hung", f"no end within {duration_text(limit)}; {outcome.stuck}"
         elif outcome.exit_code != 0:
             status, reason = "failed", failure_reason(folder, outcome.exit_code)
         elif not (folder / "samples.json").exists():
@@ -177,17 +170,17 @@ class Runner:
         self.store.put(case.name, folder, row)
         return row
 
-    def runs_again(self, name, row, retry):
+    def runs_again(self, name: str, row: CaseRow, retry: bool) -> bool:
         """Skipped before and possible now; or failed, where that is asked for."""
         if row["status"] == "skipped":
             return name in self.sweep.needs and self.sweep.needs[name].refusal is None
-        return retry and row["status"] != "ok"
+        return retry and bool(row["status"] != "ok")
 
-    def remaining_s(self, cases, done):
+    def remaining_s(self, cases: Sequence[Case], done: dict[str, CaseRow]) -> float:
         return sum(expected_s(c, self.sweep, done, self.repetitions)[0]
                    for c in cases if self.sweep.needs[c.name].refusal is None)  # fmt: skip
 
-    def run(self, seed, retry):
+    def run(self, seed: int, retry: bool) -> dict[str, CaseRow]:
         """Runs what is missing, in an order fixed by the seed. Rows of all cases."""
         done = self.store.done()
         for name in [n for n, row in done.items() if self.runs_again(n, row, retry)]:
@@ -200,14 +193,16 @@ class Runner:
         begin = time.monotonic()
         for place, case in enumerate(order):
             left = self.remaining_s(order[place:], done)
-            print(f"[{before + place + 1}/{len(self.sweep.cases)}] {case.name}, about {time_text(left)} left",
+            print(f"[{before + place + 1}/{len(self.sweep.cases)}] {case.name}, about {duration_text(left)} left",
                   file=sys.stderr, flush=True)  # fmt: skip
             row = self.run_case(case, done)
             done[case.name] = row
             self.store.write_rows()
             what = "ok" if row["status"] == "ok" else f"{row['status']}: {row['reason']}"
             print(f"    {what}, {row['duration_s']:.1f} s", file=sys.stderr, flush=True)
-        self.store.write_rows()
-        print(f"{len(order)} cases in {time_text(time.monotonic() - begin)}", file=sys.stderr)
+        differs = self.store.write_rows()
+        if differs:
+            print(f"note: cases differ in more than what was varied: {differs}", file=sys.stderr)
+        print(f"{len(order)} cases in {duration_text(time.monotonic() - begin)}", file=sys.stderr)
         wanted = {case.name for case in self.sweep.cases}
         return {name: row for name, row in done.items() if name in wanted}

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -52,9 +53,26 @@ class SlurmBatchTest(unittest.TestCase):
         self.stand_in("mpirun", 'echo mpirun "$@"')
         self.assertEqual(self.submit().stdout, "mpirun --bind-to core -n 32 shardmark run a suite\n")
 
+    def test_relative_any_path_can_be_named(self):
+        """relative: what Slurm splits as a shell does comes out as it was, and so does what the shell runs."""
+        for name in ("two words", "it's", 'a "quote"', "50%", "#hash", "a\\b", "$HOME `x`", "größe", "*"):
+            out = self.root / name
+            out.mkdir()
+            self.job = out / "job.sh"
+            done = self.write("--out", str(out), "--account", name, command=("shardmark", "run", name))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            lines = [line for line in self.job.read_text().splitlines() if line.startswith("#SBATCH")]
+            words = [shlex.split(line.removeprefix("#SBATCH "), comments=True) for line in lines]
+            self.assertIn([f"--output={str(out).replace('%', '%%')}/slurm-%j.out"], words)
+            self.assertIn([f"--account={name}"], words)
+            self.stand_in("srun", '[ "$1" = --mpi=list ] && echo none pmix && exit; pwd; printf "%s\\n" "$@"')
+            self.assertEqual(self.submit().stdout.splitlines(), [str(out), "--mpi=pmix", "shardmark", "run", name])
+
     def test_refusals(self):
-        for more in (("--time", "soon"), ("--nodes", "0")):
-            self.assertEqual(self.write(*more).returncode, 2)
+        for more in (("--time", "soon"), ("--nodes", "0"), ("--out", "two\nlines"), ("--account", "a\nb")):
+            done = self.write(*more)
+            self.assertEqual(done.returncode, 2)
+            self.assertNotIn("Traceback", done.stderr)
 
 
 if __name__ == "__main__":

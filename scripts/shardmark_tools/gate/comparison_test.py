@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gate compares, and what it refuses to."""
+
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from shardmark_tools.interpreter import ensure_modules
+
+ensure_modules("numpy", "scipy", "jsonschema", status=77)
+
+from shardmark_tools.gate.gate_fixture import GateCase
+from shardmark_tools.results import synthetic_results as synthetic
+
+
+class ComparisonTest(GateCase):
+    def test_refusals(self):
+        folder = self.write("a")
+        other = self.write("b", of=synthetic.context(config_hash="f" * 16))
+        bigger = self.write("c", of=synthetic.context(nodes=2))
+        fewer = self.write("d", families=("save",))
+        cases = {
+            (folder, other): "configurations differ",
+            (folder, bigger): "nodes: 1 and 2",
+            (folder, fewer): "no complete result",
+            (folder, self.root / "nowhere"): "no such folder",
+            (folder,): "give BASELINE and NEW",
+        }
+        for arguments, message in cases.items():
+            done = self.gate(*arguments)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn(message, done.stderr)
+        self.assertEqual(self.gate(folder, other, "--allow-different-config").returncode, 0)
+        self.assertEqual(self.gate(folder, fewer, "--allow-missing").returncode, 0)
+
+    def test_a_failed_benchmark_is_not_comparable(self):
+        document = synthetic.make_run(self.rng)
+        for sample in document["samples"]:
+            if sample["family"] == "load":
+                sample.update(time_s=None, error={"code": 1, "message": "checksum mismatch", "rank": 1})
+        done = self.gate(self.write("a"), synthetic.write_run(self.root / "b", document))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("checksum mismatch", done.stderr)
+
+    def test_damaged_input(self):
+        folder = self.write("a")
+        for text, message in (("{", "not JSON"), ("[]", "schema_version"), ('{"schema_version": 1}', "context")):
+            (self.root / "b").mkdir(exist_ok=True)
+            (self.root / "b" / "samples.json").write_text(text)
+            done = self.gate(folder, self.root / "b")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(message, done.stderr)
+            self.assertLessEqual(len(done.stderr.splitlines()), 6)
+
+
+if __name__ == "__main__":
+    unittest.main()
