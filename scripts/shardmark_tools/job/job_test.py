@@ -34,6 +34,7 @@ from shardmark_tools.job.job_file import (
 )
 from shardmark_tools.job.layout_fit import cells, fit_layout
 from shardmark_tools.job.limits import Limits
+from shardmark_tools.job.painted_boxes import painted
 from shardmark_tools.job.safetensors_files import (
     SafetensorsError,
     job_from_safetensors,
@@ -42,33 +43,6 @@ from shardmark_tools.job.safetensors_files import (
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 COMMAND = pathlib.Path(__file__).resolve().parents[2] / "job"
-
-
-def indices_held(extent, mesh, placements, dimension, coordinate):
-    """DCP's index rule by its definition: the list of indices, cut by each placement in turn."""
-    indices = list(range(extent))
-    for parts, placement, part in zip(mesh, placements, coordinate):
-        if placement == f"S({dimension})":
-            size = -(-len(indices) // parts)
-            indices = indices[size * part : size * (part + 1)]
-    return indices
-
-
-def painted(shape, mesh, placements, first_rank=0, strides=None):
-    """Boxes by offsets and their holders, from the placements of every rank by brute force."""
-    if strides is None:
-        strides = [1] * len(mesh)
-        for k in reversed(range(len(mesh) - 1)):
-            strides[k] = strides[k + 1] * mesh[k + 1]
-    held = {}
-    for coordinate in itertools.product(*map(range, mesh)):
-        rank = first_rank + sum(c * s for c, s in zip(coordinate, strides))
-        lists = [indices_held(n, mesh, placements, d, coordinate) for d, n in enumerate(shape)]
-        if all(lists):
-            box = tuple(held[0] for held in lists), tuple(map(len, lists))
-            held.setdefault(box, []).append(rank)
-    boxes = sorted(held)
-    return boxes, [tuple(sorted(held[box])) for box in boxes]
 
 
 CASES = [
@@ -193,7 +167,7 @@ class JobFileTest(unittest.TestCase):
         self.assertEqual(runs_of(range(0, 64, 8)), [[0, 8, 8]])
 
     def test_golden_checkpoints(self):
-        for path in sorted(GOLDEN.glob("torch-*")):
+        for path in sorted(p.parent for p in GOLDEN.glob("torch-*/.metadata")):
             job = job_from_dcp(read_metadata(path))
             write_job(job, self.path)
             again = read_job(self.path)

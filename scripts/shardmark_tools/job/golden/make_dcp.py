@@ -141,10 +141,14 @@ def strided(mesh):
     )  # fmt: skip
 
 
-def save(rank, size, directory):
+def begin(rank, size):
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=PORT, USE_LIBUV="0")
-    package = import_old_package() if OLD else None
     dist.init_process_group("gloo", rank=rank, world_size=size)
+
+
+def save(rank, size, directory):
+    package = import_old_package() if OLD else None
+    begin(rank, size)
     if OLD:
         package.save_state_dict(
             old_state(rank, size), package.FileSystemWriter(directory, single_file_per_rank=True)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A job file from what `scripts/record.py` wrote beside a training script."""
+
+import json
+import math
+
+from shardmark_tools.job.box_cover import cover_problem
+from shardmark_tools.job.dtypes import ITEM_SIZES
+from shardmark_tools.job.job_file import Job, JobError, JobObject, JobTensor, ranks_of
+
+FORMAT = "shardmark record"
+VERSION = 1
+SIZES_NOTE = "the bytes of objects are not known: DCP plans without them; --checkpoint tells them"
+
+
+def parse_line(line, where):
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise JobError(f"{where}: no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise JobError(f"{where}: JSON of other than an object")
+    return value
+
+
+def checked_head(line, where):
+    head = parse_line(line, where)
+    if head.get("format") != FORMAT or head.get("version") != VERSION:
+        raise JobError(
+            f"{where}: '{head.get('format')}' version {head.get('version')}, "
+            f"expected '{FORMAT}' version {VERSION}"
+        )
+    if type(head.get("world_size")) is not int or head["world_size"] < 1:
+        raise JobError(f"{where}: world_size {head.get('world_size')!r}")
+    return head
+
+
+def checked_ranks(runs, world_size):
+    """The ranks of [[first, count, step]], a tuple; ValueError if they are none of the world's."""
+    if sum(count for _, count, _ in runs) > world_size:
+        raise ValueError("more ranks than the world has")
+    ranks = tuple(ranks_of(runs))
+    if not ranks or list(ranks) != sorted(set(ranks)) or ranks[0] < 0 or ranks[-1] >= world_size:
+        raise ValueError("ranks that are not in the world, or not ascending")
+    return ranks
+
+
+def read_tensor(value, world_size, limits):
+    shape = tuple(value["shape"])
+    if value["dtype"] not in ITEM_SIZES:
+        raise ValueError(f"dtype {value['dtype']}")
+    if not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError("a shape of other than whole numbers")
+    listed = []
+    for coordinates, runs, writer in value["boxes"]:
+        offsets, sizes = tuple(coordinates[: len(shape)]), tuple(coordinates[len(shape) :])
+        inside = len(sizes) == len(shape) and all(
+            type(o) is int and type(s) is int and o >= 0 and s > 0 and o + s <= n
+            for o, s, n in zip(offsets, sizes, shape)
+        )
+        if not inside:
+            raise ValueError(f"box {sizes} at {offsets} leaves the tensor {shape}")
+        listed.append((offsets, sizes, checked_ranks(runs, world_size), writer))
+    listed.sort()
+    boxes = [(offsets, sizes) for offsets, sizes, _, _ in listed]
+    problem = cover_problem(shape, boxes, limits)
+    if problem and math.prod(shape):
+        raise ValueError(problem)
+    holders, writers = [r for _, _, r, _ in listed], [w for _, _, _, w in listed]
+    return JobTensor(value["fqn"], value["dtype"], shape, boxes, holders, writers)
+
+
+def job_from_record(path, limits):
+    """The Job of a record. Raises JobError, LimitError, OSError."""
+    tensors, objects = [], []
+    with open(path, encoding="utf-8") as file:
+        head = checked_head(file.readline(), f"{path}: line 1")
+        world_size = head["world_size"]
+        for number, line in enumerate(file, 2):
+            limits.check()
+            where = f"{path}: line {number}"
+            value = parse_line(line, where)
+            try:
+                if "shape" in value:
+                    tensors.append(read_tensor(value, world_size, limits))
+                else:
+                    holders = checked_ranks(value["holders"], world_size)
+                    objects.append(JobObject(value["fqn"], None, value["writer"], holders))
+            except (KeyError, TypeError, ValueError) as error:
+                raise JobError(f"{where}: {type(error).__name__}: {error}") from None
+    source = {"kind": "record", "torch": str(head.get("torch"))}
+    notes = [SIZES_NOTE] if objects else []
+    return Job(source, world_size, True, "listed", tensors, objects, notes)
+
+
+def add_checkpoint(job, checkpoint):
+    """Takes the sizes of objects from the checkpoint of the same save, and compares who wrote what.
+    Raises JobError where they differ."""
+    stored = {tensor.fqn: tensor for tensor in checkpoint.tensors}
+    for tensor in job.tensors:
+        other = stored.get(tensor.fqn)
+        if other is None or (other.shape, other.dtype) != (tensor.shape, tensor.dtype):
+            raise JobError(f"'{tensor.fqn}': not the same tensor in {checkpoint.path}")
+        there = [((c.offsets, c.sizes), c.writer) for c in other.chunks]
+        here = list(zip(tensor.boxes, tensor.writers))
+        if there != here:
+            first = next((a, b) for a, b in zip(here, there) if a != b) if len(here) == len(there) else ""
+            raise JobError(f"'{tensor.fqn}': boxes or writers differ in {checkpoint.path} {first}")
+    for entry in job.objects:
+        if entry.fqn not in checkpoint.objects:
+            raise JobError(f"'{entry.fqn}': not in {checkpoint.path}")
+        entry.num_bytes = checkpoint.objects[entry.fqn].num_bytes
+    job.notes = [note for note in job.notes if note != SIZES_NOTE]
