@@ -42,12 +42,6 @@ FLOORS = {
         "ceiling hooks load micro plan reshard save", "suite", "cli/commands", "cli/grammar", "cli/texts", "cli",
     ),
 }  # fmt: skip
-# Arrows that the floors would forbid, each with its reason.
-EXCEPTIONS = {
-    # A save's files as HDF5 has laid them out are handed to the raw writers as they are.
-    ("lib/shardmark/storage/direct", "lib/shardmark/storage/hdf5/files"),
-}
-
 # Name of an outside library by the header's first part.
 OUTSIDE = {
     "fmt": r"fmt/",
@@ -81,7 +75,7 @@ def room_rows():
         for floor in floors:
             rooms = {house if name == "." else f"{house}/{name}" for name in floor.split()}
             for room in rooms:
-                rows[room] = below | {target for source, target in EXCEPTIONS if source == room}
+                rows[room] = below
             below = below | rooms
     return rows
 

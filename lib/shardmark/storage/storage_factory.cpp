@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <utility>
+
 #include "shardmark/storage/contract/storage_reader.hpp"
 #include "shardmark/storage/contract/storage_writer.hpp"
 #include "shardmark/storage/direct/direct_reader.hpp"
 #include "shardmark/storage/direct/direct_writer.hpp"
+#include "shardmark/storage/direct/raw_file_set.hpp"
+#include "shardmark/storage/hdf5/files/hdf5_file_set.hpp"
 #include "shardmark/storage/hdf5/transfer/hdf5_reader.hpp"
 #include "shardmark/storage/hdf5/transfer/hdf5_writer.hpp"
 #include "shardmark/storage/mpiio/mpiio_reader.hpp"
@@ -16,13 +21,18 @@ std::unique_ptr<StorageWriter> make_storage_writer(const StorageOptions& options
   if (options.backend == Backend::null) {
     return std::make_unique<NullWriter>(options.checksum, clock);
   }
-  if (options.backend == Backend::mpiio) {
-    return std::make_unique<MpiioWriter>(options, comm, clock);
+  if (options.backend != Backend::hdf5) {
+    auto files = std::make_unique<RawFileSet>(options, comm, clock);
+    if (options.backend == Backend::mpiio) {
+      return std::make_unique<MpiioWriter>(std::move(files), options, comm, clock);
+    }
+    return std::make_unique<DirectWriter>(std::move(files), options, comm, clock);
   }
-  if (options.io == IoMode::direct || options.backend != Backend::hdf5) {
-    return std::make_unique<DirectWriter>(options, comm, clock);
+  auto files = std::make_unique<Hdf5FileSet>(options, comm, clock);
+  if (options.io == IoMode::direct) {
+    return std::make_unique<DirectWriter>(std::move(files), options, comm, clock);
   }
-  return std::make_unique<Hdf5Writer>(options, comm, clock);
+  return std::make_unique<Hdf5Writer>(std::move(files), options, comm, clock);
 }
 
 std::unique_ptr<StorageReader> make_storage_reader(const ReadOptions& options,

@@ -4,14 +4,12 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "shardmark/core/tensor_view.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/plan/owners/save_plan.hpp"
 #include "shardmark/profile/phase_times.hpp"
-#include "shardmark/storage/format/manifest.hpp"
+#include "shardmark/storage/contract/save_files.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
 #include "shardmark/storage/raw/io_counters.hpp"
 
@@ -21,25 +19,6 @@ namespace shardmark {
 struct WriteTask {
   const PlannedWrite* write = nullptr;
   ConstTensorView elements;  // sizes equal write->box.sizes
-};
-
-/// Bytes in entry and data files that are neither elements nor ours; the same on all ranks or on
-/// rank 0 only.
-struct LayoutCounters {
-  std::int64_t library_metadata_bytes = 0;
-};
-
-class KeptEntryFile;
-
-/// What a save is about to store, as this rank knows it. All must outlive the writer's flush().
-struct SaveTarget {
-  std::string directory;                   // of the partial checkpoint
-  const EntryTable* entries = nullptr;     // the same on all ranks
-  const SavePlan* plan = nullptr;          // what this rank writes
-  const GlobalSavePlan* global = nullptr;  // rank 0 only: who writes what
-  /// On rank 0 with entries and chunks; gets files, locations and checksums address.
-  Manifest* manifest = nullptr;
-  KeptEntryFile* kept_entry_file = nullptr;  // rank 0: see SaveOptions
 };
 
 /// Puts planned chunks into files. One object a save; the calls come in the order of declaration,

@@ -7,20 +7,14 @@
 #include <utility>
 
 #include "shardmark/core/checksum.hpp"
-#include "shardmark/storage/direct/raw_file_set.hpp"
 #include "shardmark/storage/direct/write_proof.hpp"
-#include "shardmark/storage/hdf5/files/entry_file.hpp"
 #include "shardmark/storage/raw/transfer_runs.hpp"
 
 namespace shardmark {
 
 Status DirectWriter::create(const SaveTarget& target) {
   entries_ = target.entries;
-  auto files = options_.backend == Backend::hdf5
-                   ? create_file_set(target, options_, comm_, clock_)
-                   : create_raw_file_set(target, options_, comm_, clock_);
-  SHARDMARK_RETURN_IF_ERROR(files);
-  files_ = std::move(*files);
+  SHARDMARK_ASSIGN_OR_RETURN(files_, made_by_->create(target));
   return {};
 }
 
@@ -110,8 +104,8 @@ Status DirectWriter::sync() const {
     SHARDMARK_RETURN_IF_ERROR(file.sync());
   }
   // Checksums, and on its leader a data file that nobody else may have touched.
-  const bool leads = files_.group && files_.group->is_root();
-  for (const std::uint64_t number : {std::uint64_t{0}, leads ? files_.data_file : 0}) {
+  for (const std::uint64_t number :
+       {std::uint64_t{0}, files_.leads_own_file ? files_.own_file : 0}) {
     if (!open_.contains(number)) {
       SHARDMARK_RETURN_IF_ERROR(fsync_path(files_.paths[number]));
     }
@@ -133,14 +127,6 @@ Status DirectWriter::prove() const {
     }
   }
   return {};
-}
-
-Result<std::int64_t> DirectWriter::write_manifest(std::span<const std::byte> bytes) {
-  if (options_.backend != Backend::hdf5) {
-    return append_manifest(files_.paths.front(), bytes);
-  }
-  SHARDMARK_RETURN_IF_ERROR(files_.finish_entry_file());
-  return write_manifest_durably(files_.paths.front(), bytes);
 }
 
 }  // namespace shardmark

@@ -34,7 +34,7 @@ Status make_file(const std::string& path, std::int64_t num_bytes) {
   return num_bytes == 0 ? Status() : Status(reserve_space(path, num_bytes));
 }
 
-/// The making of one file set.
+/// The making of one set of files.
 class Making {
  public:
   Making(const SaveTarget& target, const StorageOptions& options, const Communicator& comm,
@@ -56,14 +56,14 @@ class Making {
       fill_manifest();
     }
     if (file_a_rank_ && made) {
-      made = make_file(files_.paths[files_.data_file],
+      made = make_file(files_.paths[files_.own_file],
                        rank_bytes_[static_cast<std::size_t>(comm_.rank())]);
     }
     SHARDMARK_RETURN_IF_ERROR(agree(made));
     return agree(detect_holes());
   }
 
-  FileSet take() { return std::move(files_); }
+  PlacedFiles take() { return std::move(files_); }
 
  private:
   Status agree(const Status& local) {
@@ -80,8 +80,8 @@ class Making {
       files_.paths.push_back(target_.directory + "/" + name);
     }
     files_.layout = file_a_rank_ ? FileLayout::per_rank : FileLayout::shared;
-    files_.data_file = file_a_rank_ ? static_cast<std::uint64_t>(comm_.rank()) + 1 : 0;
-    files_.forms.assign(target_.entries->entries.size(), EntryForm::separate);
+    files_.own_file = file_a_rank_ ? static_cast<std::uint64_t>(comm_.rank()) + 1 : 0;
+    files_.leads_own_file = file_a_rank_;
   }
 
   std::int64_t bytes_of(const PlannedWrite& write) const {
@@ -111,7 +111,7 @@ class Making {
   Status place_own_chunks() {
     std::int64_t at = rank_starts_[static_cast<std::size_t>(comm_.rank())];
     for (const PlannedWrite& write : target_.plan->writes) {
-      files_.pieces.push_back({files_.data_file, at, write.box.offsets, write.box.sizes});
+      files_.pieces.push_back({files_.own_file, at, write.box.offsets, write.box.sizes});
       at += bytes_of(write);
     }
     return {};
@@ -145,7 +145,7 @@ class Making {
     const auto own = static_cast<std::size_t>(comm_.rank());
     Result<bool> detects = false;
     if (rank_bytes_[own] >= 2 * block_bytes) {
-      detects = can_detect_holes(files_.paths[files_.data_file], rank_starts_[own]);
+      detects = can_detect_holes(files_.paths[files_.own_file], rank_starts_[own]);
     }
     files_.detects_holes =
         comm_.all_reduce(std::int64_t{detects.has_value() && *detects}, MPI_MAX) != 0;
@@ -162,18 +162,10 @@ class Making {
   std::vector<std::int64_t> rank_starts_;
   std::int64_t total_bytes_ = 0;
   std::int64_t entry_file_bytes_ = 0;
-  FileSet files_;
+  PlacedFiles files_;
 };
 
-}  // namespace
-
-Result<FileSet> create_raw_file_set(const SaveTarget& target, const StorageOptions& options,
-                                    const Communicator& comm, PhaseClock& clock) {
-  Making making(target, options, comm, clock);
-  SHARDMARK_RETURN_IF_ERROR(making.run());
-  return making.take();
-}
-
+/// Appends the manifest's bytes to the entry file, durably.
 Result<std::int64_t> append_manifest(const std::string& path, std::span<const std::byte> bytes) {
   SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, file_size(path));
   {
@@ -190,6 +182,20 @@ Result<std::int64_t> append_manifest(const std::string& path, std::span<const st
   }
   SHARDMARK_RETURN_IF_ERROR(fsync_path(path));
   return address;
+}
+
+}  // namespace
+
+Result<PlacedFiles> RawFileSet::create(const SaveTarget& target) {
+  Making making(target, options_, comm_, clock_);
+  SHARDMARK_RETURN_IF_ERROR(making.run());
+  PlacedFiles placed = making.take();
+  entry_file_ = placed.paths.front();
+  return placed;
+}
+
+Result<std::int64_t> RawFileSet::write_manifest(std::span<const std::byte> bytes) {
+  return append_manifest(entry_file_, bytes);
 }
 
 }  // namespace shardmark

@@ -8,20 +8,29 @@
 
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/profile/phase_times.hpp"
-#include "shardmark/storage/contract/storage_writer.hpp"
-#include "shardmark/storage/hdf5/files/hdf5_file_set.hpp"
+#include "shardmark/storage/contract/save_files.hpp"
+#include "shardmark/storage/format/storage_options.hpp"
 
 namespace shardmark {
 
-/// Collective; the same status on every rank. The files of back ends without HDF5: every chunk by
-/// itself, a rank's chunks end to end in the order of its plan, in a file a rank (`posix`) or in
-/// one file (the others), where each rank begins a block of its own. Checksums, then the manifest,
-/// are the end of the entry file. Reserves the space and fills in the target's manifest.
-Result<FileSet> create_raw_file_set(const SaveTarget& target, const StorageOptions& options,
-                                    const Communicator& comm, PhaseClock& clock);
+/// The files of back ends without HDF5: every chunk by itself, a rank's chunks end to end in the
+/// order of its plan, in a file a rank (`posix`) or in one file (the others), where each rank
+/// begins a block of its own. Checksums, then the manifest, are the end of the entry file.
+class RawFileSet final : public SaveFiles {
+ public:
+  RawFileSet(const StorageOptions& options, const Communicator& comm, PhaseClock& clock)
+      : options_(options), comm_(comm), clock_(clock) {}
 
-/// Local. Appends the manifest's bytes to the entry file, durably. Returns their address. Errors:
-/// io_error, no_space; io_error if they did not reach the file.
-Result<std::int64_t> append_manifest(const std::string& path, std::span<const std::byte> bytes);
+  Result<PlacedFiles> create(const SaveTarget& target) override;
+  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override;
+  const LayoutCounters& layout_counters() const noexcept override { return counters_; }
+
+ private:
+  StorageOptions options_;
+  const Communicator& comm_;
+  PhaseClock& clock_;
+  std::string entry_file_;
+  LayoutCounters counters_;  // all bytes are elements or ours
+};
 
 }  // namespace shardmark

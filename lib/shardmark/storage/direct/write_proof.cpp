@@ -30,7 +30,7 @@ bool is_padded(const StoredPiece& piece, const PlannedWrite& write, const Entry&
   return piece.sizes != entry.sizes && piece.sizes != write.box.sizes;
 }
 
-Status prove_no_holes(const FileSet& files, const WrittenTasks& written) {
+Status prove_no_holes(const PlacedFiles& files, const WrittenTasks& written) {
   std::map<std::uint64_t, std::set<std::pair<std::int64_t, std::int64_t>>> ranges;  // by file
   for (std::size_t i = 0; i < written.tasks.size(); ++i) {
     const StoredPiece& piece = files.pieces[written.first + i];
@@ -50,7 +50,7 @@ Status prove_no_holes(const FileSet& files, const WrittenTasks& written) {
   return {};
 }
 
-Status read_back(const FileSet& files, const WrittenTasks& written) {
+Status read_back(const PlacedFiles& files, const WrittenTasks& written) {
   std::map<std::uint64_t, FileDescriptor> open;
   StoredChunkHasher hasher;
   for (std::size_t i = 0; i < written.tasks.size(); ++i) {
@@ -77,7 +77,8 @@ Status read_back(const FileSet& files, const WrittenTasks& written) {
 
 /// Calls `take(first task, count, address)` for runs of tasks whose checksums are neighbours.
 template <typename Take>
-Status for_each_checksum_run(const FileSet& files, const WrittenTasks& written, const Take& take) {
+Status for_each_checksum_run(const PlacedFiles& files, const WrittenTasks& written,
+                             const Take& take) {
   const auto& tasks = written.tasks;
   for (std::size_t first = 0; first < tasks.size();) {
     std::size_t end = first + 1;
@@ -92,7 +93,7 @@ Status for_each_checksum_run(const FileSet& files, const WrittenTasks& written, 
   return {};
 }
 
-Status read_back_checksums(const FileSet& files, const WrittenTasks& written) {
+Status read_back_checksums(const PlacedFiles& files, const WrittenTasks& written) {
   if (files.checksums_address < 0 || written.checksums.empty()) {
     return {};
   }
@@ -115,7 +116,7 @@ Status read_back_checksums(const FileSet& files, const WrittenTasks& written) {
 
 }  // namespace
 
-Status prove_written(const FileSet& files, const WrittenTasks& written) {
+Status prove_written(const PlacedFiles& files, const WrittenTasks& written) {
   if (files.detects_holes) {
     SHARDMARK_RETURN_IF_ERROR(prove_no_holes(files, written));
   }
@@ -123,7 +124,7 @@ Status prove_written(const FileSet& files, const WrittenTasks& written) {
   return read_back_checksums(files, written);
 }
 
-Result<std::int64_t> write_checksums_at(const FileSet& files, const WrittenTasks& written) {
+Result<std::int64_t> write_checksums_at(const PlacedFiles& files, const WrittenTasks& written) {
   std::int64_t requests = 0;
   if (files.checksums_address < 0 || written.checksums.empty()) {
     return requests;

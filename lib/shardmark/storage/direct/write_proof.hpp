@@ -5,8 +5,8 @@
 #include <span>
 
 #include "shardmark/plan/tables/entry_table.hpp"
+#include "shardmark/storage/contract/placed_files.hpp"
 #include "shardmark/storage/contract/storage_writer.hpp"
-#include "shardmark/storage/hdf5/files/hdf5_file_set.hpp"
 
 namespace shardmark {
 
@@ -22,10 +22,10 @@ struct WrittenTasks {
 /// every write said so: by holes where the file system shows them, of what may share a page with
 /// other bytes, and of everything where it does not, by reading. Checksums are always read back.
 /// Errors: io_error naming what is lost.
-Status prove_written(const FileSet& files, const WrittenTasks& written);
+Status prove_written(const PlacedFiles& files, const WrittenTasks& written);
 
 /// Local. Puts the checksum of each task at its place in the entry file. Returns how many requests
 /// that took.
-Result<std::int64_t> write_checksums_at(const FileSet& files, const WrittenTasks& written);
+Result<std::int64_t> write_checksums_at(const PlacedFiles& files, const WrittenTasks& written);
 
 }  // namespace shardmark

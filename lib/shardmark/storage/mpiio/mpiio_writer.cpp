@@ -5,7 +5,6 @@
 #include <unordered_map>
 
 #include "shardmark/core/checksum.hpp"
-#include "shardmark/storage/direct/raw_file_set.hpp"
 #include "shardmark/storage/direct/write_proof.hpp"
 #include "shardmark/storage/mpiio/mpiio_file.hpp"
 #include "shardmark/storage/mpiio/run_gatherer.hpp"
@@ -16,9 +15,7 @@ namespace shardmark {
 
 Status MpiioWriter::create(const SaveTarget& target) {
   entries_ = target.entries;
-  auto files = create_raw_file_set(target, options_, comm_, clock_);
-  SHARDMARK_RETURN_IF_ERROR(files);
-  files_ = std::move(*files);
+  SHARDMARK_ASSIGN_OR_RETURN(files_, made_by_->create(target));
   return {};
 }
 
@@ -85,10 +82,6 @@ Status MpiioWriter::flush() {
   };
   SHARDMARK_RETURN_IF_ERROR(agree(fsync_path(files_.paths.front())));
   return agree(prove_written(files_, {entries_, tasks_, checksums_}));
-}
-
-Result<std::int64_t> MpiioWriter::write_manifest(std::span<const std::byte> bytes) {
-  return append_manifest(files_.paths.front(), bytes);
 }
 
 }  // namespace shardmark

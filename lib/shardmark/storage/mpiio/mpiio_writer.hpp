@@ -1,34 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+#include <utility>
 #include <vector>
 
+#include "shardmark/storage/contract/placed_files.hpp"
+#include "shardmark/storage/contract/save_files.hpp"
 #include "shardmark/storage/contract/storage_writer.hpp"
-#include "shardmark/storage/hdf5/files/hdf5_file_set.hpp"
 
 namespace shardmark {
 
 /// Back end `mpiio`: one raw file, each rank's chunks end to end, written by MPI_File_write_at.
 class MpiioWriter final : public StorageWriter {
  public:
-  MpiioWriter(const StorageOptions& options, const Communicator& comm, PhaseClock& clock)
-      : options_(options), comm_(comm), clock_(clock) {}
+  MpiioWriter(std::unique_ptr<SaveFiles> made_by, const StorageOptions& options,
+              const Communicator& comm, PhaseClock& clock)
+      : made_by_(std::move(made_by)), options_(options), comm_(comm), clock_(clock) {}
 
   Status create(const SaveTarget& target) override;
   Status write(std::span<const WriteTask> tasks) override;
   Status flush() override;
-  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override;
+  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override {
+    return made_by_->write_manifest(bytes);
+  }
   const WriteCounters& counters() const noexcept override { return counters_; }
-  const LayoutCounters& layout_counters() const noexcept override { return files_.counters; }
+  const LayoutCounters& layout_counters() const noexcept override {
+    return made_by_->layout_counters();
+  }
 
  private:
   Status write_elements(std::span<const WriteTask> tasks);
 
+  std::unique_ptr<SaveFiles> made_by_;
   StorageOptions options_;
   const Communicator& comm_;
   PhaseClock& clock_;
   const EntryTable* entries_ = nullptr;
-  FileSet files_;
+  PlacedFiles files_;
   std::span<const WriteTask> tasks_;
   std::vector<std::uint64_t> checksums_;  // by task; empty without checksums
   WriteCounters counters_;

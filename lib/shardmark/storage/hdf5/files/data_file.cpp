@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "shardmark/plan/tables/byte_codec.hpp"
 #include "shardmark/storage/format/dataset_name.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
 #include "shardmark/storage/hdf5/library/datatype.hpp"
@@ -52,6 +53,36 @@ Result<LayoutCounters> create_data_file(const std::string& path, const StorageOp
   SHARDMARK_RETURN_IF_ERROR(made);
   SHARDMARK_RETURN_IF_ERROR(closed);
   return LayoutCounters{file.metadata_bytes()};
+}
+
+std::vector<std::byte> encode_chunks(std::span<const DataFileChunk> chunks) {
+  ByteWriter out;
+  out.varint(chunks.size());
+  for (const DataFileChunk& chunk : chunks) {
+    out.varint(chunk.entry);
+    out.varint(chunk.chunk);
+    out.dims(chunk.box.offsets);
+    out.dims(chunk.box.sizes);
+    out.fixed64(static_cast<std::uint64_t>(chunk.address));
+  }
+  return std::move(out).take();
+}
+
+Status decode_chunks(std::span<const std::byte> bytes, const EntryTable& entries,
+                     std::vector<DataFileChunk>& chunks) {
+  ByteReader in(bytes);
+  const std::size_t count = in.length(10);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    DataFileChunk chunk;
+    chunk.entry =
+        static_cast<std::uint32_t>(in.count(static_cast<std::int64_t>(entries.entries.size()) - 1));
+    chunk.chunk = in.varint();
+    const int ndim = entries.entries[chunk.entry].sizes.ndim();
+    chunk.box = {in.dims(ndim), in.dims(ndim)};
+    chunk.address = static_cast<std::int64_t>(in.fixed64());
+    chunks.push_back(chunk);
+  }
+  return in.status("list of chunks");
 }
 
 }  // namespace shardmark

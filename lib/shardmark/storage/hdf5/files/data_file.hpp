@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -9,7 +10,7 @@
 #include "shardmark/core/box.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/plan/tables/entry_table.hpp"
-#include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/contract/save_files.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
 
 namespace shardmark {
@@ -27,5 +28,11 @@ struct DataFileChunk {
 /// as NewEntryFile's.
 Result<LayoutCounters> create_data_file(const std::string& path, const StorageOptions& options,
                                         const EntryTable& entries, std::span<DataFileChunk> chunks);
+
+/// Local. What the ranks of a data file tell each other of its chunks.
+std::vector<std::byte> encode_chunks(std::span<const DataFileChunk> chunks);
+/// Local. Appends to `chunks`. The bytes come from a rank of this save.
+Status decode_chunks(std::span<const std::byte> bytes, const EntryTable& entries,
+                     std::vector<DataFileChunk>& chunks);
 
 }  // namespace shardmark

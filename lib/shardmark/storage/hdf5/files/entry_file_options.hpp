@@ -6,7 +6,7 @@
 #include <span>
 
 #include "shardmark/core/dtype.hpp"
-#include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/contract/save_files.hpp"
 #include "shardmark/storage/format/file_arrangement.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
 

@@ -8,6 +8,7 @@
 #include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/plan/tables/byte_codec.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
+#include "shardmark/storage/hdf5/files/entry_file.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/space.hpp"
 
@@ -26,43 +27,13 @@ std::int64_t element_bytes(const EntryTable& entries) {
   return total;
 }
 
-std::vector<std::byte> encode_chunks(std::span<const DataFileChunk> chunks) {
-  ByteWriter out;
-  out.varint(chunks.size());
-  for (const DataFileChunk& chunk : chunks) {
-    out.varint(chunk.entry);
-    out.varint(chunk.chunk);
-    out.dims(chunk.box.offsets);
-    out.dims(chunk.box.sizes);
-    out.fixed64(static_cast<std::uint64_t>(chunk.address));
-  }
-  return std::move(out).take();
-}
+}  // namespace
 
-/// Appends. The bytes come from a rank of this save.
-Status decode_chunks(std::span<const std::byte> bytes, const EntryTable& entries,
-                     std::vector<DataFileChunk>& chunks) {
-  ByteReader in(bytes);
-  const std::size_t count = in.length(10);
-  for (std::size_t i = 0; i < count && in.ok(); ++i) {
-    DataFileChunk chunk;
-    chunk.entry =
-        static_cast<std::uint32_t>(in.count(static_cast<std::int64_t>(entries.entries.size()) - 1));
-    chunk.chunk = in.varint();
-    const int ndim = entries.entries[chunk.entry].sizes.ndim();
-    chunk.box = {in.dims(ndim), in.dims(ndim)};
-    chunk.address = static_cast<std::int64_t>(in.fixed64());
-    chunks.push_back(chunk);
-  }
-  return in.status("list of chunks");
-}
-
-/// The making of one file set.
-class Making {
+/// The making of one set of files.
+class Hdf5FileSet::Making {
  public:
-  Making(const SaveTarget& target, const StorageOptions& options, const Communicator& comm,
-         PhaseClock& clock)
-      : target_(target), options_(options), comm_(comm), clock_(clock) {}
+  Making(Hdf5FileSet& set, const SaveTarget& target)
+      : set_(set), target_(target), options_(set.options_), comm_(set.comm_), clock_(set.clock_) {}
 
   Status run() {
     arrange();
@@ -79,21 +50,20 @@ class Making {
       made = made ? data : made;
     }
     if (made && options_.io != IoMode::direct) {
-      made = files_.finish_entry_file();  // HDF5's own transfers need a finished file
+      made = set_.finish_entry_file();  // HDF5's own transfers need a finished file
     }
     SHARDMARK_RETURN_IF_ERROR(agree(made));
     collect_addresses();
     SHARDMARK_RETURN_IF_ERROR(agree(share_pieces()));
     SHARDMARK_RETURN_IF_ERROR(agree(reserve()));
     SHARDMARK_RETURN_IF_ERROR(agree(detect_holes()));
-    if (files_.unfinished_entry_file) {
-      files_.unfinished_entry_file->finish_behind();  // raw writes do not meet it
+    if (set_.unfinished_) {
+      set_.unfinished_->finish_behind();  // raw writes do not meet it
     }
     return {};
   }
 
-  FileSet take() { return std::move(files_); }
-  void give_up() { files_.close(); }
+  PlacedFiles take() { return std::move(files_); }
 
  private:
   Status agree(const Status& local) {
@@ -147,12 +117,13 @@ class Making {
     for (std::uint64_t i = 0; i < num_files; ++i) {
       files_.paths.push_back(target_.directory + "/" + std::string(in.text()));
     }
+    set_.entry_file_ = files_.paths.front();
     for (std::size_t i = 0; i < target_.entries->entries.size(); ++i) {
-      files_.forms.push_back(static_cast<EntryForm>(in.varint()));
+      set_.datasets_.forms.push_back(static_cast<EntryForm>(in.varint()));
     }
     for (int rank = 0; rank < comm_.size(); ++rank) {
       const std::uint64_t file = in.varint();
-      files_.data_file = rank == comm_.rank() ? file : files_.data_file;
+      files_.own_file = rank == comm_.rank() ? file : files_.own_file;
       if (leaders_.size() < file) {
         leaders_.push_back(rank);  // files are numbered by their lowest rank
       }
@@ -168,16 +139,17 @@ class Making {
         NewEntryFile::begin(files_.paths.front(),
                             {options_, std::move(arrangement_), owners, target_.kept_entry_file},
                             *target_.manifest));
-    files_.packed_addresses = file.packed_addresses();
-    files_.unfinished_entry_file.emplace(std::move(file));
-    const bool more = files_.unfinished_entry_file->bytes_to_come() > 0;
-    return more ? Status() : files_.finish_entry_file();
+    set_.datasets_.packed_addresses = file.packed_addresses();
+    set_.unfinished_.emplace(std::move(file));
+    const bool more = set_.unfinished_->bytes_to_come() > 0;
+    return more ? Status() : set_.finish_entry_file();
   }
 
   Status join_group() {
-    auto group = Communicator::split(comm_, static_cast<int>(files_.data_file));
+    auto group = Communicator::split(comm_, static_cast<int>(files_.own_file));
     SHARDMARK_RETURN_IF_ERROR(group);
-    files_.group = std::make_unique<Communicator>(std::move(*group));
+    set_.group_ = std::make_unique<Communicator>(std::move(*group));
+    files_.leads_own_file = set_.group_->is_root();
     return {};
   }
 
@@ -185,33 +157,33 @@ class Making {
   Status make_data_file() {
     std::vector<DataFileChunk> own;
     for (const PlannedWrite& write : target_.plan->writes) {
-      if (files_.forms[write.entry] == EntryForm::separate) {
+      if (set_.datasets_.forms[write.entry] == EntryForm::separate) {
         own.push_back({write.entry, write.chunk, write.box});
       }
     }
-    const Communicator& group = *files_.group;
+    const Communicator& group = *set_.group_;
     Status status;
     std::vector<std::byte> bytes;
     if (!group.is_root()) {
       group.send(encode_chunks(own), 0, members_tag);
     } else {
-      files_.data_chunks = std::move(own);
+      set_.datasets_.data_chunks = std::move(own);
       for (int member = 1; member < group.size(); ++member) {
-        const Status decoded =
-            decode_chunks(group.recv(member, members_tag), *target_.entries, files_.data_chunks);
+        const Status decoded = decode_chunks(group.recv(member, members_tag), *target_.entries,
+                                             set_.datasets_.data_chunks);
         status = status ? decoded : status;
       }
       if (status) {
-        const auto made = create_data_file(files_.paths[files_.data_file], options_,
-                                           *target_.entries, files_.data_chunks);
+        const auto made = create_data_file(files_.paths[files_.own_file], options_,
+                                           *target_.entries, set_.datasets_.data_chunks);
         status = Status(made);
         data_metadata_bytes_ = made ? made->library_metadata_bytes : 0;
       }
-      bytes = encode_chunks(files_.data_chunks);
+      bytes = encode_chunks(set_.datasets_.data_chunks);
     }
     group.broadcast(bytes);
     if (!group.is_root()) {
-      status = decode_chunks(bytes, *target_.entries, files_.data_chunks);
+      status = decode_chunks(bytes, *target_.entries, set_.datasets_.data_chunks);
     }
     return status;
   }
@@ -221,8 +193,8 @@ class Making {
     if (files_.paths.size() > 1) {
       const std::int64_t metadata = comm_.all_reduce(data_metadata_bytes_, MPI_SUM);
       if (comm_.is_root()) {
-        files_.counters.library_metadata_bytes += metadata;
-        note_addresses(files_.data_chunks);
+        set_.counters_.library_metadata_bytes += metadata;
+        note_addresses(set_.datasets_.data_chunks);
         for (const int leader : leaders_) {
           if (leader != 0) {
             std::vector<DataFileChunk> chunks;
@@ -232,11 +204,11 @@ class Making {
             note_addresses(chunks);
           }
         }
-      } else if (files_.group->is_root()) {
-        comm_.send(encode_chunks(files_.data_chunks), 0, addresses_tag);
+      } else if (set_.group_->is_root()) {
+        comm_.send(encode_chunks(set_.datasets_.data_chunks), 0, addresses_tag);
       }
     }
-    plain_addresses_.assign(files_.forms.size() + 1, -1);
+    plain_addresses_.assign(set_.datasets_.forms.size() + 1, -1);
     if (comm_.is_root()) {
       std::transform(target_.manifest->locations.begin(), target_.manifest->locations.end(),
                      plain_addresses_.begin(),
@@ -245,7 +217,7 @@ class Making {
     }
     comm_.all_reduce(plain_addresses_, MPI_MAX);
     files_.checksums_address = plain_addresses_.back();
-    comm_.all_reduce(files_.packed_addresses, MPI_MAX);
+    comm_.all_reduce(set_.datasets_.packed_addresses, MPI_MAX);
   }
 
   void note_addresses(std::span<const DataFileChunk> chunks) {
@@ -265,23 +237,24 @@ class Making {
   /// Where each planned write of this rank goes.
   Status share_pieces() {
     std::vector<std::byte> bytes;
-    if (std::any_of(files_.forms.begin(), files_.forms.end(), in_entry_file_by_chunk)) {
+    if (std::any_of(set_.datasets_.forms.begin(), set_.datasets_.forms.end(),
+                    in_entry_file_by_chunk)) {
       bytes = exchange_chunk_pieces();
     }
     std::unordered_map<std::uint64_t, std::int64_t> separate;
-    for (const DataFileChunk& chunk : files_.data_chunks) {
+    for (const DataFileChunk& chunk : set_.datasets_.data_chunks) {
       separate.emplace(chunk.chunk, chunk.address);
     }
     ByteReader in(bytes);
     for (const PlannedWrite& write : target_.plan->writes) {
       const Entry& entry = target_.entries->entries[write.entry];
-      const EntryForm form = files_.forms[write.entry];
+      const EntryForm form = set_.datasets_.forms[write.entry];
       if (form == EntryForm::plain) {
         files_.pieces.push_back(
             {0, plain_addresses_[write.entry], Dims::filled(entry.sizes.ndim(), 0), entry.sizes});
       } else if (form == EntryForm::separate) {
         files_.pieces.push_back(
-            {files_.data_file, separate.at(write.chunk), write.box.offsets, write.box.sizes});
+            {files_.own_file, separate.at(write.chunk), write.box.offsets, write.box.sizes});
       } else {
         const auto address = static_cast<std::int64_t>(in.fixed64());
         const bool tiled = form == EntryForm::hdf5_chunks;
@@ -301,13 +274,13 @@ class Making {
     std::vector<ByteWriter> out(static_cast<std::size_t>(comm_.size()));
     for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
       const Entry& entry = manifest.entries.entries[i];
-      for (std::uint64_t c = entry.first_chunk;
-           in_entry_file_by_chunk(files_.forms[i]) && c < entry.first_chunk + entry.num_chunks;
+      for (std::uint64_t c = entry.first_chunk; in_entry_file_by_chunk(set_.datasets_.forms[i]) &&
+                                                c < entry.first_chunk + entry.num_chunks;
            ++c) {
         ByteWriter& to = out[static_cast<std::size_t>(target_.global->owners[c])];
         const StoredPiece piece = manifest.piece_of(i, c);
         to.fixed64(static_cast<std::uint64_t>(piece.address));
-        if (files_.forms[i] == EntryForm::hdf5_chunks) {
+        if (set_.datasets_.forms[i] == EntryForm::hdf5_chunks) {
           to.dims(piece.sizes);
         }
       }
@@ -319,14 +292,13 @@ class Making {
   }
 
   Status reserve() {
-    for (const std::uint64_t file : {std::uint64_t{0}, files_.data_file}) {
+    for (const std::uint64_t file : {std::uint64_t{0}, files_.own_file}) {
       SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(files_.paths[file]));
       SHARDMARK_RETURN_IF_ERROR(check_file_size_limit(files_.paths[file], size));
-      const bool makes_it = file == 0 ? comm_.is_root() : files_.group->is_root();
+      const bool makes_it = file == 0 ? comm_.is_root() : files_.leads_own_file;
       if (makes_it) {
-        const std::int64_t to_come = file == 0 && files_.unfinished_entry_file
-                                         ? files_.unfinished_entry_file->bytes_to_come()
-                                         : 0;
+        const std::int64_t to_come =
+            file == 0 && set_.unfinished_ ? set_.unfinished_->bytes_to_come() : 0;
         SHARDMARK_RETURN_IF_ERROR(reserve_space(files_.paths[file], size, to_come));
       }
     }
@@ -358,6 +330,7 @@ class Making {
     return Status(detects);
   }
 
+  Hdf5FileSet& set_;
   const SaveTarget& target_;
   const StorageOptions& options_;
   const Communicator& comm_;
@@ -366,32 +339,36 @@ class Making {
   std::vector<int> leaders_;                   // by data file, the rank that makes it
   std::vector<std::int64_t> plain_addresses_;  // by entry, then of the checksums
   std::int64_t data_metadata_bytes_ = 0;       // of the data file that this rank makes
-  FileSet files_;
+  PlacedFiles files_;
 };
 
-}  // namespace
-
-Status FileSet::finish_entry_file() {
-  if (!unfinished_entry_file) {
-    return {};
+Hdf5FileSet::~Hdf5FileSet() {
+  if (group_) {
+    group_->close();
   }
-  const bool had_reserve = unfinished_entry_file->bytes_to_come() > 0;
-  const auto made = unfinished_entry_file->finish();
-  unfinished_entry_file.reset();
-  SHARDMARK_RETURN_IF_ERROR(made);
-  counters.library_metadata_bytes += made->counters.library_metadata_bytes;
-  return had_reserve ? release_reserve(paths.front()) : Status();
 }
 
-Result<FileSet> create_file_set(const SaveTarget& target, const StorageOptions& options,
-                                const Communicator& comm, PhaseClock& clock) {
-  Making making(target, options, comm, clock);
-  const Status made = making.run();
-  if (!made) {
-    making.give_up();
-    return made.error();
+Status Hdf5FileSet::finish_entry_file() {
+  if (!unfinished_) {
+    return {};
   }
+  const bool had_reserve = unfinished_->bytes_to_come() > 0;
+  const auto made = unfinished_->finish();
+  unfinished_.reset();
+  SHARDMARK_RETURN_IF_ERROR(made);
+  counters_.library_metadata_bytes += made->counters.library_metadata_bytes;
+  return had_reserve ? release_reserve(entry_file_) : Status();
+}
+
+Result<PlacedFiles> Hdf5FileSet::create(const SaveTarget& target) {
+  Making making(*this, target);
+  SHARDMARK_RETURN_IF_ERROR(making.run());
   return making.take();
+}
+
+Result<std::int64_t> Hdf5FileSet::write_manifest(std::span<const std::byte> bytes) {
+  SHARDMARK_RETURN_IF_ERROR(finish_entry_file());
+  return write_manifest_durably(entry_file_, bytes);
 }
 
 }  // namespace shardmark

@@ -25,15 +25,12 @@ Hdf5Writer::~Hdf5Writer() {
   if (file_) {
     file_->abandon();
   }
-  files_.close();
 }
 
 Status Hdf5Writer::create(const SaveTarget& target) {
   const Hdf5Lock lock;
   entries_ = target.entries;
-  auto files = create_file_set(target, options_, comm_, clock_);
-  SHARDMARK_RETURN_IF_ERROR(files);
-  files_ = std::move(*files);
+  SHARDMARK_ASSIGN_OR_RETURN(files_, made_by_->create(target));
   if (const Status opened = comm_.agree(open()); !opened) {
     return fail_for_good(opened);
   }
@@ -42,7 +39,7 @@ Status Hdf5Writer::create(const SaveTarget& target) {
 
 /// The same on all ranks that share the file.
 Status Hdf5Writer::open() {
-  if (in_data_files() && files_.data_chunks.empty()) {
+  if (in_data_files() && made_by_->datasets().data_chunks.empty()) {
     return {};
   }
   SHARDMARK_ASSIGN_OR_RETURN(
@@ -78,9 +75,9 @@ Status Hdf5Writer::write(std::span<const WriteTask> tasks) {
 DatasetList Hdf5Writer::datasets() const {
   DatasetList list;
   if (in_data_files()) {
-    list.count = static_cast<std::uint32_t>(files_.data_chunks.size());
+    list.count = static_cast<std::uint32_t>(made_by_->datasets().data_chunks.size());
     list.describe = [this](std::uint32_t number) -> Result<DatasetRef> {
-      const DataFileChunk& chunk = files_.data_chunks[number];
+      const DataFileChunk& chunk = made_by_->datasets().data_chunks[number];
       const Entry& entry = entries_->entries[chunk.entry];
       SHARDMARK_ASSIGN_OR_RETURN(const std::string name, dataset_name(entry.fqn));
       return DatasetRef{
@@ -106,8 +103,8 @@ DatasetList Hdf5Writer::datasets() const {
 Status Hdf5Writer::write_elements(std::span<const WriteTask> tasks) {
   const auto num_entries = static_cast<std::uint32_t>(entries_->entries.size());
   std::unordered_map<std::uint64_t, std::uint32_t> number_of;  // by chunk, in data files
-  for (std::uint32_t i = 0; i < files_.data_chunks.size(); ++i) {
-    number_of.emplace(files_.data_chunks[i].chunk, i);
+  for (std::uint32_t i = 0; i < made_by_->datasets().data_chunks.size(); ++i) {
+    number_of.emplace(made_by_->datasets().data_chunks[i].chunk, i);
   }
   // Addresses in packed datasets become positions; only looked at, so independently.
   std::array<std::int64_t, num_dtypes> packed_at{};
@@ -118,7 +115,7 @@ Status Hdf5Writer::write_elements(std::span<const WriteTask> tasks) {
     const Entry& entry = entries_->entries[write.entry];
     const int ndim = entry.sizes.ndim();
     DatasetPlace place{write.entry, Dims::filled(ndim, 0), -1};
-    switch (files_.forms[write.entry]) {
+    switch (made_by_->datasets().forms[write.entry]) {
       case EntryForm::plain:
         if (in_data_files()) {
           continue;
@@ -131,9 +128,10 @@ Status Hdf5Writer::write_elements(std::span<const WriteTask> tasks) {
         break;
       case EntryForm::packed:
         place.dataset = num_entries + static_cast<std::uint32_t>(entry.dtype);
-        place.first = (files_.pieces[i].address -
-                       files_.packed_addresses[static_cast<std::size_t>(entry.dtype)]) /
-                      element_size(entry.dtype);
+        place.first =
+            (files_.pieces[i].address -
+             made_by_->datasets().packed_addresses[static_cast<std::size_t>(entry.dtype)]) /
+            element_size(entry.dtype);
         break;
     }
     append_pieces(i, place, write.box, tasks[i].elements.strides, element_size(entry.dtype),
@@ -274,10 +272,6 @@ Status Hdf5Writer::fail_for_good(const Status& status) {
   }
   mark_hdf5_unusable();
   return status;
-}
-
-Result<std::int64_t> Hdf5Writer::write_manifest(std::span<const std::byte> bytes) {
-  return write_manifest_durably(files_.paths.front(), bytes);
 }
 
 }  // namespace shardmark

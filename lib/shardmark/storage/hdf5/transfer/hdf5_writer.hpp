@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shardmark/storage/contract/storage_writer.hpp"
@@ -23,23 +25,28 @@ namespace shardmark {
 /// scalars and objects, is written past HDF5.
 class Hdf5Writer final : public StorageWriter {
  public:
-  Hdf5Writer(const StorageOptions& options, const Communicator& comm, PhaseClock& clock)
-      : options_(options), comm_(comm), clock_(clock) {}
+  Hdf5Writer(std::unique_ptr<Hdf5FileSet> made_by, const StorageOptions& options,
+             const Communicator& comm, PhaseClock& clock)
+      : made_by_(std::move(made_by)), options_(options), comm_(comm), clock_(clock) {}
   ~Hdf5Writer() override;
 
   Status create(const SaveTarget& target) override;
   Status write(std::span<const WriteTask> tasks) override;
   Status flush() override;
-  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override;
+  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override {
+    return made_by_->write_manifest(bytes);
+  }
   const WriteCounters& counters() const noexcept override { return counters_; }
-  const LayoutCounters& layout_counters() const noexcept override { return files_.counters; }
+  const LayoutCounters& layout_counters() const noexcept override {
+    return made_by_->layout_counters();
+  }
 
  private:
   /// Of the file that HDF5 has open: its number, its ranks.
   bool in_data_files() const noexcept { return files_.paths.size() > 1; }
-  std::uint64_t number() const noexcept { return in_data_files() ? files_.data_file : 0; }
+  std::uint64_t number() const noexcept { return in_data_files() ? files_.own_file : 0; }
   const std::string& path() const noexcept { return files_.paths[number()]; }
-  const Communicator& sharers() const noexcept { return files_.group ? *files_.group : comm_; }
+  const Communicator& sharers() const noexcept { return made_by_->sharers(); }
 
   Status open();
   DatasetList datasets() const;
@@ -52,11 +59,12 @@ class Hdf5Writer final : public StorageWriter {
   Status rehearse_close() const;
   Status fail_for_good(const Status& status);
 
+  std::unique_ptr<Hdf5FileSet> made_by_;
   StorageOptions options_;
   const Communicator& comm_;
   PhaseClock& clock_;
   const EntryTable* entries_ = nullptr;
-  FileSet files_;
+  PlacedFiles files_;
   std::optional<ParallelFile> file_;
   StagingBuffer staging_;
   std::span<const WriteTask> tasks_;
