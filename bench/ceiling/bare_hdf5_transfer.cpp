@@ -23,60 +23,94 @@ struct BareFile {
   H5Properties transfer;
 };
 
+Result<H5Properties> properties_of(hid_t kind) {
+  return hdf5_handle<H5Properties>(H5Pcreate(kind), "H5Pcreate", "of a ceiling");
+}
+
+Result<H5Properties> access_of(const CeilingTransfer& transfer) {
+  SHARDMARK_ASSIGN_OR_RETURN(H5Properties access, properties_of(H5P_FILE_ACCESS));
+  SHARDMARK_RETURN_IF_ERROR(
+      hdf5_status(H5Pset_fapl_mpio(access.get(), transfer.comm.handle(), MPI_INFO_NULL),
+                  "H5Pset_fapl_mpio", "of a ceiling"));
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(H5Pset_alignment(access.get(), 1, alignment_bytes),
+                                        "H5Pset_alignment", "of a ceiling"));
+  return access;
+}
+
 Result<BareFile> open_bare(const CeilingTransfer& transfer) {
-  const std::string& path = transfer.paths.front();
-  const H5Properties access(H5Pcreate(H5P_FILE_ACCESS));
+  const char* const path = transfer.paths.front().c_str();
   BareFile bare;
-  bare.transfer = H5Properties(H5Pcreate(H5P_DATASET_XFER));
-  herr_t set = H5Pset_fapl_mpio(access.get(), transfer.comm.handle(), MPI_INFO_NULL);
-  set |= H5Pset_alignment(access.get(), 1, alignment_bytes);
-  set |= H5Pset_dxpl_mpio(bare.transfer.get(), transfer.option.collective ? H5FD_MPIO_COLLECTIVE
-                                                                          : H5FD_MPIO_INDEPENDENT);
-  SHARDMARK_RETURN_IF_ERROR(hdf5_status(set, "H5Pset_fapl_mpio", path.c_str()));
+  SHARDMARK_ASSIGN_OR_RETURN(const H5Properties access, access_of(transfer));
+  SHARDMARK_ASSIGN_OR_RETURN(bare.transfer, properties_of(H5P_DATASET_XFER));
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(
+      H5Pset_dxpl_mpio(bare.transfer.get(),
+                       transfer.option.collective ? H5FD_MPIO_COLLECTIVE : H5FD_MPIO_INDEPENDENT),
+      "H5Pset_dxpl_mpio", path));
   if (!transfer.kind.saves) {
     SHARDMARK_ASSIGN_OR_RETURN(
-        bare.file, hdf5_handle<H5File>(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()),
-                                       "H5Fopen", path.c_str()));
+        bare.file,
+        hdf5_handle<H5File>(H5Fopen(path, H5F_ACC_RDONLY, access.get()), "H5Fopen", path));
     SHARDMARK_ASSIGN_OR_RETURN(
         bare.dataset, hdf5_handle<H5Dataset>(H5Dopen2(bare.file.get(), dataset_name, H5P_DEFAULT),
-                                             "H5Dopen2", path.c_str()));
+                                             "H5Dopen2", path));
     return bare;
   }
-  SHARDMARK_ASSIGN_OR_RETURN(bare.file, hdf5_handle<H5File>(H5Fcreate(path.c_str(), H5F_ACC_TRUNC,
-                                                                      H5P_DEFAULT, access.get()),
-                                                            "H5Fcreate", path.c_str()));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      bare.file, hdf5_handle<H5File>(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access.get()),
+                                     "H5Fcreate", path));
   const auto size = static_cast<hsize_t>(transfer.total_bytes);
-  const H5Space space(H5Screate_simple(1, &size, nullptr));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      const H5Space space,
+      hdf5_handle<H5Space>(H5Screate_simple(1, &size, nullptr), "H5Screate_simple", path));
   SHARDMARK_ASSIGN_OR_RETURN(
       bare.dataset,
       hdf5_handle<H5Dataset>(H5Dcreate2(bare.file.get(), dataset_name, H5T_STD_U8LE, space.get(),
                                         H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                             "H5Dcreate2", path.c_str()));
+                             "H5Dcreate2", path));
   return bare;
+}
+
+/// What a piece is in file and memory; nothing selected without one.
+struct Selections {
+  H5Space in_file;
+  H5Space in_memory;
+};
+
+Result<Selections> select(const BareFile& bare, const CeilingPiece* piece) {
+  const auto start = static_cast<hsize_t>(piece == nullptr ? 0 : piece->position);
+  const auto count = static_cast<hsize_t>(piece == nullptr ? 1 : piece->num_bytes);
+  Selections made;
+  SHARDMARK_ASSIGN_OR_RETURN(made.in_file, hdf5_handle<H5Space>(H5Dget_space(bare.dataset.get()),
+                                                                "H5Dget_space", dataset_name));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      made.in_memory,
+      hdf5_handle<H5Space>(H5Screate_simple(1, &count, nullptr), "H5Screate_simple", dataset_name));
+  if (piece != nullptr) {
+    SHARDMARK_RETURN_IF_ERROR(hdf5_status(
+        H5Sselect_hyperslab(made.in_file.get(), H5S_SELECT_SET, &start, nullptr, &count, nullptr),
+        "H5Sselect_hyperslab", dataset_name));
+    return made;
+  }
+  for (const H5Space* space : {&made.in_file, &made.in_memory}) {
+    SHARDMARK_RETURN_IF_ERROR(
+        hdf5_status(H5Sselect_none(space->get()), "H5Sselect_none", dataset_name));
+  }
+  return made;
 }
 
 Status move_piece(const BareFile& bare, const CeilingTransfer& transfer,
                   const CeilingPiece* piece) {
-  const H5Space in_file(H5Dget_space(bare.dataset.get()));
-  const auto start = static_cast<hsize_t>(piece == nullptr ? 0 : piece->position);
-  const auto count = static_cast<hsize_t>(piece == nullptr ? 1 : piece->num_bytes);
-  const H5Space in_memory(H5Screate_simple(1, &count, nullptr));
+  SHARDMARK_ASSIGN_OR_RETURN(const Selections selected, select(bare, piece));
   std::byte nothing{};
-  if (piece == nullptr) {
-    H5Sselect_none(in_file.get());
-    H5Sselect_none(in_memory.get());
-  } else {
-    H5Sselect_hyperslab(in_file.get(), H5S_SELECT_SET, &start, nullptr, &count, nullptr);
-  }
   if (transfer.kind.saves) {
     const std::byte* from = piece == nullptr ? &nothing : transfer.memory.source(*piece).data();
-    return hdf5_status(H5Dwrite(bare.dataset.get(), H5T_STD_U8LE, in_memory.get(), in_file.get(),
-                                bare.transfer.get(), from),
+    return hdf5_status(H5Dwrite(bare.dataset.get(), H5T_STD_U8LE, selected.in_memory.get(),
+                                selected.in_file.get(), bare.transfer.get(), from),
                        "H5Dwrite", "of a ceiling");
   }
   std::byte* to = piece == nullptr ? &nothing : transfer.memory.target(*piece).data();
-  return hdf5_status(H5Dread(bare.dataset.get(), H5T_STD_U8LE, in_memory.get(), in_file.get(),
-                             bare.transfer.get(), to),
+  return hdf5_status(H5Dread(bare.dataset.get(), H5T_STD_U8LE, selected.in_memory.get(),
+                             selected.in_file.get(), bare.transfer.get(), to),
                      "H5Dread", "of a ceiling");
 }
 
@@ -121,7 +155,7 @@ Status move_through_hdf5(const CeilingTransfer& transfer) {
     transfer.clock.enter(Phase::flush);
   }
   bare.dataset = H5Dataset();
-  SHARDMARK_RETURN_IF_ERROR(hdf5_status(H5Fclose(bare.file.release()), "H5Fclose", "of a ceiling"));
+  SHARDMARK_RETURN_IF_ERROR(close_hdf5_file(bare.file, "a ceiling"));
   return saves ? fsync_path(transfer.paths.front()) : Status();
 }
 
@@ -138,8 +172,9 @@ Result<std::int64_t> bare_dataset_address(const std::string& path, const Communi
           const H5Dataset dataset,
           hdf5_handle<H5Dataset>(H5Dopen2(file.get(), dataset_name, H5P_DEFAULT), "H5Dopen2",
                                  path.c_str()));
-      address = static_cast<std::int64_t>(H5Dget_offset(dataset.get()));
-      return {};
+      const haddr_t offset = H5Dget_offset(dataset.get());
+      address = static_cast<std::int64_t>(offset);
+      return offset == HADDR_UNDEF ? Status(hdf5_error("H5Dget_offset", path.c_str())) : Status();
     }();
   }
   SHARDMARK_RETURN_IF_ERROR(comm.agree(found));

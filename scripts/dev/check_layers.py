@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Enforces the include table: which layer and room of lib/shardmark, and which room of bench, may include
-what; and that no two units (a header with its source) include each other, however long the way round.
+what; that no two units (a header with its source) include each other, however long the way round; and that
+HDF5 is called where its calls are checked and nowhere else.
 
 Usage: check_layers.py [ROOT]. Prints FILE:LINE of every violation; exit code 1 if there is any.
 """
@@ -27,7 +28,11 @@ ALL_LAYERS = set(TABLE)
 BENCH_LAYERS = ALL_LAYERS - {"testing"}
 BENCH_OUTSIDE = {"fmt", "mpi", "nlohmann", "benchmark", "cli11", "tomlplusplus"}
 # Folders with a header of their own beyond what their layer has.
-FOLDER_OUTSIDE = {"lib/shardmark/storage/hdf5": {"hdf5"}, "bench/ceiling": {"hdf5"}}
+FOLDER_OUTSIDE = {"lib/shardmark/storage/hdf5/library": {"hdf5"}, "bench/ceiling": {"hdf5"}}
+# Who calls HDF5. A ceiling shares no code with what it judges.
+HDF5_CALLERS = ("lib/shardmark/storage/hdf5/library/", "bench/ceiling/bare_hdf5_transfer.")
+HDF5_CALL = re.compile(r"\bH5(?:[A-Z]{1,3}[a-z]\w*|open|close|dont_atexit|get_libversion)\s*\(")
+HDF5_HANDLES = re.compile(r"H5(File|Group|Dataset|Space|Type|Properties|Attribute|Handle)\b")
 
 # Rooms from the ground up: each may include those of the lines below it, and none of its own line. "." is the
 # files that lie in the folder itself.
@@ -195,6 +200,18 @@ def check_file(root, path):
             yield f"{relative}:{number}: {reason}"
 
 
+def check_hdf5_calls(root, path):
+    """Yields one message a call of HDF5 outside the files that check and count them."""
+    relative = path.relative_to(root)
+    if str(relative).startswith(HDF5_CALLERS) or TEST_STEM.search(relative.stem):
+        return
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for match in HDF5_CALL.finditer(line.split("//")[0]):
+            if not HDF5_HANDLES.match(match[0]):
+                name = match[0].rstrip("( ")
+                yield f"{relative}:{number}: {name}: HDF5 is called in {' and '.join(HDF5_CALLERS)} only"
+
+
 def check_cmake(root, path):
     """A layer's USES in its CMakeLists.txt must lie within its row of the table."""
     text = path.read_text(encoding="utf-8")
@@ -264,6 +281,7 @@ def check_tree(root):
                     found.append(f"{path.relative_to(root)}:1: a file of no layer")
                 else:
                     found += check_file(root, path)
+                    found += check_hdf5_calls(root, path)
                     sources.append(path)
             elif path.name == "CMakeLists.txt":
                 found += check_cmake(root, path)

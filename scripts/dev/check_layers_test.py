@@ -132,6 +132,21 @@ class Includes(unittest.TestCase):
         arrows["lib/shardmark/storage/raw"].add("lib/shardmark/storage/direct")
         self.assertEqual(1, len(check_layers.find_circles(arrows)))
 
+    def test_hdf5_calls(self):
+        call = "  const H5Group group(\n      H5Gopen2(file, name, H5P_DEFAULT));  // not H5Fclose()\n"
+        for name in ("hdf5/library/new_file.cpp", "hdf5/files/entry_file_test.cpp"):
+            path = self.write(f"lib/shardmark/storage/{name}", call)
+            self.assertEqual([], check_layers.check_tree(self.root))
+            path.unlink()
+        self.write("bench/ceiling/bare_hdf5_transfer.cpp", call)
+        self.assertEqual([], check_layers.check_tree(self.root))
+        for name in ("lib/shardmark/storage/hdf5/files/data_file.cpp", "bench/ceiling/ceiling_case.cpp"):
+            path = self.write(name, call)
+            found = check_layers.check_tree(self.root)
+            self.assertEqual(1, len(found), found)
+            self.assertTrue(found[0].startswith(f"{name}:2: H5Gopen2: "), found)
+            path.unlink()
+
     def test_circles_of_units_are_found(self):
         self.write("lib/shardmark/core/a.hpp", '#include "shardmark/core/b.hpp"\n')
         self.write("lib/shardmark/core/b.cpp", '#include "shardmark/core/b.hpp"\n#include "shardmark/core/c.hpp"\n')

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "shardmark/mpi/io_hints.hpp"
 #include "shardmark/mpi/mpi_call.hpp"
 
 namespace shardmark {
@@ -19,22 +20,15 @@ constexpr std::size_t max_transfer_bytes = std::size_t{1} << 29;
 Result<MpiioFile> MpiioFile::open(const std::string& path, Access access,
                                   const std::map<std::string, std::string>& hints,
                                   const Communicator& comm) {
-  MPI_Info info = MPI_INFO_NULL;
-  if (!hints.empty()) {
-    MPI_Info_create(&info);
-    for (const auto& [key, value] : hints) {
-      MPI_Info_set(info, key.c_str(), value.c_str());
-    }
-  }
+  auto info = IoHints::make(hints);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(info)));
   MPI_File file = MPI_FILE_NULL;
   const int mode = access == Access::write ? MPI_MODE_RDWR : MPI_MODE_RDONLY;
-  const int code = MPI_File_open(comm.handle(), path.c_str(), mode, info, &file);
-  if (info != MPI_INFO_NULL) {
-    MPI_Info_free(&info);
-  }
+  const int code = MPI_File_open(comm.handle(), path.c_str(), mode, info->get(), &file);
+  const Status released = info->release();
   MpiioFile opened(path, file);
   const Status agreed =
-      comm.agree(code == MPI_SUCCESS ? Status() : Status(opened.failed(code, "MPI_File_open")));
+      comm.agree(code == MPI_SUCCESS ? released : Status(opened.failed(code, "MPI_File_open")));
   if (!agreed) {
     opened.file_ = MPI_FILE_NULL;  // closing is collective: not where some ranks have no file
     return agreed.error();
@@ -50,10 +44,10 @@ MpiioFile::~MpiioFile() {
 }
 
 Error MpiioFile::failed(int return_code, const char* function) const {
-  int error_class = 0;
-  MPI_Error_class(return_code, &error_class);
+  int error_class = MPI_SUCCESS;
+  const Status classified = mpi_call(MPI_Error_class(return_code, &error_class), "MPI_Error_class");
   const Status status = mpi_call(return_code, function);
-  const bool full = error_class == MPI_ERR_NO_SPACE || error_class == MPI_ERR_QUOTA;
+  const bool full = classified && (error_class == MPI_ERR_NO_SPACE || error_class == MPI_ERR_QUOTA);
   return {full ? ErrorCode::no_space : ErrorCode::io_error,
           fmt::format("{}: {}", path_, status.error().message)};
 }
@@ -68,7 +62,7 @@ Status MpiioFile::write(std::span<const std::byte> bytes, std::int64_t offset) {
       return failed(code, "MPI_File_write_at");
     }
     int count = 0;
-    MPI_Get_count(&status, MPI_BYTE, &count);
+    SHARDMARK_RETURN_IF_ERROR(mpi_call(MPI_Get_count(&status, MPI_BYTE, &count), "MPI_Get_count"));
     if (count <= 0) {
       return Error{ErrorCode::io_error, fmt::format("{}: MPI-IO wrote nothing at byte {} and "
                                                     "reported no error",
@@ -90,7 +84,7 @@ Status MpiioFile::read(std::span<std::byte> bytes, std::int64_t offset) {
       return failed(code, "MPI_File_read_at");
     }
     int count = 0;
-    MPI_Get_count(&status, MPI_BYTE, &count);
+    SHARDMARK_RETURN_IF_ERROR(mpi_call(MPI_Get_count(&status, MPI_BYTE, &count), "MPI_Get_count"));
     if (count <= 0) {
       return Error{ErrorCode::data_loss, fmt::format("{} ends at byte {}, {} more were expected",
                                                      path_, offset, bytes.size())};

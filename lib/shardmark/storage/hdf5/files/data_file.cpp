@@ -6,6 +6,7 @@
 #include "shardmark/plan/tables/byte_codec.hpp"
 #include "shardmark/storage/format/dataset_name.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
+#include "shardmark/storage/hdf5/library/dataset_facts.hpp"
 #include "shardmark/storage/hdf5/library/datatype.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 #include "shardmark/storage/hdf5/library/new_file.hpp"
@@ -25,11 +26,10 @@ Status make_datasets(NewHdf5File& file, const EntryTable& entries,
     SHARDMARK_ASSIGN_OR_RETURN(const H5Type type, hdf5_type(entry.dtype));
     SHARDMARK_ASSIGN_OR_RETURN(const H5Dataset dataset,
                                file.make_dataset(group, name, type, chunk.box.sizes));
-    SHARDMARK_ASSIGN_OR_RETURN(chunk.address, NewHdf5File::address_of(dataset, name));
-    file.count_metadata(dataset.get());
+    SHARDMARK_ASSIGN_OR_RETURN(chunk.address, address_of(dataset, name));
+    SHARDMARK_RETURN_IF_ERROR(file.count_metadata(dataset.get()));
   }
-  file.count_metadata(group.get());
-  return {};
+  return file.count_metadata(group.get());
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/storage/format/manifest.hpp"
-#include "shardmark/storage/hdf5/library/handle.hpp"
 
 namespace shardmark {
 
@@ -33,9 +32,6 @@ Result<std::int64_t> write_manifest_durably(const std::string& path,
 
 /// Local. The path of an entry's dataset.
 Result<std::string> dataset_path(const Entry& entry);
-
-/// Local. Where the hdf5_chunk that begins at `offsets` lies.
-Result<std::int64_t> tile_address(const H5Dataset& dataset, const Dims& offsets);
 
 /// "/packed/float32".
 std::string packed_dataset(Dtype dtype);

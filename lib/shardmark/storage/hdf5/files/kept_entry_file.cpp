@@ -10,8 +10,8 @@
 
 #include "shardmark/plan/tables/byte_codec.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
-#include "shardmark/storage/hdf5/library/hdf5_call.hpp"
-#include "shardmark/storage/hdf5/library/new_file.hpp"
+#include "shardmark/storage/hdf5/library/attribute.hpp"
+#include "shardmark/storage/hdf5/library/existing_file.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/raw/structure_hash.hpp"
 
@@ -20,36 +20,16 @@ namespace {
 
 constexpr std::int64_t block_bytes = 4096;
 
-/// HDF5 does this, so that the checksums of its headers stay right.
-Status rewrite_attribute(const H5Group& own, const char* name, hid_t memory_type,
-                         const void* value) {
-  const H5Attribute attribute(H5Aopen(own.get(), name, H5P_DEFAULT));
-  if (!attribute || H5Awrite(attribute.get(), memory_type, value) < 0) {
-    return hdf5_error("H5Awrite", name);
-  }
-  return {};
-}
-
 Status rewrite_attributes(const std::string& path, const Manifest& manifest) {
-  SHARDMARK_RETURN_IF_ERROR(prepare_hdf5());
-  SHARDMARK_ASSIGN_OR_RETURN(
-      H5File file, hdf5_handle<H5File>(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "H5Fopen",
-                                       path.c_str()));
+  SHARDMARK_ASSIGN_OR_RETURN(ExistingHdf5File file, ExistingHdf5File::open(path));
   const auto rewrite = [&]() -> Status {
-    const H5Group own(H5Gopen2(file.get(), shardmark_group, H5P_DEFAULT));
-    if (!own) {
-      return hdf5_error("H5Gopen2", shardmark_group);
-    }
-    SHARDMARK_ASSIGN_OR_RETURN(const H5Type text, text_type(manifest.save_id));
-    SHARDMARK_RETURN_IF_ERROR(rewrite_attribute(own, "seed", H5T_NATIVE_UINT64, &manifest.seed));
-    SHARDMARK_RETURN_IF_ERROR(rewrite_attribute(own, "step", H5T_NATIVE_INT64, &manifest.step));
-    return rewrite_attribute(own, "save_id", text.get(), manifest.save_id.c_str());
+    SHARDMARK_ASSIGN_OR_RETURN(const H5Group own, file.open_group(shardmark_group));
+    SHARDMARK_RETURN_IF_ERROR(AttributeValue(manifest.seed).rewrite(own.get(), "seed"));
+    SHARDMARK_RETURN_IF_ERROR(AttributeValue(manifest.step).rewrite(own.get(), "step"));
+    return AttributeValue(manifest.save_id).rewrite(own.get(), "save_id");
   };
   const Status rewritten = rewrite();
-  const Status closed = hdf5_status(H5Fclose(file.release()), "H5Fclose", path.c_str());
-  if (!closed) {
-    mark_hdf5_unusable();
-  }
+  const Status closed = file.close();
   return rewritten ? closed : rewritten;
 }
 

@@ -13,6 +13,8 @@
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
 #include "shardmark/storage/hdf5/files/entry_places.hpp"
 #include "shardmark/storage/hdf5/files/kept_entry_file.hpp"
+#include "shardmark/storage/hdf5/library/attribute.hpp"
+#include "shardmark/storage/hdf5/library/dataset_facts.hpp"
 #include "shardmark/storage/hdf5/library/datatype.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 #include "shardmark/storage/hdf5/library/new_file.hpp"
@@ -134,10 +136,8 @@ class NewEntryFile::Creation {
       }
     }
     SHARDMARK_RETURN_IF_ERROR(make_own_datasets(own));
-    for (const H5Group* group : {&objects, &own}) {
-      file_->count_metadata(group->get());
-    }
-    return {};
+    SHARDMARK_RETURN_IF_ERROR(file_->count_metadata(objects.get()));
+    return file_->count_metadata(own.get());
   }
 
   /// What the second step adds to the file, about and not too little.
@@ -158,7 +158,7 @@ class NewEntryFile::Creation {
     for (auto i = virtual_entries_.begin(); i != virtual_entries_.end() && status; ++i) {
       status = given_up_ ? Status(Error{ErrorCode::internal, "given up"}) : make_virtual(*i);
     }
-    file_->count_metadata(tensors_.get());
+    status = status ? file_->count_metadata(tensors_.get()) : status;
     const Status closed = close();
     return status ? closed : status;
   }
@@ -191,7 +191,7 @@ class NewEntryFile::Creation {
       return note_tiles(entry, location, dataset);
     }
     if (entry.num_bytes() > 0) {
-      SHARDMARK_ASSIGN_OR_RETURN(location.address, NewHdf5File::address_of(dataset, name));
+      SHARDMARK_ASSIGN_OR_RETURN(location.address, address_of(dataset, name));
     }
     return {};
   }
@@ -211,8 +211,8 @@ class NewEntryFile::Creation {
     SHARDMARK_ASSIGN_OR_RETURN(H5Dataset dataset,
                                file_->make_dataset(group, name, type, entry.sizes, creation));
     SHARDMARK_RETURN_IF_ERROR(
-        write_text_attribute(dataset.get(), "dtype", dtype_name(entry.dtype)));
-    file_->count_metadata(dataset.get());
+        AttributeValue(dtype_name(entry.dtype)).create(dataset.get(), "dtype"));
+    SHARDMARK_RETURN_IF_ERROR(file_->count_metadata(dataset.get()));
     return dataset;
   }
 
@@ -282,47 +282,41 @@ class NewEntryFile::Creation {
       SHARDMARK_ASSIGN_OR_RETURN(const H5Type type, hdf5_type(dtype));
       SHARDMARK_ASSIGN_OR_RETURN(const H5Dataset dataset,
                                  file_->make_dataset(group, name, type, Dims{extent}));
-      SHARDMARK_ASSIGN_OR_RETURN(made_.packed_addresses[number],
-                                 NewHdf5File::address_of(dataset, name));
-      file_->count_metadata(dataset.get());
+      SHARDMARK_ASSIGN_OR_RETURN(made_.packed_addresses[number], address_of(dataset, name));
+      SHARDMARK_RETURN_IF_ERROR(file_->count_metadata(dataset.get()));
     }
-    file_->count_metadata(group.get());
-    return {};
+    return file_->count_metadata(group.get());
   }
 
   Status write_attributes(const H5Group& own) {
-    const std::uint64_t version = format_version;
-    const hid_t object = own.get();
-    SHARDMARK_RETURN_IF_ERROR(
-        write_attribute(object, "format_version", H5T_STD_U64LE, H5T_NATIVE_UINT64, &version));
-    SHARDMARK_RETURN_IF_ERROR(
-        write_attribute(object, "seed", H5T_STD_U64LE, H5T_NATIVE_UINT64, &manifest_.seed));
-    SHARDMARK_RETURN_IF_ERROR(
-        write_attribute(object, "step", H5T_STD_I64LE, H5T_NATIVE_INT64, &manifest_.step));
-    SHARDMARK_RETURN_IF_ERROR(write_attribute(object, "world_size", H5T_STD_I64LE, H5T_NATIVE_INT64,
-                                              &manifest_.world_size));
-    return write_text_attribute(object, "save_id", manifest_.save_id);
+    const auto word = [&](const char* name, auto value) {
+      return AttributeValue(value).create(own.get(), name);
+    };
+    SHARDMARK_RETURN_IF_ERROR(word("format_version", format_version));
+    SHARDMARK_RETURN_IF_ERROR(word("seed", manifest_.seed));
+    SHARDMARK_RETURN_IF_ERROR(word("step", manifest_.step));
+    SHARDMARK_RETURN_IF_ERROR(word("world_size", manifest_.world_size));
+    return AttributeValue(manifest_.save_id).create(own.get(), "save_id");
   }
 
   /// Both sized now, so that ranks write into the file and never make it grow.
   Status make_own_datasets(const H5Group& own) {
     if (const std::uint64_t chunks = manifest_.entries.num_chunks();
         manifest_.checksum == ChecksumKind::xxh3 && chunks > 0) {
-      const H5Type type(H5Tcopy(H5T_STD_U64LE));
+      SHARDMARK_ASSIGN_OR_RETURN(const H5Type type, hdf5_word_type());
       SHARDMARK_ASSIGN_OR_RETURN(const H5Dataset checksums,
                                  file_->make_dataset(own, checksums_dataset, type,
                                                      Dims{static_cast<std::int64_t>(chunks)}));
       SHARDMARK_ASSIGN_OR_RETURN(manifest_.checksums_address,
-                                 NewHdf5File::address_of(checksums, checksums_dataset));
-      file_->count_metadata(checksums.get());
+                                 address_of(checksums, checksums_dataset));
+      SHARDMARK_RETURN_IF_ERROR(file_->count_metadata(checksums.get()));
     }
-    const H5Type type(H5Tcopy(H5T_STD_U8LE));
+    SHARDMARK_ASSIGN_OR_RETURN(const H5Type type, hdf5_byte_type());
     // Locations take the same room whatever they hold, and all else in a manifest is known by now.
     const auto size = static_cast<std::int64_t>(encode(manifest_).size());
     SHARDMARK_ASSIGN_OR_RETURN(const H5Dataset manifest,
                                file_->make_dataset(own, manifest_dataset, type, Dims{size}));
-    file_->count_metadata(manifest.get());
-    return {};
+    return file_->count_metadata(manifest.get());
   }
 
   std::string path_;

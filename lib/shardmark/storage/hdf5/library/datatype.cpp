@@ -74,4 +74,12 @@ Result<H5Type> hdf5_type(Dtype dtype) {
   return Error{ErrorCode::internal, "unknown dtype"};
 }
 
+Result<H5Type> hdf5_word_type() {
+  return copy_of(H5T_STD_U64LE);
+}
+
+Result<H5Type> hdf5_byte_type() {
+  return copy_of(H5T_STD_U8LE);
+}
+
 }  // namespace shardmark

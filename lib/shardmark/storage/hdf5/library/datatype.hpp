@@ -13,4 +13,8 @@ namespace shardmark {
 /// its exponent 15 for infinity); bool is an enum on int8.
 Result<H5Type> hdf5_type(Dtype dtype);
 
+/// Local. Of checksums, and of the manifest's bytes.
+Result<H5Type> hdf5_word_type();
+Result<H5Type> hdf5_byte_type();
+
 }  // namespace shardmark

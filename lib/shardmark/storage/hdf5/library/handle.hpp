@@ -5,11 +5,14 @@
 
 #include <utility>
 
+#include "shardmark/storage/hdf5/library/hdf5_state.hpp"
+
 namespace shardmark {
 
-/// Move-only owner of an hid_t and of the function that closes it. Closing here never reports:
-/// files, whose close writes, are closed explicitly with their status checked.
-template <herr_t (*close)(hid_t)>
+/// Move-only owner of an hid_t and of the function that closes it. A close that fails here is
+/// remembered (note_hdf5_close) and fails the next close of a file, which is always explicit.
+/// `in_file`: the object lies in a file, so closing it is a call that counts.
+template <herr_t (*close)(hid_t), bool in_file>
 class H5Handle {
  public:
   H5Handle() = default;
@@ -31,19 +34,19 @@ class H5Handle {
  private:
   void reset() noexcept {
     if (id_ >= 0) {
-      close(id_);
+      note_hdf5_close(close(id_) >= 0, in_file);
     }
     id_ = H5I_INVALID_HID;
   }
   hid_t id_ = H5I_INVALID_HID;
 };
 
-using H5File = H5Handle<H5Fclose>;
-using H5Group = H5Handle<H5Gclose>;
-using H5Dataset = H5Handle<H5Dclose>;
-using H5Space = H5Handle<H5Sclose>;
-using H5Type = H5Handle<H5Tclose>;
-using H5Properties = H5Handle<H5Pclose>;
-using H5Attribute = H5Handle<H5Aclose>;
+using H5File = H5Handle<H5Fclose, true>;
+using H5Group = H5Handle<H5Gclose, true>;
+using H5Dataset = H5Handle<H5Dclose, true>;
+using H5Space = H5Handle<H5Sclose, false>;
+using H5Type = H5Handle<H5Tclose, false>;
+using H5Properties = H5Handle<H5Pclose, false>;
+using H5Attribute = H5Handle<H5Aclose, true>;
 
 }  // namespace shardmark

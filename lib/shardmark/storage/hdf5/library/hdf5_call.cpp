@@ -13,6 +13,7 @@ namespace {
 
 std::atomic<bool> unusable = false;
 std::atomic<std::int64_t> metadata_calls = 0;
+std::atomic<bool> close_failed = false;
 
 std::recursive_mutex& library_mutex() {
   static std::recursive_mutex instance;
@@ -55,14 +56,29 @@ Status prepare_hdf5() {
   if (unusable) {
     return Error{ErrorCode::io_error, "HDF5 is not usable in this process after a failed write"};
   }
-  static const bool ready = [] {
-    H5dont_atexit();
-    H5open();
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-    return true;
+  // The first call of all, so none comes before it; repeated it changes nothing.
+  static const Status ready = []() -> Status {
+    if (H5dont_atexit() < 0 || H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) < 0) {
+      return Error{ErrorCode::io_error, "HDF5 cannot be made ready (H5open)"};
+    }
+    return {};
   }();
-  static_cast<void>(ready);
-  return {};
+  return ready;
+}
+
+void note_hdf5_close(bool closed, bool in_file) noexcept {
+  metadata_calls += in_file ? 1 : 0;
+  if (!closed) {
+    close_failed = true;
+  }
+}
+
+Status close_hdf5_file(H5File& file, const char* path) {
+  const Status closed = hdf5_status(H5Fclose(file.release()), "H5Fclose", path);
+  if (close_failed.exchange(false) && closed) {
+    return Error{ErrorCode::io_error, fmt::format("HDF5 could not close an object of {}", path)};
+  }
+  return closed;
 }
 
 void note_hdf5_call(const char* function) noexcept {
@@ -91,20 +107,23 @@ std::string hdf5_library_version() {
   unsigned major = 0;
   unsigned minor = 0;
   unsigned release = 0;
-  H5get_libversion(&major, &minor, &release);
+  if (H5get_libversion(&major, &minor, &release) < 0) {
+    return "unknown";
+  }
   return fmt::format("{}.{}.{}", major, minor, release);
 }
 
 bool hdf5_failed_in(const char* what) {
   Search search{what, false};
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_for, &search);
-  return search.found;
+  return H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_for, &search) >= 0 && search.found;
 }
 
 Error hdf5_error(const char* function, const char* object) {
   std::string why;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &why);
-  H5Eclear2(H5E_DEFAULT);
+  if (H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &why) < 0 ||
+      H5Eclear2(H5E_DEFAULT) < 0) {
+    why += " (and HDF5 cannot tell more)";
+  }
   const bool full = why.find("No space left") != std::string::npos ||
                     why.find("quota") != std::string::npos ||
                     why.find("File too large") != std::string::npos;

@@ -39,6 +39,9 @@ inline Status hdf5_status(herr_t return_code, const char* function, const char* 
   return return_code < 0 ? Status(hdf5_error(function, object)) : Status();
 }
 
+/// Local. H5Fclose, with its status; that of objects closed unseen before it counts as its own.
+Status close_hdf5_file(H5File& file, const char* path);
+
 /// Local. Takes over the identifier that an HDF5 call returned.
 template <typename Handle>
 Result<Handle> hdf5_handle(hid_t id, const char* function, const char* object) {

@@ -21,4 +21,8 @@ std::string hdf5_library_version();
 /// ranks alike: one that goes on into a collective call of HDF5 would wait for the others for ever.
 void mark_hdf5_unusable() noexcept;
 
+/// Local. Told of every object that was closed without anybody looking: counts those in files, and
+/// remembers a failure until a file is closed.
+void note_hdf5_close(bool closed, bool in_file) noexcept;
+
 }  // namespace shardmark

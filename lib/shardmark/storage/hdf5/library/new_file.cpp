@@ -10,17 +10,16 @@ namespace shardmark {
 namespace {
 
 /// Headers and indices of one object, as HDF5 counts them itself.
-std::int64_t metadata_bytes_of(hid_t object) {
+Result<std::int64_t> metadata_bytes_of(hid_t object) {
 #if H5_VERSION_GE(1, 12, 0)
   H5O_native_info_t info;
-  if (H5Oget_native_info(object, &info, H5O_NATIVE_INFO_HDR | H5O_NATIVE_INFO_META_SIZE) < 0) {
-    return 0;
-  }
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(
+      H5Oget_native_info(object, &info, H5O_NATIVE_INFO_HDR | H5O_NATIVE_INFO_META_SIZE),
+      "H5Oget_native_info", ""));
 #else
   H5O_info_t info;
-  if (H5Oget_info2(object, &info, H5O_INFO_HDR | H5O_INFO_META_SIZE) < 0) {
-    return 0;
-  }
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(
+      H5Oget_info2(object, &info, H5O_INFO_HDR | H5O_INFO_META_SIZE), "H5Oget_info2", ""));
 #endif
   return static_cast<std::int64_t>(info.hdr.space.total + info.meta_size.obj.index_size +
                                    info.meta_size.obj.heap_size + info.meta_size.attr.index_size +
@@ -79,38 +78,6 @@ Result<H5Properties> dataset_creation() {
   return properties;
 }
 
-Status write_attribute(hid_t object, const char* name, hid_t file_type, hid_t memory_type,
-                       const void* value) {
-  const H5Space scalar(H5Screate(H5S_SCALAR));
-  const H5Attribute attribute(
-      H5Acreate2(object, name, file_type, scalar.get(), H5P_DEFAULT, H5P_DEFAULT));
-  if (!attribute || H5Awrite(attribute.get(), memory_type, value) < 0) {
-    return hdf5_error("H5Awrite", name);
-  }
-  return {};
-}
-
-Result<H5Type> text_type(std::string_view text) {
-  H5Type type(H5Tcopy(H5T_C_S1));
-  if (H5Tset_size(type.get(), std::max<std::size_t>(text.size(), 1)) < 0 ||
-      H5Tset_cset(type.get(), H5T_CSET_UTF8) < 0 ||
-      H5Tset_strpad(type.get(), H5T_STR_NULLPAD) < 0) {
-    return hdf5_error("H5Tset_size", "of a text");
-  }
-  return type;
-}
-
-Status write_text_attribute(hid_t object, const char* name, std::string_view text) {
-  SHARDMARK_ASSIGN_OR_RETURN(const H5Type type, text_type(text));
-  const H5Space scalar(H5Screate(H5S_SCALAR));
-  const H5Attribute attribute(
-      H5Acreate2(object, name, type.get(), scalar.get(), H5P_DEFAULT, H5P_DEFAULT));
-  if (!attribute || H5Awrite(attribute.get(), type.get(), std::string(text).c_str()) < 0) {
-    return hdf5_error("H5Awrite", name);
-  }
-  return {};
-}
-
 Result<NewHdf5File> NewHdf5File::create(const std::string& path, const NewFileOptions& options) {
   SHARDMARK_RETURN_IF_ERROR(prepare_hdf5());
   NewHdf5File file;
@@ -124,9 +91,8 @@ Result<NewHdf5File> NewHdf5File::create(const std::string& path, const NewFileOp
   SHARDMARK_ASSIGN_OR_RETURN(file.creation_, dataset_creation());
   SHARDMARK_ASSIGN_OR_RETURN(
       file.links_, hdf5_handle<H5Properties>(H5Pcreate(H5P_LINK_CREATE), "H5Pcreate", "links"));
-  if (H5Pset_char_encoding(file.links_.get(), H5T_CSET_UTF8) < 0) {
-    return hdf5_error("H5Pset_char_encoding", "");
-  }
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(H5Pset_char_encoding(file.links_.get(), H5T_CSET_UTF8),
+                                        "H5Pset_char_encoding", path.c_str()));
   return file;
 }
 
@@ -143,13 +109,10 @@ Result<H5Dataset> NewHdf5File::make_dataset(const H5Group& group, const std::str
                                             const H5Type& type, const Dims& sizes,
                                             const H5Properties* creation) {
   SHARDMARK_ASSIGN_OR_RETURN(const H5Space space, dataspace_of(sizes));
-  SHARDMARK_ASSIGN_OR_RETURN(
-      H5Dataset dataset,
-      hdf5_handle<H5Dataset>(
-          H5Dcreate2(group.get(), name.c_str(), type.get(), space.get(), links_.get(),
-                     (creation ? *creation : creation_).get(), H5P_DEFAULT),
-          "H5Dcreate2", name.c_str()));
-  return dataset;
+  return hdf5_handle<H5Dataset>(
+      H5Dcreate2(group.get(), name.c_str(), type.get(), space.get(), links_.get(),
+                 (creation ? *creation : creation_).get(), H5P_DEFAULT),
+      "H5Dcreate2", name.c_str());
 }
 
 Result<H5Properties> NewHdf5File::tiled(const Dims& tile) {
@@ -162,16 +125,10 @@ Result<H5Properties> NewHdf5File::tiled(const Dims& tile) {
   return creation;
 }
 
-Result<std::int64_t> NewHdf5File::address_of(const H5Dataset& dataset, const std::string& name) {
-  const haddr_t address = H5Dget_offset(dataset.get());
-  if (address == HADDR_UNDEF) {
-    return hdf5_error("H5Dget_offset", name.c_str());
-  }
-  return static_cast<std::int64_t>(address);
-}
-
-void NewHdf5File::count_metadata(hid_t object) {
-  metadata_bytes_ += metadata_bytes_of(object);
+Status NewHdf5File::count_metadata(hid_t object) {
+  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t num_bytes, metadata_bytes_of(object));
+  metadata_bytes_ += num_bytes;
+  return {};
 }
 
 Status NewHdf5File::flush() {
@@ -187,14 +144,16 @@ Status NewHdf5File::close() {
   creation_ = {};
   links_ = {};
   H5F_info2_t info;
-  if (H5Fget_info2(file_.get(), &info) >= 0) {
+  const Status counted =
+      hdf5_status(H5Fget_info2(file_.get(), &info), "H5Fget_info2", path_.c_str());
+  if (counted) {
     metadata_bytes_ += static_cast<std::int64_t>(info.super.super_size + info.super.super_ext_size);
   }
-  const Status closed = hdf5_status(H5Fclose(file_.release()), "H5Fclose", path_.c_str());
+  const Status closed = close_hdf5_file(file_, path_.c_str());
   if (!closed) {
     mark_hdf5_unusable();
   }
-  return closed;
+  return closed ? counted : closed;
 }
 
 }  // namespace shardmark

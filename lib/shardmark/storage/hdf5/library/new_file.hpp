@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "shardmark/core/dims.hpp"
 #include "shardmark/core/result.hpp"
@@ -32,10 +31,9 @@ class NewHdf5File {
                                  const Dims& sizes, const H5Properties* creation = nullptr);
   /// Local. Creation properties of a dataset in tiles of `tile`.
   static Result<H5Properties> tiled(const Dims& tile);
-  static Result<std::int64_t> address_of(const H5Dataset& dataset, const std::string& name);
 
   /// Local. Counts an object's headers and indices.
-  void count_metadata(hid_t object);
+  Status count_metadata(hid_t object);
   std::int64_t metadata_bytes() const noexcept { return metadata_bytes_; }
 
   /// Local. The file is as long as its datasets say. After a failure HDF5 is unusable.
@@ -56,10 +54,5 @@ class NewHdf5File {
 /// Local. Early allocation and no fill.
 Result<H5Properties> dataset_creation();
 Result<H5Space> dataspace_of(const Dims& sizes);
-Status write_attribute(hid_t object, const char* name, hid_t file_type, hid_t memory_type,
-                       const void* value);
-/// Local. The type of an attribute that holds just this text.
-Result<H5Type> text_type(std::string_view text);
-Status write_text_attribute(hid_t object, const char* name, std::string_view text);
 
 }  // namespace shardmark

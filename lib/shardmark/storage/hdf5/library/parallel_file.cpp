@@ -2,8 +2,10 @@
 #include "shardmark/storage/hdf5/library/parallel_file.hpp"
 
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "shardmark/mpi/io_hints.hpp"
 #include "shardmark/mpi/mpi_call.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 #include "shardmark/storage/hdf5/library/selection.hpp"
@@ -15,17 +17,17 @@ Result<H5Properties> make_properties(hid_t kind) {
   return hdf5_handle<H5Properties>(H5Pcreate(kind), "H5Pcreate", "");
 }
 
-Result<MPI_Info> make_info(const std::map<std::string, std::string>& hints) {
-  MPI_Info info = MPI_INFO_NULL;
-  if (hints.empty()) {
-    return info;
+/// Of the elements; of nothing without a box.
+Result<H5Space> in_memory_of(const std::optional<Box>& box, const ConstTensorView& elements) {
+  if (!box) {
+    return empty_memory_selection();
   }
-  SHARDMARK_RETURN_IF_ERROR(mpi_call(MPI_Info_create(&info), "MPI_Info_create"));
-  for (const auto& [key, value] : hints) {
-    SHARDMARK_RETURN_IF_ERROR(
-        mpi_call(MPI_Info_set(info, key.c_str(), value.c_str()), "MPI_Info_set"));
+  auto selection = memory_selection(elements.sizes, elements.strides);
+  if (!selection) {
+    return Error{ErrorCode::internal, "no HDF5 selection expresses strides " +
+                                          to_string(elements.strides) + ": not staged"};
   }
-  return info;
+  return std::move(*selection);
 }
 
 }  // namespace
@@ -36,34 +38,51 @@ Result<ParallelFile> ParallelFile::open(const std::string& path, Access access, 
   SHARDMARK_RETURN_IF_ERROR(prepare_hdf5());
   ParallelFile file;
   file.io_ = io;
-  SHARDMARK_ASSIGN_OR_RETURN(const H5Properties file_access, make_properties(H5P_FILE_ACCESS));
-  SHARDMARK_ASSIGN_OR_RETURN(file.dataset_access_, make_properties(H5P_DATASET_ACCESS));
-  SHARDMARK_ASSIGN_OR_RETURN(file.transfer_, make_properties(H5P_DATASET_XFER));
-  SHARDMARK_ASSIGN_OR_RETURN(file.collective_transfer_, make_properties(H5P_DATASET_XFER));
-  const bool collective = io == IoMode::collective;
-  SHARDMARK_ASSIGN_OR_RETURN(MPI_Info info, make_info(hints));
-  herr_t set = H5Pset_fapl_mpio(file_access.get(), comm.handle(), info);
-  if (info != MPI_INFO_NULL) {
-    MPI_Info_free(&info);  // HDF5 keeps a copy
-  }
-  // On the file alone, collective metadata reads do nothing in HDF5 1.10.5 to 1.10.8: on both, one
-  // rank reads headers for all.
-  set |= collective ? H5Pset_all_coll_metadata_ops(file_access.get(), true) : 0;
-  set |= collective ? H5Pset_all_coll_metadata_ops(file.dataset_access_.get(), true) : 0;
-  set |= H5Pset_dxpl_mpio(file.transfer_.get(),
-                          collective ? H5FD_MPIO_COLLECTIVE : H5FD_MPIO_INDEPENDENT);
-  set |= H5Pset_dxpl_mpio(file.collective_transfer_.get(), H5FD_MPIO_COLLECTIVE);
-  SHARDMARK_RETURN_IF_ERROR(hdf5_status(set, "H5Pset_fapl_mpio", path.c_str()));
+  const auto prepare = [&]() -> Result<H5Properties> {
+    SHARDMARK_ASSIGN_OR_RETURN(H5Properties file_access, make_properties(H5P_FILE_ACCESS));
+    SHARDMARK_RETURN_IF_ERROR(file.set_properties(file_access, hints, comm));
+    return file_access;
+  };
+  // A rank that has no properties would leave the others waiting inside the open.
+  const auto file_access = prepare();
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(file_access)));
   SHARDMARK_ASSIGN_OR_RETURN(
       file.file_, hdf5_handle<H5File>(
                       H5Fopen(path.c_str(), access == Access::read ? H5F_ACC_RDONLY : H5F_ACC_RDWR,
-                              file_access.get()),
+                              file_access->get()),
                       "H5Fopen", path.c_str()));
   return file;
 }
 
+Status ParallelFile::set_properties(const H5Properties& file_access,
+                                    const std::map<std::string, std::string>& hints,
+                                    const Communicator& comm) {
+  SHARDMARK_ASSIGN_OR_RETURN(dataset_access_, make_properties(H5P_DATASET_ACCESS));
+  SHARDMARK_ASSIGN_OR_RETURN(transfer_, make_properties(H5P_DATASET_XFER));
+  SHARDMARK_ASSIGN_OR_RETURN(collective_transfer_, make_properties(H5P_DATASET_XFER));
+  SHARDMARK_ASSIGN_OR_RETURN(IoHints info, IoHints::make(hints));
+  // HDF5 keeps a copy of the hints.
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(
+      H5Pset_fapl_mpio(file_access.get(), comm.handle(), info.get()), "H5Pset_fapl_mpio", ""));
+  SHARDMARK_RETURN_IF_ERROR(info.release());
+  const bool collective = io_ == IoMode::collective;
+  if (collective) {
+    // On the file alone, collective metadata reads do nothing in HDF5 1.10.5 to 1.10.8: on both,
+    // one rank reads headers for all.
+    for (const hid_t list : {file_access.get(), dataset_access_.get()}) {
+      SHARDMARK_RETURN_IF_ERROR(hdf5_status(H5Pset_all_coll_metadata_ops(list, true),
+                                            "H5Pset_all_coll_metadata_ops", ""));
+    }
+  }
+  SHARDMARK_RETURN_IF_ERROR(hdf5_status(
+      H5Pset_dxpl_mpio(transfer_.get(), collective ? H5FD_MPIO_COLLECTIVE : H5FD_MPIO_INDEPENDENT),
+      "H5Pset_dxpl_mpio", ""));
+  return hdf5_status(H5Pset_dxpl_mpio(collective_transfer_.get(), H5FD_MPIO_COLLECTIVE),
+                     "H5Pset_dxpl_mpio", "");
+}
+
 Status ParallelFile::close() {
-  return hdf5_status(H5Fclose(file_.release()), "H5Fclose", "of the shared file");
+  return close_hdf5_file(file_, "the shared file");
 }
 
 Result<H5Dataset> ParallelFile::open_dataset(const std::string& path) const {
@@ -71,17 +90,19 @@ Result<H5Dataset> ParallelFile::open_dataset(const std::string& path) const {
                                 "H5Dopen2", path.c_str());
 }
 
-void ParallelFile::note_cause() {
+Status ParallelFile::note_cause() {
   if (io_ != IoMode::collective) {
-    return;
+    return {};
   }
   std::uint32_t local = 0;
   std::uint32_t global = 0;
-  if (H5Pget_mpio_no_collective_cause(transfer_.get(), &local, &global) >= 0) {
-    no_collective_cause_ |= local | global;
-    last_own_cause_ = local;
-    last_any_cause_ = local | global;
-  }
+  SHARDMARK_RETURN_IF_ERROR(
+      hdf5_status(H5Pget_mpio_no_collective_cause(transfer_.get(), &local, &global),
+                  "H5Pget_mpio_no_collective_cause", ""));
+  no_collective_cause_ |= local | global;
+  last_own_cause_ = local;
+  last_any_cause_ = local | global;
+  return {};
 }
 
 /// The status of a transfer. HDF5 ends a collective transfer with MPI_File_set_view, which is
@@ -92,42 +113,45 @@ Status ParallelFile::finish_transfer(herr_t return_code, const char* function, c
   const bool left_out = return_code < 0 && (hdf5_failed_in("MPI_File_write_at_all") ||
                                             hdf5_failed_in("MPI_File_read_at_all"));
   const Status status = hdf5_status(return_code, function, object);
-  void* handle = nullptr;
-  if (left_out && H5Fget_vfd_handle(file_.get(), H5P_DEFAULT, &handle) >= 0) {
-    MPI_File_set_view(*static_cast<MPI_File*>(handle), 0, MPI_BYTE, MPI_BYTE, "native",
-                      MPI_INFO_NULL);
+  if (!left_out) {
+    return status;
   }
-  return status;
+  // The transfer's own failure is what is told; what is tried after it may only add to it.
+  void* handle = nullptr;
+  Status made_up = hdf5_status(H5Fget_vfd_handle(file_.get(), H5P_DEFAULT, &handle),
+                               "H5Fget_vfd_handle", object);
+  if (made_up) {
+    made_up = mpi_call(MPI_File_set_view(*static_cast<MPI_File*>(handle), 0, MPI_BYTE, MPI_BYTE,
+                                         "native", MPI_INFO_NULL),
+                       "MPI_File_set_view");
+  }
+  return made_up ? status
+                 : Status(Error{status.error().code,
+                                status.error().message + "; then " + made_up.error().message});
 }
 
 Status ParallelFile::write(const H5Dataset& dataset, const H5Type& type,
                            const std::optional<Box>& box, const ConstTensorView& elements) {
   SHARDMARK_ASSIGN_OR_RETURN(const H5Space in_file, file_selection(dataset, box));
-  auto in_memory = box ? memory_selection(elements.sizes, elements.strides) : std::nullopt;
-  if (!in_memory) {
-    SHARDMARK_ASSIGN_OR_RETURN(in_memory, empty_memory_selection());
-  }
+  SHARDMARK_ASSIGN_OR_RETURN(const H5Space in_memory, in_memory_of(box, elements));
   const std::byte nothing{};
-  const herr_t done = H5Dwrite(dataset.get(), type.get(), in_memory->get(), in_file.get(),
+  const herr_t done = H5Dwrite(dataset.get(), type.get(), in_memory.get(), in_file.get(),
                                transfer_.get(), box ? elements.data : &nothing);
   const Status written = finish_transfer(done, "H5Dwrite", "");
-  note_cause();
-  return written;
+  const Status noted = note_cause();
+  return written ? noted : written;
 }
 
 Status ParallelFile::read(const H5Dataset& dataset, const H5Type& type,
                           const std::optional<Box>& box, const TensorView& elements) {
   SHARDMARK_ASSIGN_OR_RETURN(const H5Space in_file, file_selection(dataset, box));
-  auto in_memory = box ? memory_selection(elements.sizes, elements.strides) : std::nullopt;
-  if (!in_memory) {
-    SHARDMARK_ASSIGN_OR_RETURN(in_memory, empty_memory_selection());
-  }
+  SHARDMARK_ASSIGN_OR_RETURN(const H5Space in_memory, in_memory_of(box, elements));
   std::byte nothing{};
-  const herr_t done = H5Dread(dataset.get(), type.get(), in_memory->get(), in_file.get(),
+  const herr_t done = H5Dread(dataset.get(), type.get(), in_memory.get(), in_file.get(),
                               transfer_.get(), box ? elements.data : &nothing);
   const Status got = finish_transfer(done, "H5Dread", "");
-  note_cause();
-  return got;
+  const Status noted = note_cause();
+  return got ? noted : got;
 }
 
 Status ParallelFile::write_words(const H5Dataset& dataset, std::span<const std::uint64_t> positions,
@@ -140,7 +164,8 @@ Status ParallelFile::write_words(const H5Dataset& dataset, std::span<const std::
     SHARDMARK_RETURN_IF_ERROR(
         hdf5_status(H5Sselect_elements(in_file.get(), H5S_SELECT_SET, points.size(), points.data()),
                     "H5Sselect_elements", "checksums"));
-    in_memory = H5Space(H5Screate_simple(1, &count, nullptr));
+    SHARDMARK_ASSIGN_OR_RETURN(in_memory, hdf5_handle<H5Space>(H5Screate_simple(1, &count, nullptr),
+                                                               "H5Screate_simple", "checksums"));
   }
   const std::uint64_t nothing = 0;
   const herr_t done = H5Dwrite(dataset.get(), H5T_STD_U64LE, in_memory.get(), in_file.get(),

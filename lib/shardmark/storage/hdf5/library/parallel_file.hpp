@@ -54,7 +54,9 @@ class ParallelFile {
 
  private:
   ParallelFile() = default;
-  void note_cause();
+  Status set_properties(const H5Properties& file_access,
+                        const std::map<std::string, std::string>& hints, const Communicator& comm);
+  Status note_cause();
   Status finish_transfer(herr_t return_code, const char* function, const char* object);
 
   H5File file_;

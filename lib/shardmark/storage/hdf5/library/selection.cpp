@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 
@@ -53,7 +54,8 @@ std::optional<H5Space> memory_selection(const Dims& sizes, const Dims& strides) 
   }
   const int ndim = kept_sizes.ndim();
   if (ndim == 0) {
-    return H5Space(H5Screate(H5S_SCALAR));
+    H5Space scalar(H5Screate(H5S_SCALAR));
+    return scalar ? std::optional(std::move(scalar)) : std::nullopt;
   }
   if (kept_strides[ndim - 1] != 1) {
     return std::nullopt;

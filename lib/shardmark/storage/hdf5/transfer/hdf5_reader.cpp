@@ -6,6 +6,7 @@
 
 #include "shardmark/storage/direct/direct_reader.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
+#include "shardmark/storage/hdf5/library/dataset_facts.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 
 namespace shardmark {
@@ -40,21 +41,22 @@ std::array<std::int64_t, num_dtypes> packed_addresses(const Manifest& manifest) 
   return addresses;
 }
 
+Status check_address(const H5Dataset& dataset, const std::string& name, std::int64_t expected) {
+  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, address_of(dataset, name));
+  return address == expected ? Status() : Status(elsewhere());
+}
+
 /// What HDF5 says of a tensor's or object's dataset must be what the manifest says.
 Status check_dataset(const H5Dataset& dataset, const Manifest& manifest, std::size_t index) {
   const Entry& entry = manifest.entries.entries[index];
   const EntryLocation& location = manifest.locations[index];
-  const H5Space space(H5Dget_space(dataset.get()));
-  const H5Type type(H5Dget_type(dataset.get()));
-  if (!space || !type || H5Sget_simple_extent_ndims(space.get()) != entry.sizes.ndim() ||
-      H5Sget_simple_extent_npoints(space.get()) != static_cast<hssize_t>(volume(entry.sizes)) ||
-      H5Tget_size(type.get()) != static_cast<std::size_t>(element_size(entry.dtype))) {
+  SHARDMARK_ASSIGN_OR_RETURN(const DatasetFacts facts, dataset_facts(dataset, entry.fqn));
+  if (facts.ndim != entry.sizes.ndim() || facts.num_elements != volume(entry.sizes) ||
+      facts.itemsize != element_size(entry.dtype)) {
     return elsewhere();
   }
   if (location.stored_as == StoredAs::whole) {
-    return H5Dget_offset(dataset.get()) == static_cast<haddr_t>(location.address)
-               ? Status()
-               : Status(elsewhere());
+    return check_address(dataset, entry.fqn, location.address);
   }
   for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
     const StoredPiece piece = manifest.piece_of(index, c);
@@ -134,9 +136,8 @@ Status Hdf5Reader::read_entry_file(const std::string& path, const Manifest& mani
         if (number < num_entries) {
           return check_dataset(dataset, manifest, number);
         }
-        return H5Dget_offset(dataset.get()) == static_cast<haddr_t>(packed_at[number - num_entries])
-                   ? Status()
-                   : Status(elsewhere());
+        const std::uint32_t dtype = number - num_entries;
+        return check_address(dataset, packed_dataset(*dtype_from_number(dtype)), packed_at[dtype]);
       },
       [&](const H5Dataset& dataset, const H5Type& type, const TransferPiece* piece) {
         return read_piece(*file, dataset, type, piece, tasks);
