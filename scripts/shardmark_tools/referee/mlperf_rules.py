@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What MLPerf Storage's rules ask of a checkpointing result, as far as files can show it.
+
+Source: mlcommons/storage, Rules.md, sections 4.3 to 4.7 (rules edition 3.0).
+"""
+
+import dataclasses
+
+from shardmark_tools.referee.measurement import Measurement
+from shardmark_tools.referee.read_dlio import Folder, seconds_of
+
+PROCESSES = {"llama3-8b": 8, "llama3-70b": 64, "llama3-405b": 512, "llama3-1t": 1024}
+CHECKPOINTS = 10
+MOST_GAP_S = 30.0
+
+
+@dataclasses.dataclass
+class Run:
+    folder: Folder
+    measurements: list[Measurement]
+
+
+def model_of(folder: Folder) -> str | None:
+    node = folder.metadata and folder.metadata.find("model")
+    return node.text() if node else None
+
+
+def check_run(run: Run) -> None:
+    """Processes and number of checkpoints of one folder with MLPerf's metadata."""
+    model = model_of(run.folder)
+    if model is None:
+        return
+    for measurement in run.measurements:
+        wanted, found = PROCESSES.get(model), measurement.expected_ranks
+        if wanted is None:
+            measurement.limit("not-by-the-rules", f"a result of MLPerf Storage: model {model[:40]!r} is none of its checkpoints")
+        elif found is not None and found != wanted:
+            note = ", and subsets exist for llama3-8b only" if model != "llama3-8b" else ""
+            measurement.limit("not-by-the-rules", f"a result of MLPerf Storage: {found} processes for {model}, the rules ask for {wanted}{note}")
+        if measurement.repetitions != CHECKPOINTS:
+            measurement.limit("not-by-the-rules", f"a result of MLPerf Storage: {measurement.repetitions} {measurement.operation}s, the rules ask for "
+                              f"{CHECKPOINTS}")  # fmt: skip
+
+
+def check_pair(write: Run, read: Run) -> None:
+    """The saves of one folder and the loads of another, if they belong together."""
+    save, load = write.measurements[0], read.measurements[0]
+    if save.expected_ranks != load.expected_ranks:
+        return
+    began = read.folder.metadata and read.folder.metadata.find("invocation_start_time")
+    ended = write.folder.summary and write.folder.summary.find("end")
+    if not began or not ended:
+        load.limit("gap-unknown", f"that loads followed saves: when those of {save.path} ended, or these began, is not "
+                   "in the files")
+        return
+    gap = seconds_of(began) - seconds_of(ended)
+    if gap < 0:
+        load.limit("clocks-apart", f"that loads followed saves: they began {-gap:.1f} s before those of {save.path} ended; the "
+                   "clocks of the hosts differ, or these are loads of something else")  # fmt: skip
+    elif gap > MOST_GAP_S:
+        load.limit("not-by-the-rules", f"a result of MLPerf Storage: loads began {gap:.1f} s after the saves of {save.path}, "
+                   f"the rules allow {MOST_GAP_S:.0f} s")  # fmt: skip
+
+
+def pairs(runs: list[Run]) -> list[tuple[Run, Run]]:
+    """Each folder of loads alone with the last folder of saves of its model before it, in the order of their paths."""
+    found = []
+    for model in sorted({model_of(run.folder) for run in runs} - {None}):
+        writes = [r for r in runs if model_of(r.folder) == model and [m.operation for m in r.measurements] == ["save"]]
+        reads = [r for r in runs if model_of(r.folder) == model and [m.operation for m in r.measurements] == ["load"]]
+        if len(writes) == len(reads):
+            found += zip(writes, reads)
+    return found
