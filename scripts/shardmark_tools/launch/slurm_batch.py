@@ -49,7 +49,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--time", type=minutes, default="30")
     parser.add_argument("--account", type=one_line)
     parser.add_argument("--partition", type=one_line)
-    parser.add_argument("--launcher", help="words quoted as for a shell; default: srun --mpi=pmix where there is PMIx, else mpirun")
+    parser.add_argument("--launcher", help="words quoted as for a shell; default: srun --mpi=pmix where there is "
+                        "PMIx, else mpirun")  # fmt: skip
     parser.add_argument("--label", required=True)
     parser.add_argument("--out", type=one_line, required=True)
     parser.add_argument("command", nargs="+")
@@ -78,8 +79,8 @@ def batch_text(arguments: argparse.Namespace) -> str:
     else:
         launch = CHOICE.format(ranks=ranks)
     return TEMPLATE.format(
-        quoted_file=shlex.quote(arguments.sbatch), label=re.sub(r"[^\w.-]", "-", arguments.label), nodes=arguments.nodes,
-        ranks_per_node=arguments.ranks_per_node, time=arguments.time,
+        quoted_file=shlex.quote(arguments.sbatch), label=re.sub(r"[^\w.-]", "-", arguments.label),
+        nodes=arguments.nodes, ranks_per_node=arguments.ranks_per_node, time=arguments.time,
         escaped_out=escaped(arguments.out.replace("%", "%%")),
         quoted_out=shlex.quote(arguments.out), more=more, launch=launch, command=shlex.join(arguments.command),
     )  # fmt: skip

@@ -167,7 +167,7 @@ class ReportTest(unittest.TestCase):
         cls.documents.append({"context": {"node_of_rank": [0]}, "samples": samples})
 
     def test_real_nodes_and_virtual_worlds_never_share_a_line(self):
-        for figure in re.findall(r'<section id="(?!answer|failed|environment)[a-z-]+".*?</section>', self.text, re.S):
+        for figure in re.findall(r'<section id="(?!answer|failed|differences|environment)[a-z-]+".*?</section>', self.text, re.S):
             sources = re.findall(r'data-from="([^"]+)"', figure)
             virtual = ["plan/planning/" in source for source in sources]
             self.assertTrue(all(virtual) or not any(virtual), figure[:80])
@@ -281,7 +281,7 @@ class ReportTest(unittest.TestCase):
 
     def test_every_figure_has_its_data(self):
         sections = re.findall(r'<section id="([a-z-]+)".*?</section>', self.text, re.S)
-        for key in set(sections) - {"answer", "failed", "environment"}:
+        for key in set(sections) - {"answer", "failed", "differences", "environment"}:
             self.assertTrue((self.root / "out" / "data" / f"{key}.csv").exists(), key)
         for wanted in ("scaling-save", "compare-load", "phases-save", "ranks-save", "hooks", "planning", "interval",
                        "waterfall-save", "waterfall-load", "reshard"):

@@ -11,10 +11,14 @@ linear that the noise may hide.
 
 import dataclasses
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy
+import numpy.typing
 from scipy import optimize, stats
 
+Reals = numpy.typing.NDArray[numpy.float64]
 SMALLEST_TIME_S = 1e-9
 FEWEST_WORLDS = 4  # three parameters, and one more to be wrong about
 CONFIDENCE = 0.95
@@ -34,20 +38,20 @@ class Law:
     b: float
     p: float
     q: int
-    a_interval: tuple | None
-    b_interval: tuple | None
-    p_interval: tuple | None
+    a_interval: tuple[float, float] | None
+    b_interval: tuple[float, float] | None
+    p_interval: tuple[float, float] | None
     q_certain: bool  # the other q fits clearly worse
-    worlds: list  # of the points, and their relative residuals: measured / fitted - 1
-    residuals: list
+    worlds: list[float]  # of the points, and their relative residuals: measured / fitted - 1
+    residuals: list[float]
     spread: float  # relative standard deviation of the worlds' medians from the law
     degrees_of_freedom: int
-    admitted: list  # Profiles
+    admitted: list["Profiles"]
 
-    def at(self, world):
+    def at(self, world: float) -> float:
         return self.a + self.b * world**self.p * math.log(world) ** self.q
 
-    def predict(self, world):
+    def predict(self, world: float) -> tuple[float, float, float]:
         """Time, and the ends of its 95 % prediction interval for a median of as many repetitions."""
         time = self.at(world)
         low, high = time, time
@@ -60,13 +64,13 @@ class Law:
         up = math.hypot(math.log(high / time), noise)
         return time, time * math.exp(-down), time * math.exp(up)
 
-    def knee(self):
+    def knee(self) -> float | None:
         """The world where both parts cost the same: beyond it growth rules, or, if p < 0, more ranks no
         longer help. None without one near the worlds that were measured."""
         knee = self.crossing()
         return knee if knee is not None and min(self.worlds) <= knee <= KNEE_REACH * max(self.worlds) else None
 
-    def crossing(self):
+    def crossing(self) -> float | None:
         if self.b <= 0 or self.a <= 0:
             return None
         if self.q == 0:
@@ -75,7 +79,7 @@ class Law:
         grown = lambda n: self.b * n**self.p * math.log(n) ** self.q - self.a  # noqa: E731
         return optimize.brentq(grown, low, high) if grown(low) < 0 < grown(high) else None
 
-    def text(self):
+    def text(self) -> str:
         if self.b == 0:
             return f"{self.a:.3g}"
         log = " log(N)" if self.q else ""
@@ -85,7 +89,7 @@ class Law:
 class Profiles:
     """For one q and many p: the best a and b, what they leave, and how far a and b may stray."""
 
-    def __init__(self, worlds, times, powers, q):
+    def __init__(self, worlds: Reals, times: Reals, powers: Reals, q: int):
         self.powers, self.q = powers, q
         self.x = worlds ** powers[:, None] * numpy.log(worlds) ** q
         # A column of about 1 keeps the sums below well apart from rounding.
@@ -98,7 +102,7 @@ class Profiles:
         self.squares = numpy.sum((numpy.log(times) - numpy.log(fitted)) ** 2, axis=1)
         self.slack = numpy.zeros(len(powers))
 
-    def solve(self, times):
+    def solve(self, times: Reals) -> Reals:
         w, x = self.weights, self.x
         self.s0, self.s1, self.s2 = w.sum(axis=1), (w * x).sum(axis=1), (w * x * x).sum(axis=1)
         t0, t1 = (w * times).sum(axis=1), (w * x * times).sum(axis=1)
@@ -111,7 +115,7 @@ class Profiles:
         self.b = numpy.where(a < 0, alone, numpy.where(b < 0, 0.0, b))
         return self.a[:, None] + self.b[:, None] * x
 
-    def admit(self, limit):
+    def admit(self, limit: float) -> "Profiles | None":
         """What leaves at most `limit` squares; the rest of the limit is room for a and b."""
         keep = self.squares <= limit
         for name in ("powers", "unit", "squares", "a", "b", "s0", "s1", "s2", "determinant"):
@@ -119,26 +123,26 @@ class Profiles:
         self.slack = limit - self.squares
         return self if len(self.powers) else None
 
-    def stray(self, on_a, on_b):
+    def stray(self, on_a: Any, on_b: Any) -> Reals:
         """Half width of on_a * a + on_b * b within the slack."""
         variance = (on_a**2 * self.s2 - 2 * on_a * on_b * self.s1 + on_b**2 * self.s0) / self.determinant
         return numpy.sqrt(numpy.maximum(variance, 0.0) * self.slack)
 
-    def reach(self, on_a, on_b):
+    def reach(self, on_a: Any, on_b: Any) -> tuple[float, float]:
         """Ends of on_a * a + on_b * b over all that is admitted; negative times are none."""
         middle, width = on_a * self.a + on_b * self.b, self.stray(on_a, on_b)
         return max(float((middle - width).min()), 0.0), float((middle + width).max())
 
-    def prediction(self, world):
+    def prediction(self, world: float) -> tuple[float, float]:
         return self.reach(1.0, world**self.powers * math.log(world) ** self.q / self.unit)
 
-    def best(self):
+    def best(self) -> tuple[float, float, float, float]:
         """(squares, a, b, p)"""
         i = int(numpy.argmin(self.squares))
         return float(self.squares[i]), float(self.a[i]), float(self.b[i] / self.unit[i]), float(self.powers[i])
 
 
-def _powers(low, high, q):
+def _powers(low: float, high: float, q: int) -> Reals:
     if q == 1:
         return numpy.linspace(max(low, 0.0), max(high, 0.01), STEPS)
     powers = numpy.linspace(low, high, STEPS)
@@ -146,12 +150,12 @@ def _powers(low, high, q):
     return powers if len(powers) else numpy.array([P_FLAT])
 
 
-def _limit(profiles, freedom):
+def _limit(profiles: list[Profiles], freedom: int) -> float:
     best = min(float(p.squares.min()) for p in profiles)
     return best * (1 + stats.f.ppf(CONFIDENCE, 1, freedom) / freedom) + 1e-24
 
 
-def _searched(worlds, times, freedom):
+def _searched(worlds: Reals, times: Reals, freedom: int) -> list[Profiles]:
     """Profiles by q, the second time only where the first found something, in small steps."""
     coarse = [Profiles(worlds, times, _powers(*P_RANGE, q), q) for q in (0, 1)]
     step = (P_RANGE[1] - P_RANGE[0]) / (STEPS - 1)
@@ -165,7 +169,7 @@ def _searched(worlds, times, freedom):
     return fine
 
 
-def _constant(worlds, medians, points, times):
+def _constant(worlds: Reals, medians: Reals, points: Reals, times: Reals) -> Law:
     middle = float(numpy.exp(numpy.mean(numpy.log(medians))))
     freedom = max(len(medians) - 1, 1)
     spread = math.sqrt(float(numpy.sum(numpy.log(medians / middle) ** 2)) / freedom)
@@ -176,7 +180,7 @@ def _constant(worlds, medians, points, times):
                admitted=[])  # fmt: skip
 
 
-def _hidden_growth(worlds, medians, constant):
+def _hidden_growth(worlds: Reals, medians: Reals, constant: Law) -> list[Profiles]:
     """What the noise around a constant may hide, growing linearly at most."""
     profile = Profiles(worlds, medians, _powers(P_FLAT, 1.0, 0), 0)
     freedom = max(len(worlds) - 2, 1)
@@ -185,18 +189,18 @@ def _hidden_growth(worlds, medians, constant):
     return [kept] if kept else []
 
 
-def _is_flat(squares, constant, freedom):
+def _is_flat(squares: float, constant: Law, freedom: int) -> bool:
     """Whether growth cannot be told from noise (F test of p and b together)."""
     flat = constant.spread**2 * constant.degrees_of_freedom
     gain = (flat - squares) / 2 / max(squares / freedom, 1e-24)
     return gain < stats.f.ppf(CONFIDENCE, 2, freedom)
 
 
-def fit(worlds, times):
+def fit(all_worlds: Sequence[float], all_times: Sequence[float]) -> Law:
     """The law of times (seconds) by world size. Several times of one world count by their median. A
     constant where the sizes are fewer than FEWEST_WORLDS or growth cannot be told from noise."""
-    points = numpy.asarray(worlds, dtype=float)
-    times = numpy.maximum(numpy.asarray(times, dtype=float), SMALLEST_TIME_S)
+    points = numpy.asarray(all_worlds, dtype=float)
+    times = numpy.maximum(numpy.asarray(all_times, dtype=float), SMALLEST_TIME_S)
     worlds = numpy.unique(points)
     medians = numpy.array([numpy.median(times[points == world]) for world in worlds])
     constant = _constant(worlds, medians, points, times)
@@ -221,6 +225,6 @@ def fit(worlds, times):
     return law
 
 
-def _over(admitted, ends):
+def _over(admitted: list[Profiles], ends: Callable[[Profiles], tuple[float, float]]) -> tuple[float, float]:
     found = [ends(kept) for kept in admitted]
     return min(low for low, _ in found), max(high for _, high in found)

@@ -6,48 +6,55 @@ Every mark carries its value (data-y) and where it comes from (data-from).
 
 import html
 import math
+from collections.abc import Callable, Collection, Sequence
+
+from shardmark_tools.report.bench_data import Number
+from shardmark_tools.results.number_text import time_text
+from shardmark_tools.results.plain_text import one_line
+from shardmark_tools.results.vocabulary import PHASES
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 44
 MARKERS = ("circle", "square", "triangle", "diamond", "cross", "bar")
 MOST_COLOURS = 8
-# One colour each, the same in every chart.
-PHASES = ("hooks local_plan gather global_plan scatter create stage write flush commit open metadata load_plan read "
-          "verify wait").split()  # fmt: skip
+SMALLEST = 1e-12  # what a logarithmic axis shows for nothing
+Point = tuple[float, Number, Number, Number]  # x; median, minimum, maximum
+Guide = tuple[str, str, list[tuple[float, float]]]  # name, CSS class, points
+CurvePoint = tuple[float, float, float, float]  # x, y, low, high
 
 
-def text_of(value):
-    return html.escape(str(value), quote=True)
+def text_of(value: object) -> str:
+    return html.escape(one_line(value), quote=True)
 
 
-def tick_text(value):
+def tick_text(value: float) -> str:
     if value >= 2**20 and value % 2**20 == 0:
         return f"{value // 2**20:.0f}Mi"
     return f"{value:.0f}" if value == round(value) else f"{value:g}"
 
 
-def seconds_tick(value):
-    for scale, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):
-        if value >= scale * 0.999 or unit == "us":
-            return f"{value / scale:g} {unit}"
+def seconds_tick(value: float) -> str:
+    for scale, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")):
+        if value >= scale * 0.999 or unit == "ns":
+            return f"{float(f'{value / scale:.6g}'):g} {unit}"
     return ""
 
 
 class LogAxis:
     """Positions of positive values; ticks at powers of the base, or at given values."""
 
-    def __init__(self, values, begin, end, ticks=None):
-        self.low, self.high = min(values), max(values)
+    def __init__(self, values: Sequence[float], begin: float, end: float, ticks: Sequence[float] | None = None):
+        self.low, self.high = (max(end, SMALLEST) for end in (min(values), max(values)))
         if self.low == self.high:
             self.low, self.high = self.low / 1.5, self.high * 1.5
         self.begin, self.end = begin, end
         self.ticks = ticks or self.decades()
 
-    def at(self, value):
-        share = math.log(value / self.low) / math.log(self.high / self.low)
+    def at(self, value: float) -> float:
+        share = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
         return self.begin + share * (self.end - self.begin)
 
-    def decades(self):
+    def decades(self) -> list[float]:
         """As many as fit: powers of ten, else 1-2-5, else finer."""
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         ticks = []
@@ -60,12 +67,12 @@ class LogAxis:
         return ticks[:: max(1, len(ticks) // 6)] or [self.low, self.high]
 
 
-def marker(kind, x, y, colour, more=""):
+def marker(kind: str, x: float, y: float, colour: int, more: str = "") -> str:
     style = f'class="mark c{colour}" {more}'
     if kind == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" {style}/>'
     size = 4.2
-    shapes = {
+    shapes: dict[str, list[tuple[float, float]]] = {
         "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)], "triangle": [(0, -1.3), (1.2, 1), (-1.2, 1)],
         "diamond": [(0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)],
         "cross": [(-1.2, -.4), (-.4, -.4), (-.4, -1.2), (.4, -1.2), (.4, -.4), (1.2, -.4), (1.2, .4), (.4, .4),
@@ -76,22 +83,23 @@ def marker(kind, x, y, colour, more=""):
     return f'<polygon points="{points}" {style}/>'
 
 
-def value_attributes(number):
+def value_attributes(number: Number) -> str:
     return f'data-y="{number.value!r}" data-from="{text_of(number.source)}"'
 
 
-def frame(parts, title, height=HEIGHT, width=WIDTH):
+def frame(parts: list[str], title: str, height: float = HEIGHT, width: float = WIDTH) -> str:
     return (f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{text_of(title)}">'
             f'<title>{text_of(title)}</title>{"".join(parts)}</svg>')  # fmt: skip
 
 
-def label(x, y, words, anchor="middle", style="tick"):
+def label(x: float, y: float, words: object, anchor: str = "middle", style: str = "tick") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{style}">{text_of(words)}</text>'
 
 
-def legend(names, top, dashes=()):
+def legend(names: Sequence[str], top: float, dashes: Sequence[tuple[str, str]] = ()) -> tuple[list[str], int]:
     """Rows of marker and name below a chart, two columns. (parts, height)"""
-    parts, row = [], 0
+    parts: list[str] = []
+    row = 0
     entries = [(name, index) for index, name in enumerate(names)]
     column_width = (WIDTH - 20) / (2 if max((len(n) for n in names), default=0) < 30 else 1)
     columns = 2 if column_width < WIDTH / 2 else 1
@@ -108,7 +116,7 @@ def legend(names, top, dashes=()):
     return parts, 16 * (rows + len(dashes))
 
 
-def axes(x_axis, y_axis, x_name, y_tick=seconds_tick):
+def axes(x_axis: LogAxis, y_axis: LogAxis, x_name: str, y_tick: Callable[[float], str] = seconds_tick) -> list[str]:
     parts = []
     for tick in y_axis.ticks:
         y = y_axis.at(tick)
@@ -125,7 +133,7 @@ def axes(x_axis, y_axis, x_name, y_tick=seconds_tick):
     return parts
 
 
-def bands(curves, ends, x_axis, y_axis):
+def bands(curves: Sequence[list[CurvePoint]], ends: Sequence[float], x_axis: LogAxis, y_axis: LogAxis) -> list[str]:
     """A law a series: its 95 % band, and its line, dotted beyond what was measured."""
     parts = []
     floor = lambda y: y_axis.at(max(y, y_axis.low))  # noqa: E731
@@ -141,21 +149,23 @@ def bands(curves, ends, x_axis, y_axis):
     return parts
 
 
-def line_chart(title, x_name, series, guides=(), curves=()):
+def line_chart(title: str, x_name: str, series: Sequence[tuple[str, Sequence[Point]]], guides: Sequence[Guide] = (),
+               curves: Sequence[list[CurvePoint]] = ()) -> str:  # fmt: skip
     """series: [(name, [(x, median, low, high)...])] of numbers; guides: [(name, css, [(x, y)...])];
     curves: a law for each series, [(x, y, low, high)...], drawn in place of the line through its points.
     Both axes logarithmic: a law is a line, an ideal is a slope."""
     xs = sorted({x for _, points in series for x, *_ in points} | {x for *_, ps in guides for x, _ in ps}
                 | {curve[-1][0] for curve in curves})  # fmt: skip
-    ys = [n.value for _, points in series for _, *ns in points for n in ns if n.value > 0]
+    ys = [n.value for _, points in series for point in points for n in point[1:] if n.value > 0]
     ys += [y for *_, points in guides for _, y in points if y > 0]
     ys += [y for curve in curves for _, y, *_ in curve]
     x_axis = LogAxis(xs, LEFT + 14, WIDTH - RIGHT - 10, xs)
+    ys = ys or [SMALLEST]
     y_axis = LogAxis([min(ys) * 0.85, max(ys) * 1.15], HEIGHT - BOTTOM, TOP)
     parts = axes(x_axis, y_axis, x_name)
     parts += bands(curves, [points[-1][0] for _, points in series], x_axis, y_axis)
-    for _, style, points in guides:
-        path = " ".join(f"{x_axis.at(x):.1f},{y_axis.at(y):.1f}" for x, y in points)
+    for _, style, corners in guides:
+        path = " ".join(f"{x_axis.at(x):.1f},{y_axis.at(y):.1f}" for x, y in corners)
         parts.append(f'<polyline points="{path}" class="{style}"/>')
     for index, (_, points) in enumerate(series):
         colour = index % MOST_COLOURS
@@ -172,16 +182,13 @@ def line_chart(title, x_name, series, guides=(), curves=()):
     return frame(parts + keys, title, HEIGHT + more + 6)
 
 
-def rate_text(value):
-    return f"{value:.3g}"
-
-
-def dot_chart(title, rows, text=None):
+def dot_chart(title: str, rows: Sequence[tuple[str, Number, Number, Number]],
+              text: Callable[[float], str] | None = None) -> str:  # fmt: skip
     """rows: [(name, median, low, high)]: medians with minimum and maximum, one axis. Seconds, unless
     `text` says how to write a value."""
     step, top = 34, 14
     bottom = top + step * len(rows)
-    values = [n.value for _, *numbers in rows for n in numbers]
+    values = [n.value for row in rows for n in row[1:] if n.value > 0] or [SMALLEST]
     axis = LogAxis([min(values) * 0.9, max(values) * 1.1], 12, WIDTH - 70)
     parts, last = [], -math.inf
     for tick in axis.ticks:
@@ -197,21 +204,16 @@ def dot_chart(title, rows, text=None):
         parts.append(f'<line x1="{axis.at(low.value):.1f}" x2="{axis.at(high.value):.1f}" y1="{y}" y2="{y}" '
                      'class="whisker c0"/>')  # fmt: skip
         parts.append(marker("circle", axis.at(middle.value), y, 0, value_attributes(middle)))
-        parts.append(label(WIDTH - 4, y + 4, (text or seconds_text)(middle.value), "end", "value"))
+        parts.append(label(WIDTH - 4, y + 4, (text or time_text)(middle.value), "end", "value"))
     return frame(parts, title, bottom + 24)
 
 
-def seconds_text(value):
-    if value == 0:
-        return "0"
-    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
-        if value >= scale or unit == "us":
-            digits = value / scale
-            return f"{digits:.{0 if digits >= 100 else 1 if digits >= 10 else 2}f} {unit}"
-    return ""
+def place_of(phase: str) -> int:
+    """One colour each, the same in every chart."""
+    return PHASES.index(phase)
 
 
-def stacked_chart(title, rows, parts_order):
+def stacked_chart(title: str, rows: Sequence[tuple[str, dict[str, Number]]], parts_order: Sequence[str]) -> str:
     """rows: [(name, {phase: number})]: one bar a row, linear, phases in one order."""
     step, top = 40, 6
     longest = max(sum(n.value for n in row.values()) for _, row in rows) or 1.0
@@ -220,15 +222,15 @@ def stacked_chart(title, rows, parts_order):
     for place, (name, row) in enumerate(rows):
         y, x = top + step * place + 16, 12.0
         total = sum(n.value for n in row.values())
-        drawn.append(label(12, y - 3, f"{name}: {seconds_text(total)}", "start", "key"))
+        drawn.append(label(12, y - 3, f"{name}: {time_text(total)}", "start", "key"))
         for part in parts_order:
             number = row.get(part)
             if number is None or number.value <= 0:
                 continue
             wide = number.value * scale
             drawn.append(f'<rect x="{x:.2f}" y="{y}" width="{max(wide, 0.3):.2f}" height="16" '
-                         f'class="part p{PHASES.index(part)}" {value_attributes(number)}>'
-                         f"<title>{text_of(part)}: {seconds_text(number.value)}</title></rect>")  # fmt: skip
+                         f'class="part p{place_of(part)}" {value_attributes(number)}>'
+                         f"<title>{text_of(part)}: {time_text(number.value)}</title></rect>")  # fmt: skip
             if wide > 7 * len(part):
                 style = "inpart dark" if part in ("hooks", "wait", "stage", "metadata", "open") else "inpart"
                 drawn.append(label(x + wide / 2, y + 12, part, style=style))
@@ -237,13 +239,15 @@ def stacked_chart(title, rows, parts_order):
     shown = [p for p in parts_order if any(p in row and row[p].value > 0 for _, row in rows)]
     for place, part in enumerate(shown):
         x, y = 12 + (place % 4) * 110, bottom + 16 * (place // 4) + 8
-        index = PHASES.index(part)
+        index = place_of(part)
         drawn.append(f'<rect x="{x}" y="{y - 9}" width="10" height="10" class="part p{index}"/>')
         drawn.append(label(x + 14, y, part, "start", "key"))
     return frame(drawn, title, bottom + 16 * ((len(shown) + 3) // 4) + 8)
 
 
-def heat_chart(title, row_names, column_names, cells, marked=(), text=seconds_text):
+def heat_chart(title: str, row_names: Sequence[str], column_names: Sequence[str],
+               cells: Sequence[Sequence[Number | None]], marked: Collection[int] = (),
+               text: Callable[[float], str] = time_text) -> str:  # fmt: skip
     """cells[row][column]: number or None. Light to dark by value; the number stands in the cell."""
     left = 14 + 7.2 * max(len(name) for name in row_names)
     wide, high, top = (WIDTH - left - 6) / len(column_names), 22, 70
