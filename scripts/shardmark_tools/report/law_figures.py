@@ -111,8 +111,8 @@ def law_figures(data: Data, wanted: Sequence[int] = ()) -> Iterator[Figure]:
             LAW_COLUMNS, [line.row() for line in lines],
         )  # fmt: skip
         yield Figure(f"predicted-{key}", f"Predicted: {name}", "By the laws above, with 95 % prediction intervals; "
-                     "what the data does not show (another switch, a full file server) no law knows.", [], PREDICTED_COLUMNS,
-                     predictions)  # fmt: skip
+                     "what the data does not show (another switch, a full file server) no law knows.", [],
+                     PREDICTED_COLUMNS, predictions)  # fmt: skip
         residuals: list[list[Cell]] = [
             [line.name, world, time, line.number(f"residual@{world}", residual)]
             for line in lines for world, time, residual in zip(line.worlds, line.times, line.law.residuals)
