@@ -98,8 +98,8 @@ Result<Selections> select(const BareFile& bare, const CeilingPiece* piece) {
   return made;
 }
 
-Status move_piece(const BareFile& bare, const CeilingTransfer& transfer,
-                  const CeilingPiece* piece) {
+Status move_selection(const BareFile& bare, const CeilingTransfer& transfer,
+                      const CeilingPiece* piece) {
   SHARDMARK_ASSIGN_OR_RETURN(const Selections selected, select(bare, piece));
   std::byte nothing{};
   if (transfer.kind.saves) {
@@ -144,7 +144,7 @@ Status move_through_hdf5(const CeilingTransfer& transfer) {
   for (std::size_t i = 0; i < rounds; ++i) {
     const CeilingPiece* piece = i < transfer.pieces.size() && moved ? &transfer.pieces[i] : nullptr;
     if (piece != nullptr || transfer.option.collective) {
-      const Status done = move_piece(bare, transfer, piece);
+      const Status done = move_selection(bare, transfer, piece);
       moved = moved ? done : moved;
     }
   }

@@ -107,7 +107,7 @@ std::string human_text(const Inspection& inspection) {
 }
 
 /// What --verify prints of a checkpoint that cannot be believed outside its tensors either.
-std::string failed_json_text(const Error& error) {
+std::string failed_inspection_text(const Error& error) {
   ordered_json document;
   for (const char* key : {"step", "format_version", "world_size", "seed", "file_layout", "files",
                           "tensors", "objects"}) {
@@ -125,7 +125,7 @@ Result<CommandOutput> inspect_command(const InspectArguments& arguments) {
   Inspection inspection;
   auto checkpoint = inspect_checkpoint(arguments.directory, arguments.step);
   if (!checkpoint && checkpoint.error().code == ErrorCode::data_loss && arguments.verify) {
-    return CommandOutput{arguments.json ? failed_json_text(checkpoint.error()) : "",
+    return CommandOutput{arguments.json ? failed_inspection_text(checkpoint.error()) : "",
                          checkpoint.error()};
   }
   SHARDMARK_RETURN_IF_ERROR(checkpoint);

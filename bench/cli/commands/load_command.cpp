@@ -58,7 +58,7 @@ std::string json_text(const LoadSummary& summary) {
 
 /// What --verify prints where the load itself found the damage: its own document, with nothing
 /// measured.
-std::string failed_json_text(const Error& error) {
+std::string failed_load_text(const Error& error) {
   nlohmann::ordered_json document;
   for (const char* key : {"step", "num_bytes", "bytes_read", "read_requests"}) {
     document[key] = nullptr;
@@ -150,7 +150,7 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   workload->poison();
   const auto ranges = plan_load_ranges(workload->state_dict(), options, comm);
   if (!ranges && ranges.error().code == ErrorCode::data_loss && arguments.verify) {
-    return CommandOutput{arguments.json ? failed_json_text(ranges.error()) : "", ranges.error()};
+    return CommandOutput{arguments.json ? failed_load_text(ranges.error()) : "", ranges.error()};
   }
   SHARDMARK_RETURN_IF_ERROR(ranges);
   LoadSummary summary;
@@ -158,7 +158,7 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   comm.barrier();
   auto report = load(workload->state_dict(), options, comm);
   if (!report && report.error().code == ErrorCode::data_loss && arguments.verify) {
-    return CommandOutput{arguments.json ? failed_json_text(report.error()) : "", report.error()};
+    return CommandOutput{arguments.json ? failed_load_text(report.error()) : "", report.error()};
   }
   SHARDMARK_RETURN_IF_ERROR(report);
   summary.report = std::move(*report);

@@ -57,7 +57,7 @@ std::string names_pattern(const ProgramReference& program, ValueKind kind) {
   return fmt::to_string(fmt::join(names, " | "));
 }
 
-constexpr std::string_view opening = R"bash(# shellcheck shell=bash
+constexpr std::string_view bash_opening = R"bash(# shellcheck shell=bash
 # bash completion for shardmark, made by `shardmark --generate bash`
 
 _shardmark_candidates() { # PROGRAM KIND CURRENT COMMANDS OPTIONS
@@ -113,7 +113,7 @@ _shardmark() {
   fi
 )bash";
 
-constexpr std::string_view closing = R"bash(
+constexpr std::string_view bash_closing = R"bash(
   _shardmark_candidates "$1" "$kind" "$current" "$commands" "$options"
   COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
 }
@@ -158,7 +158,7 @@ std::string bash_completion(const ProgramReference& program) {
       "    fi\n"
       "  fi",
       fmt::join(names, " "), directories, settings, free, directories, settings, free, arms);
-  return std::string(opening) + body + std::string(closing);
+  return std::string(bash_opening) + body + std::string(bash_closing);
 }
 
 }  // namespace shardmark::bench

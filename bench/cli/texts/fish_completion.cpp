@@ -6,7 +6,7 @@
 namespace shardmark::bench {
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string fish_quoted(std::string_view text) {
   return fmt::format("'{}'", escaped(text, "'\\"));
 }
 
@@ -39,8 +39,8 @@ std::string lines_of(const CommandReference& command, const std::string& conditi
     const ValueKind kind = option.value.empty() ? ValueKind::anything : value_kind(option.value);
     const bool option_value = !option.value.empty() && !option.positional;
     // With a description here, every suite's name would carry that of CONFIG.
-    const std::string about = option.positional ? "" : " -d " + quoted(option.about);
-    text += fmt::format("complete -c shardmark -n {}{}{}{}{}\n", quoted(condition), names,
+    const std::string about = option.positional ? "" : " -d " + fish_quoted(option.about);
+    text += fmt::format("complete -c shardmark -n {}{}{}{}{}\n", fish_quoted(condition), names,
                         option_value ? " -x" : "", candidates(kind), about);
   }
   return text;
@@ -59,7 +59,7 @@ std::string fish_completion(const ProgramReference& program) {
   text += lines_of(program.program, "__fish_use_subcommand");
   for (const CommandReference& command : program.commands) {
     text += fmt::format("complete -c shardmark -n __fish_use_subcommand -a {} -d {}\n",
-                        command.name, quoted(command.about));
+                        command.name, fish_quoted(command.about));
   }
   for (const CommandReference& command : program.commands) {
     text += '\n';

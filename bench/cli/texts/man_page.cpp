@@ -155,7 +155,7 @@ constexpr std::string_view description =
     "a command prints exactly one JSON document on standard output; messages go to standard "
     "error.\n";
 
-constexpr std::string_view closing =
+constexpr std::string_view man_closing =
     ".SH EXIT STATUS\n"
     ".TP\n.B 0\nDone.\n"
     ".TP\n.B 1\n"
@@ -199,7 +199,7 @@ std::string man_page(const ProgramReference& program, std::span<const KeyReferen
   text += ".B shardmark \\-\\-version\n[\\fB\\-\\-json\\fR]\n.ad\n.hy\n.SH DESCRIPTION\n";
   text += description;
   text += commands_text(program) + configuration_text(keys);
-  text += closing;
+  text += man_closing;
   text += ".SH EXAMPLES\n" + footer_text(program.program.footer, "") +
           ".SH SEE ALSO\n.BR mpirun (1),\n.BR h5dump (1)\n";
   return text;

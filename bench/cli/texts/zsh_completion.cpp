@@ -8,7 +8,7 @@ namespace shardmark::bench {
 namespace {
 
 /// In single quotes.
-std::string quoted(const std::string& text) {
+std::string zsh_quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) {
     out += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -39,14 +39,14 @@ std::vector<std::string> specs_of(const OptionReference& option) {
           ? std::string()
           : fmt::format(":{}:{}", escaped(option.value, ":\\"), action(value_kind(option.value)));
   if (option.positional) {
-    return {quoted((option.required ? "1" : "1:") + value)};
+    return {zsh_quoted((option.required ? "1" : "1:") + value)};
   }
   std::vector<std::string> specs;
   for (const std::string& name : option.names) {
     const bool repeats = value_kind(option.value) == ValueKind::setting;
-    specs.push_back(
-        quoted(fmt::format("{}{}{}[{}]{}", repeats ? "*" : "", name,
-                           option.value.empty() ? "" : "=", escaped(option.about, "[]\\"), value)));
+    specs.push_back(zsh_quoted(fmt::format("{}{}{}[{}]{}", repeats ? "*" : "", name,
+                                           option.value.empty() ? "" : "=",
+                                           escaped(option.about, "[]\\"), value)));
   }
   return specs;
 }
@@ -61,7 +61,7 @@ std::string specs_of(const CommandReference& command, std::string_view indent) {
   return fmt::to_string(fmt::join(all, fmt::format(" \\\n{}", indent)));
 }
 
-constexpr std::string_view opening = R"zsh(#compdef shardmark
+constexpr std::string_view zsh_opening = R"zsh(#compdef shardmark
 # zsh completion for shardmark, made by `shardmark --generate zsh`
 
 _shardmark_known() { # KIND: fills `known`
@@ -100,11 +100,11 @@ _shardmark() {
 }  // namespace
 
 std::string zsh_completion(const ProgramReference& program) {
-  std::string text(opening);
+  std::string text(zsh_opening);
   text += "  commands=(\n";
   std::string arms;
   for (const CommandReference& command : program.commands) {
-    text += fmt::format("    {}\n", quoted(command.name + ":" + escaped(command.about, ":\\")));
+    text += fmt::format("    {}\n", zsh_quoted(command.name + ":" + escaped(command.about, ":\\")));
     arms += fmt::format("        {})\n          _arguments {}\n          ;;\n", command.name,
                         specs_of(command, "            "));
   }

@@ -35,7 +35,7 @@ void add_tensors(FilledState& s, bool transposed = false) {
   s.add("empty", {0, 4}, {Placement::shard(0)}, mesh);
 }
 
-SaveOptions options_for(const TemporaryDirectory& directory, std::int64_t step, Backend backend) {
+SaveOptions async_options(const TemporaryDirectory& directory, std::int64_t step, Backend backend) {
   SaveOptions options;
   options.directory = directory.path() + "/checkpoints";
   options.step = step;
@@ -67,7 +67,7 @@ TEST_P(RawBackend, SavesWhatLoadsAtAnotherShardingAndInspects) {
   add_tensors(state);
   state.fill(5);
   for (const bool o_direct : {true, false}) {
-    SaveOptions options = options_for(directory, o_direct ? 1 : 2, GetParam());
+    SaveOptions options = async_options(directory, o_direct ? 1 : 2, GetParam());
     options.storage.o_direct = o_direct;
     const auto saved = save(state.state, options, world());
     ASSERT_TRUE(saved) << saved.error().message;
@@ -112,7 +112,7 @@ class Async : public ::testing::TestWithParam<Backend> {
 TEST_P(Async, HoldsWhatTheTensorsWereWhenItReturned) {
   open();
   for (std::int64_t step = 1; step <= 3; ++step) {
-    const SaveOptions options = options_for(directory_, step, GetParam());
+    const SaveOptions options = async_options(directory_, step, GetParam());
     state_.fill(static_cast<std::int32_t>(step));
     const auto started = saver_->start(state_.state, options);
     ASSERT_TRUE(started) << started.error().message;
@@ -132,7 +132,7 @@ TEST_P(Async, APoolThatIsTooSmallWritesTheRestAtOnce) {
   std::int64_t quarter = 1031 * 509 + 257 * 1024;  // of four bytes each
   quarter /= world().size();
   open(quarter);
-  const SaveOptions options = options_for(directory_, 1, GetParam());
+  const SaveOptions options = async_options(directory_, 1, GetParam());
   const auto started = saver_->start(state_.state, options);
   ASSERT_TRUE(started) << started.error().message;
   state_.fill(-1000);
@@ -145,8 +145,8 @@ TEST_P(Async, APoolThatIsTooSmallWritesTheRestAtOnce) {
 
 TEST_P(Async, ASecondSaveWaitsForTheFirst) {
   open();
-  const SaveOptions first = options_for(directory_, 1, GetParam());
-  const SaveOptions second = options_for(directory_, 2, GetParam());
+  const SaveOptions first = async_options(directory_, 1, GetParam());
+  const SaveOptions second = async_options(directory_, 2, GetParam());
   ASSERT_TRUE(saver_->start(state_.state, first));
   const auto started = saver_->start(state_.state, second);
   ASSERT_TRUE(started) << started.error().message;
@@ -164,7 +164,7 @@ using AsyncFailure = Async;
 
 TEST_P(AsyncFailure, InTheBackgroundIsTheSameOnAllRanksOnce) {
   open();
-  const SaveOptions options = options_for(directory_, 7, GetParam());
+  const SaveOptions options = async_options(directory_, 7, GetParam());
   {
     // The save cannot write its manifest, hence not commit, before somebody else has.
     const Hdf5Lock lock;
@@ -180,10 +180,10 @@ TEST_P(AsyncFailure, InTheBackgroundIsTheSameOnAllRanksOnce) {
   EXPECT_EQ(finished.error().rank, 0);
   EXPECT_FALSE(saver_->finish()->has_value());
   // Refused before it begins; the saver goes on.
-  SaveOptions collective = options_for(directory_, 8, GetParam());
+  SaveOptions collective = async_options(directory_, 8, GetParam());
   collective.storage.io = IoMode::collective;
   EXPECT_THAT(saver_->start(state_.state, collective).error().message, HasSubstr("storage.async"));
-  const SaveOptions good = options_for(directory_, 8, GetParam());
+  const SaveOptions good = async_options(directory_, 8, GetParam());
   ASSERT_TRUE(saver_->start(state_.state, good));
   ASSERT_TRUE(saver_->finish());
   EXPECT_EQ(count_wrong(good, 1), 0);
@@ -198,7 +198,7 @@ TEST_P(AsyncFailure, OfLayingOutShowsAtTheEndOnAllRanksAndLeavesNothing) {
     const struct rlimit low { 4096, before.rlim_max };
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &low), 0);
   }
-  const SaveOptions options = options_for(directory_, 9, GetParam());
+  const SaveOptions options = async_options(directory_, 9, GetParam());
   const auto started = saver_->start(state_.state, options);
   const auto finished = saver_->finish();
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);

@@ -14,13 +14,13 @@
 namespace shardmark {
 namespace {
 
-constexpr std::uint64_t word_bits = 64;
+constexpr std::uint64_t chunks_per_word = 64;
 
 void set_bit(std::span<std::uint64_t> bits, std::uint64_t index) {
-  bits[index / word_bits] |= 1ULL << (index % word_bits);
+  bits[index / chunks_per_word] |= 1ULL << (index % chunks_per_word);
 }
 bool has_bit(std::span<const std::uint64_t> bits, std::uint64_t index) {
-  return (bits[index / word_bits] >> (index % word_bits) & 1U) != 0;
+  return (bits[index / chunks_per_word] >> (index % chunks_per_word) & 1U) != 0;
 }
 std::int64_t count_bits(std::span<const std::uint64_t> bits) {
   std::int64_t count = 0;
@@ -40,7 +40,7 @@ Error wrong(const Entry& entry, const Dims& offsets) {
 Status ChunkVerification::run(std::span<const ReadTask> tasks,
                               std::span<const std::uint64_t> hashed, ChecksumMode mode) {
   const std::uint64_t num_chunks = manifest_.entries.num_chunks();
-  const std::size_t words = (num_chunks + word_bits - 1) / word_bits;
+  const std::size_t words = (num_chunks + chunks_per_word - 1) / chunks_per_word;
   // The first half: chunks that some rank needs. The second: chunks that some rank has read whole.
   std::vector<std::uint64_t> bits(2 * words, 0);
   const auto touched = std::span(bits).first(words);

@@ -11,7 +11,7 @@ namespace shardmark {
 namespace {
 
 constexpr int names_tag = 73;
-constexpr std::size_t word_bits = 64;
+constexpr std::size_t entries_per_word = 64;
 
 std::vector<std::byte> encoded(const auto& names) {
   ByteWriter out;
@@ -55,13 +55,14 @@ std::vector<std::string> united(const std::vector<std::string>& names, const Com
 KeyReport report_keys(const LoadPlan& plan, const EntryTable& entries, const Communicator& comm) {
   KeyReport report;
   report.missing = united(plan.missing, comm);
-  std::vector<std::uint64_t> wanted((entries.entries.size() + word_bits - 1) / word_bits, 0);
+  std::vector<std::uint64_t> wanted(
+      (entries.entries.size() + entries_per_word - 1) / entries_per_word, 0);
   for (const std::uint32_t entry : plan.wanted_entries) {
-    wanted[entry / word_bits] |= std::uint64_t{1} << (entry % word_bits);
+    wanted[entry / entries_per_word] |= std::uint64_t{1} << (entry % entries_per_word);
   }
   comm.all_reduce(std::span(wanted), MPI_BOR);
   for (std::size_t entry = 0; entry < entries.entries.size(); ++entry) {
-    if ((wanted[entry / word_bits] >> (entry % word_bits) & 1U) == 0) {
+    if ((wanted[entry / entries_per_word] >> (entry % entries_per_word) & 1U) == 0) {
       report.unexpected.push_back(entries.entries[entry].fqn);
     }
   }

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <thread>
 
+#include "shardmark/core/rounding.hpp"
+
 namespace shardmark {
 namespace {
 
@@ -17,10 +19,6 @@ constexpr std::size_t small_page = 4096;
 constexpr std::int64_t task_alignment = 64;
 // What one thread copies at a time of a contiguous task.
 constexpr std::int64_t slice_bytes = std::int64_t{8} << 20;
-
-std::int64_t aligned(std::int64_t num_bytes) {
-  return (num_bytes + task_alignment - 1) / task_alignment * task_alignment;
-}
 
 struct Slice {
   const WriteTask* task = nullptr;
@@ -60,14 +58,13 @@ void StagingMemory::release() noexcept {
 std::int64_t staged_size(std::span<const WriteTask> tasks) {
   std::int64_t total = 0;
   for (const WriteTask& task : tasks) {
-    total += aligned(task.elements.num_bytes());
+    total += round_up(task.elements.num_bytes(), task_alignment);
   }
   return total;
 }
 
 Status StagingMemory::reserve(std::int64_t num_bytes) {
-  const std::size_t wanted =
-      (static_cast<std::size_t>(num_bytes) + huge_page - 1) / huge_page * huge_page;
+  const std::size_t wanted = round_up(static_cast<std::size_t>(num_bytes), huge_page);
   if (wanted <= size_) {
     return {};
   }
@@ -102,7 +99,7 @@ void StagingMemory::stage(std::span<WriteTask> tasks, int threads) {
     }
     staged.push_back(contiguous_view(static_cast<const std::byte*>(to), task.elements.dtype,
                                      task.elements.sizes));
-    to += aligned(num_bytes);
+    to += round_up(num_bytes, task_alignment);
   }
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {

@@ -13,7 +13,7 @@ using shardmark::testing::RandomSource;
 using Kind = CoverDefect::Kind;
 
 /// Paints every box; the first element, in row-major order, that is not painted once.
-std::optional<CoverDefect> paint(const Dims& sizes, std::span<const Box> boxes) {
+std::optional<CoverDefect> first_defect(const Dims& sizes, std::span<const Box> boxes) {
   std::vector<int> count(static_cast<std::size_t>(volume(sizes)), 0);
   const auto for_each = [](const Dims& from, const Dims& extent, const auto& take) {
     Dims at = Dims::filled(extent.ndim(), 0);
@@ -83,7 +83,7 @@ TEST(Cover, AgreesWithAPainterOnRandomBoxes) {
     const Dims sizes = random.sizes(ndim, 1, 6);
     std::vector<Box> boxes = random.tiling(sizes, static_cast<int>(random.number(6)));
     damage(sizes, random, boxes);
-    const auto expected = paint(sizes, boxes);
+    const auto expected = first_defect(sizes, boxes);
     const auto found = find_cover_defect(sizes, boxes);
     ASSERT_EQ(found.has_value(), expected.has_value()) << to_string(sizes);
     ++seen[expected ? (expected->kind == Kind::hole ? 1U : 2U) : 0U];
@@ -120,7 +120,7 @@ TEST(Cover, AgreesWithAPainterAtHugeExtents) {
         dims[d] *= factor[d];
       }
     };
-    auto expected = paint(sizes, boxes);
+    auto expected = first_defect(sizes, boxes);
     Dims huge = sizes;
     stretch(huge);
     for (Box& box : boxes) {
@@ -200,7 +200,7 @@ TEST(Cover, AGridIsKnownAtOnceAndNothingElseIs) {
     EXPECT_TRUE(is_grid_of(sizes, boxes.size(), packed(boxes)));
     damage(sizes, random, boxes);
     if (is_grid_of(sizes, boxes.size(), packed(boxes))) {
-      EXPECT_FALSE(paint(sizes, boxes));
+      EXPECT_FALSE(first_defect(sizes, boxes));
     }
   }
 }

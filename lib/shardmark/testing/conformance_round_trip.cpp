@@ -12,7 +12,7 @@
 namespace shardmark::testing {
 namespace {
 
-constexpr const char* fqn = "conformance.tensor";
+constexpr const char* round_trip_name = "conformance.tensor";
 constexpr std::uint64_t seed = 21;
 
 /// Local. Calls `take(box, view)` for every box that holds elements.
@@ -21,8 +21,9 @@ Status for_each_box(const TensorUnderTest& tensor, const Take& take) {
   SHARDMARK_ASSIGN_OR_RETURN(const auto chunks, tensor.hooks().create_chunk_list());
   for (const Box& box : chunks) {
     if (!box.empty()) {
-      SHARDMARK_ASSIGN_OR_RETURN(const TensorView view, tensor.hooks().get_mutable_tensor_shard(
-                                                            {fqn, box.offsets, std::nullopt}));
+      SHARDMARK_ASSIGN_OR_RETURN(
+          const TensorView view,
+          tensor.hooks().get_mutable_tensor_shard({round_trip_name, box.offsets, std::nullopt}));
       SHARDMARK_RETURN_IF_ERROR(take(box, view));
     }
   }
@@ -36,7 +37,7 @@ struct GlobalTensor {
 
 /// Collective. What the ranks' items say; a rank without items learns it from those that have some.
 Result<GlobalTensor> global_tensor(const TensorUnderTest& tensor, const Communicator& comm) {
-  const auto items = tensor.hooks().create_write_items(fqn);
+  const auto items = tensor.hooks().create_write_items(round_trip_name);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(items)));
   std::vector<std::int64_t> words(max_ndim + 2, -1);
   if (!items->empty()) {
@@ -57,7 +58,7 @@ Result<GlobalTensor> global_tensor(const TensorUnderTest& tensor, const Communic
 }
 
 Status check_box(const ConstTensorView& view, const Box& box, const Dims& sizes) {
-  if (const auto wrong = check(view, fqn, seed, box, sizes)) {
+  if (const auto wrong = check(view, round_trip_name, seed, box, sizes)) {
     return Error{ErrorCode::data_loss,
                  fmt::format("element {} was saved as {}, is loaded as {}", to_string(wrong->index),
                              wrong->expected, wrong->found)};
@@ -71,10 +72,10 @@ Status save_and_load(const MakeTensor& make, const Communicator& comm, SaveOptio
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(saved)));
   SHARDMARK_ASSIGN_OR_RETURN(const GlobalTensor global, global_tensor(*saved, comm));
   StateDict to_save;
-  Status ready = saved->add_to(to_save, fqn);
+  Status ready = saved->add_to(to_save, round_trip_name);
   if (ready) {
     ready = for_each_box(*saved, [&](const Box& box, const TensorView& view) -> Status {
-      fill(view, fqn, seed, box, global.sizes);
+      fill(view, round_trip_name, seed, box, global.sizes);
       return {};
     });
   }
@@ -89,10 +90,10 @@ Status save_and_load(const MakeTensor& make, const Communicator& comm, SaveOptio
   StateDict to_load_whole;
   ready = Status(loaded);
   if (ready) {
-    ready = loaded->add_to(to_load, fqn);
+    ready = loaded->add_to(to_load, round_trip_name);
   }
   if (ready) {
-    ready = to_load_whole.add(fqn, whole);
+    ready = to_load_whole.add(round_trip_name, whole);
   }
   if (ready) {
     ready = for_each_box(*loaded, [](const Box&, const TensorView& view) -> Status {

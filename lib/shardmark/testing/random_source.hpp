@@ -4,9 +4,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <random>
+#include <vector>
 
 #include "shardmark/core/box.hpp"
 
@@ -30,6 +34,14 @@ class RandomSource {
   }
   bool one_in(std::int64_t n) { return number(n) == 0; }
   std::mt19937_64& engine() { return engine_; }
+  std::vector<std::byte> bytes(std::size_t size) {
+    std::vector<std::byte> bytes(size);
+    for (std::size_t at = 0; at < size; at += 8) {
+      const std::uint64_t word = engine_();
+      std::memcpy(bytes.data() + at, &word, std::min<std::size_t>(8, size - at));
+    }
+    return bytes;
+  }
 
   /// Extents from `least` to `most`.
   Dims sizes(int ndim, std::int64_t least, std::int64_t most) {

@@ -117,7 +117,7 @@ TEST(ExpertParallel, EpDividesDpShard) {
   EXPECT_EQ(degrees(-1, 6), 6);
 }
 
-WorkloadOptions tiny(const char* strategy) {
+WorkloadOptions tiny_options(const char* strategy) {
   WorkloadOptions options;
   options.model.name = "tiny";
   options.parallel.strategy = strategy;
@@ -125,7 +125,7 @@ WorkloadOptions tiny(const char* strategy) {
 }
 
 TEST(FlatFsdp, OneBufferALayerAndDtypeCutEvenly) {
-  const Holding holding = holding_of(tiny("flat-fsdp"), 4);
+  const Holding holding = holding_of(tiny_options("flat-fsdp"), 4);
   for (const auto& [fqn, painted] : holding.painted) {
     expect_held(holding, fqn, fqn.find("scalar") == fqn.npos ? 1 : 4);
   }
@@ -138,7 +138,7 @@ TEST(FlatFsdp, OneBufferALayerAndDtypeCutEvenly) {
 }
 
 TEST(MegatronDist, OptimizerIsCutOverDataParallelRanks) {
-  WorkloadOptions options = tiny("megatron-dist");
+  WorkloadOptions options = tiny_options("megatron-dist");
   options.parallel.tp = 2;
   const Holding holding = holding_of(options, 6);  // 3 x 2
   expect_held(holding, "layers.0.up.weight", 3);

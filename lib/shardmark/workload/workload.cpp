@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/workload/value_law.hpp"
 
 namespace shardmark {
@@ -118,7 +119,7 @@ Status Workload::add_objects(const std::function<bool(std::string_view)>& filter
 
 Status Workload::allocate() {
   const auto aligned = [](std::int64_t bytes) {
-    return (bytes + tensor_alignment - 1) / tensor_alignment * tensor_alignment;
+    return round_up<std::int64_t>(bytes, tensor_alignment);
   };
   std::int64_t total = 0;
   for (const auto& buffer : buffers_) {

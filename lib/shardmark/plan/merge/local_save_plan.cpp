@@ -9,7 +9,7 @@
 namespace shardmark {
 namespace {
 
-constexpr std::uint64_t wire_version = 1;
+constexpr std::uint64_t local_plan_version = 1;
 
 LocalSavePlan::PlanEntry entry_of(const WriteItem& item) {
   if (item.type == WriteItemType::byte_io) {
@@ -129,7 +129,7 @@ Status collect_write_items(const StateDict& state_dict, std::vector<WriteItem>& 
 
 Status encode_local_save_plan(std::span<const WriteItem> items, EmptyBoxes empty_boxes,
                               ByteWriter& out) {
-  out.varint(wire_version);
+  out.varint(local_plan_version);
   out.varint(count_entries(items));
   while (!items.empty()) {
     LocalSavePlan::PlanEntry entry = entry_of(items.front());
@@ -157,7 +157,7 @@ Status encode_local_save_plan(std::span<const WriteItem> items, EmptyBoxes empty
 }
 
 void encode(const LocalSavePlan& plan, ByteWriter& out) {
-  out.varint(wire_version);
+  out.varint(local_plan_version);
   out.varint(plan.entries.size());
   for (const auto& entry : plan.entries) {
     encode_header(entry, out);
@@ -168,7 +168,7 @@ void encode(const LocalSavePlan& plan, ByteWriter& out) {
 }
 
 LocalPlanReader::LocalPlanReader(std::span<const std::byte> bytes) : bytes_(bytes), in_(bytes) {
-  if (in_.varint() != wire_version) {
+  if (in_.varint() != local_plan_version) {
     in_.fail("unknown version");
   }
   num_entries_ = in_.length(5);

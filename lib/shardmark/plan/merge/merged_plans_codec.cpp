@@ -9,7 +9,7 @@
 namespace shardmark {
 namespace {
 
-constexpr std::uint64_t wire_version = 1;
+constexpr std::uint64_t merged_plans_version = 1;
 
 /// Numbers that mostly grow by small steps.
 void encode_step(std::uint32_t from, std::uint32_t to, ByteWriter& out) {
@@ -121,7 +121,7 @@ void encode_totals(const MergedPlans& plans, ByteWriter& out) {
 }  // namespace
 
 void encode(const MergedPlans& plans, ByteWriter& out) {
-  out.varint(wire_version);
+  out.varint(merged_plans_version);
   encode_totals(plans, out);
   out.varint(plans.bytes_gathered);
   UsedSets used;
@@ -169,7 +169,7 @@ class MergedPlans::Merge {
       : into_(into), ranks_(ranks), in_(bytes) {}
 
   Status run() {
-    if (in_.varint() != wire_version) {
+    if (in_.varint() != merged_plans_version) {
       in_.fail("unknown version");
     }
     read_totals();

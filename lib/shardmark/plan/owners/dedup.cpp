@@ -10,7 +10,8 @@
 namespace shardmark {
 namespace {
 
-constexpr std::array<std::string_view, 4> names = {"balanced", "lowest-rank", "dcp", "split"};
+constexpr std::array<std::string_view, 4> policy_names = {"balanced", "lowest-rank", "dcp",
+                                                          "split"};
 
 /// Chunks that several ranks hold, set by set: those of set i from first[i] on.
 std::vector<std::uint32_t> chunks_by_set(const DedupInput& input, std::vector<std::size_t>& first) {
@@ -112,15 +113,15 @@ std::vector<std::int32_t> assign_lowest_rank(const DedupInput& input) {
 }  // namespace
 
 std::string_view dedup_policy_name(DedupPolicy policy) noexcept {
-  return names[static_cast<std::size_t>(policy)];
+  return policy_names[static_cast<std::size_t>(policy)];
 }
 
 std::optional<DedupPolicy> dedup_policy_from_name(std::string_view name) noexcept {
-  const auto at = std::find(names.begin(), names.end(), name);
-  if (at == names.end()) {
+  const auto at = std::find(policy_names.begin(), policy_names.end(), name);
+  if (at == policy_names.end()) {
     return std::nullopt;
   }
-  return static_cast<DedupPolicy>(at - names.begin());
+  return static_cast<DedupPolicy>(at - policy_names.begin());
 }
 
 std::vector<std::int32_t> assign_owners(const DedupInput& input, DedupPolicy policy) {

@@ -7,20 +7,20 @@
 namespace shardmark {
 namespace {
 
-constexpr std::array<std::string_view, 3> names = {"coordinator", "tree", "layout"};
+constexpr std::array<std::string_view, 3> planner_names = {"coordinator", "tree", "layout"};
 
 }  // namespace
 
 std::optional<PlannerKind> planner_kind_from_name(std::string_view name) noexcept {
-  const auto at = std::find(names.begin(), names.end(), name);
-  if (at == names.end()) {
+  const auto at = std::find(planner_names.begin(), planner_names.end(), name);
+  if (at == planner_names.end()) {
     return std::nullopt;
   }
-  return static_cast<PlannerKind>(at - names.begin());
+  return static_cast<PlannerKind>(at - planner_names.begin());
 }
 
 std::string_view planner_kind_name(PlannerKind kind) noexcept {
-  return names[static_cast<std::size_t>(kind)];
+  return planner_names[static_cast<std::size_t>(kind)];
 }
 
 std::unique_ptr<SavePlanner> make_save_planner(PlannerKind kind, DedupPolicy policy) {

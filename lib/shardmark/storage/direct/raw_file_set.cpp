@@ -9,18 +9,13 @@
 #include <cerrno>
 #include <vector>
 
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/space.hpp"
 
 namespace shardmark {
 namespace {
-
-constexpr std::int64_t block_bytes = 4096;
-
-std::int64_t whole_blocks(std::int64_t num_bytes) {
-  return (num_bytes + block_bytes - 1) / block_bytes * block_bytes;
-}
 
 Status make_file(const std::string& path, std::int64_t num_bytes) {
   SHARDMARK_RETURN_IF_ERROR(check_file_size_limit(path, num_bytes));
@@ -35,10 +30,10 @@ Status make_file(const std::string& path, std::int64_t num_bytes) {
 }
 
 /// The making of one set of files.
-class Making {
+class RawFilesMaking {
  public:
-  Making(const SaveTarget& target, const StorageOptions& options, const Communicator& comm,
-         PhaseClock& clock)
+  RawFilesMaking(const SaveTarget& target, const StorageOptions& options, const Communicator& comm,
+                 PhaseClock& clock)
       : target_(target),
         comm_(comm),
         clock_(clock),
@@ -98,7 +93,7 @@ class Making {
     std::int64_t at = 0;
     for (const std::int64_t num_bytes : rank_bytes_) {
       rank_starts_.push_back(file_a_rank_ ? 0 : at);
-      at += whole_blocks(num_bytes);
+      at += round_up(num_bytes, default_block_bytes);
       total_bytes_ += num_bytes;
     }
     entry_file_bytes_ = file_a_rank_ ? 0 : at;
@@ -144,7 +139,7 @@ class Making {
   Status detect_holes() {
     const auto own = static_cast<std::size_t>(comm_.rank());
     Result<bool> detects = false;
-    if (rank_bytes_[own] >= 2 * block_bytes) {
+    if (rank_bytes_[own] >= 2 * default_block_bytes) {
       detects = can_detect_holes(files_.paths[files_.own_file], rank_starts_[own]);
     }
     files_.detects_holes =
@@ -187,7 +182,7 @@ Result<std::int64_t> append_manifest(const std::string& path, std::span<const st
 }  // namespace
 
 Result<PlacedFiles> RawFileSet::create(const SaveTarget& target) {
-  Making making(target, options_, comm_, clock_);
+  RawFilesMaking making(target, options_, comm_, clock_);
   SHARDMARK_RETURN_IF_ERROR(making.run());
   PlacedFiles placed = making.take();
   entry_file_ = placed.paths.front();

@@ -24,7 +24,7 @@ using shardmark::testing::TemporaryDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-void make_file(const fs::path& path, std::string_view text = "x") {
+void write_text(const fs::path& path, std::string_view text = "x") {
   fs::create_directories(path.parent_path());
   std::ofstream(path) << text;
 }
@@ -41,10 +41,10 @@ TEST(CheckpointDirectory, StepsAreThoseWithCommitAscending) {
   for (const char* name : {"step-00000012", "step-00000003", "step-99999999", "step-1",
                            "step-000000012", "step--0000001", "step-+0000001", "step-0000000x",
                            "xstep-00000004", ".step-00000005.partial-ab"}) {
-    make_file(root / name / "COMMIT");
+    write_text(root / name / "COMMIT");
   }
   fs::create_directory(root / "step-00000007");  // never committed
-  make_file(root / "step-00000008");             // no directory
+  write_text(root / "step-00000008");            // no directory
   EXPECT_THAT(*committed_steps(root), ElementsAre(3, 12, 99'999'999));
   EXPECT_EQ(*find_checkpoint(root, {}), directory.path() + "/step-99999999");
   EXPECT_EQ(*find_checkpoint(root, 3), directory.path() + "/step-00000003");
@@ -73,7 +73,7 @@ TEST(CheckpointDirectory, OnlyTheLastComponentIsMade) {
   ASSERT_FALSE(deep);
   EXPECT_EQ(deep.error().code, ErrorCode::invalid_argument);
   EXPECT_FALSE(fs::exists(directory.path() + "/absent"));
-  make_file(directory.path() + "/file");
+  write_text(directory.path() + "/file");
   EXPECT_EQ(make_checkpoint_root(directory.path() + "/file").error().code,
             ErrorCode::invalid_argument);
   EXPECT_EQ(make_checkpoint_root(directory.path() + "/file/new").error().code,
@@ -119,8 +119,8 @@ class LockHolder {
 TEST(CheckpointDirectory, ALiveSaveIsNotSweptADeadOneIs) {
   const TemporaryDirectory directory;
   const fs::path partial = fs::path(directory.path()) / partial_name(5, "ab12");
-  make_file(partial / "owner");
-  make_file(partial / "checkpoint.h5");
+  write_text(partial / "owner");
+  write_text(partial / "checkpoint.h5");
   {
     LockHolder live(partial / "owner");
     EXPECT_EQ(*sweep_partial_checkpoints(directory.path()), 0);
@@ -135,22 +135,22 @@ TEST(CheckpointDirectory, SymlinksAndForeignNamesAreNeverTouched) {
   const TemporaryDirectory directory;
   const fs::path root = directory.path();
   const TemporaryDirectory elsewhere;
-  make_file(fs::path(elsewhere.path()) / "owner");
-  make_file(fs::path(elsewhere.path()) / "precious");
+  write_text(fs::path(elsewhere.path()) / "owner");
+  write_text(fs::path(elsewhere.path()) / "precious");
   fs::create_directory_symlink(elsewhere.path(), root / partial_name(1, "aa"));
   const auto foreign = std::to_array<std::string>(
       {".step-00000001.partial-", ".step-00000001.partial-XY", ".step-00000001.partial-ab.bak",
        ".step-1.partial-ab", ".step--0000001.partial-ab", "step-00000001.partial-ab",
        ".step-00000001-partial-ab", ".other-0000001.partial-ab", "step-00000002"});
   for (const std::string& name : foreign) {
-    make_file(root / name / "owner");
+    write_text(root / name / "owner");
   }
-  make_file(root / partial_name(2, "bb"));                    // a file, no directory
-  make_file(root / partial_name(3, "cc") / "checkpoint.h5");  // nobody's: no owner
-  fs::create_directory(root / partial_name(4, "dd"));         // died before its owner was made
-  make_file(root / partial_name(5, "ee") / "data");
+  write_text(root / partial_name(2, "bb"));                    // a file, no directory
+  write_text(root / partial_name(3, "cc") / "checkpoint.h5");  // nobody's: no owner
+  fs::create_directory(root / partial_name(4, "dd"));          // died before its owner was made
+  write_text(root / partial_name(5, "ee") / "data");
   fs::create_symlink(fs::path(elsewhere.path()) / "owner", root / partial_name(5, "ee") / "owner");
-  make_file(root / partial_name(6, "ff") / "owner");
+  write_text(root / partial_name(6, "ff") / "owner");
   fs::create_directory_symlink(elsewhere.path(), root / partial_name(6, "ff") / "link");
   EXPECT_EQ(*sweep_partial_checkpoints(directory.path()), 2);
   EXPECT_FALSE(fs::exists(root / partial_name(4, "dd")));
@@ -169,7 +169,7 @@ TEST(CheckpointDirectory, SymlinksAndForeignNamesAreNeverTouched) {
 TEST(PartialCheckpoint, SweepsOthersAndHoldsItsOwnLock) {
   const TemporaryDirectory directory;
   const fs::path dead = fs::path(directory.path()) / partial_name(1, "ab");
-  make_file(dead / "owner");
+  write_text(dead / "owner");
   auto partial = PartialCheckpoint::begin(directory.path(), 2, make_save_id());
   ASSERT_TRUE(partial) << partial.error().message;
   EXPECT_FALSE(fs::exists(dead));
@@ -218,8 +218,8 @@ TEST(PartialCheckpoint, AnEmptyDirectoryInTheWayIsNotReplacedEither) {
 
 TEST(CheckpointDirectory, RemovesAStepWholeAndNoOther) {
   const TemporaryDirectory directory;
-  make_file(directory.path() + "/step-00000001/COMMIT");
-  make_file(directory.path() + "/step-00000002/COMMIT");
+  write_text(directory.path() + "/step-00000001/COMMIT");
+  write_text(directory.path() + "/step-00000002/COMMIT");
   EXPECT_TRUE(remove_checkpoint(directory.path(), 1));
   EXPECT_EQ(remove_checkpoint(directory.path(), 1).error().code, ErrorCode::not_found);
   EXPECT_THAT(*committed_steps(directory.path()), ElementsAre(2));

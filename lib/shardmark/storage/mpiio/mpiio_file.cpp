@@ -13,7 +13,7 @@ namespace shardmark {
 namespace {
 
 // MPI counts are ints.
-constexpr std::size_t max_transfer_bytes = std::size_t{1} << 29;
+constexpr std::size_t max_mpi_io_bytes = std::size_t{1} << 29;
 
 }  // namespace
 
@@ -54,7 +54,7 @@ Error MpiioFile::failed(int return_code, const char* function) const {
 
 Status MpiioFile::write(std::span<const std::byte> bytes, std::int64_t offset) {
   while (!bytes.empty()) {
-    const auto piece = bytes.first(std::min(bytes.size(), max_transfer_bytes));
+    const auto piece = bytes.first(std::min(bytes.size(), max_mpi_io_bytes));
     MPI_Status status;
     const int code = MPI_File_write_at(file_, offset, piece.data(), static_cast<int>(piece.size()),
                                        MPI_BYTE, &status);
@@ -76,7 +76,7 @@ Status MpiioFile::write(std::span<const std::byte> bytes, std::int64_t offset) {
 
 Status MpiioFile::read(std::span<std::byte> bytes, std::int64_t offset) {
   while (!bytes.empty()) {
-    const auto piece = bytes.first(std::min(bytes.size(), max_transfer_bytes));
+    const auto piece = bytes.first(std::min(bytes.size(), max_mpi_io_bytes));
     MPI_Status status;
     const int code = MPI_File_read_at(file_, offset, piece.data(), static_cast<int>(piece.size()),
                                       MPI_BYTE, &status);

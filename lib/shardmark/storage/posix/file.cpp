@@ -14,7 +14,7 @@ namespace shardmark {
 namespace {
 
 // Below the limit of one read(2) or write(2) on Linux, 2 GiB less a page.
-constexpr std::size_t max_transfer_bytes = std::size_t{1} << 30;
+constexpr std::size_t max_call_bytes = std::size_t{1} << 30;
 
 // Of smaller ones the kernel makes larger requests later.
 constexpr std::int64_t min_writeback_bytes = std::int64_t{1} << 20;
@@ -59,7 +59,7 @@ Status read_at(const FileDescriptor& file, const std::string& path, std::span<st
                std::int64_t offset) {
   while (!bytes.empty()) {
     const ssize_t got =
-        ::pread(file.get(), bytes.data(), std::min(bytes.size(), max_transfer_bytes), offset);
+        ::pread(file.get(), bytes.data(), std::min(bytes.size(), max_call_bytes), offset);
     if (got < 0) {
       if (errno == EINTR) {
         continue;
@@ -80,7 +80,7 @@ Status write_at(const FileDescriptor& file, const std::string& path,
                 std::span<const std::byte> bytes, std::int64_t offset) {
   while (!bytes.empty()) {
     const ssize_t put =
-        ::pwrite(file.get(), bytes.data(), std::min(bytes.size(), max_transfer_bytes), offset);
+        ::pwrite(file.get(), bytes.data(), std::min(bytes.size(), max_call_bytes), offset);
     if (put < 0) {
       if (errno == EINTR) {
         continue;

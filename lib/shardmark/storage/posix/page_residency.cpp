@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <set>
 
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/posix/file.hpp"
 
 namespace shardmark {
@@ -16,14 +17,14 @@ namespace {
 
 // Mapped piece by piece: the address space of a large file is cheap, one vector of its pages is
 // not.
-constexpr std::int64_t window_bytes = std::int64_t{1} << 30;
+constexpr std::int64_t mapped_window_bytes = std::int64_t{1} << 30;
 
 Status count_pages(const FileDescriptor& file, const FileRange& range, Residency& residency) {
   const std::int64_t page = ::sysconf(_SC_PAGESIZE);
   const std::int64_t end = range.offset + range.num_bytes;
   std::vector<unsigned char> resident;
-  for (std::int64_t at = range.offset / page * page; at < end; at += window_bytes) {
-    const auto length = static_cast<std::size_t>(std::min(window_bytes, end - at));
+  for (std::int64_t at = round_down(range.offset, page); at < end; at += mapped_window_bytes) {
+    const auto length = static_cast<std::size_t>(std::min(mapped_window_bytes, end - at));
     void* window = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, file.get(), at);
     if (window == MAP_FAILED) {
       return errno_error("cannot map", range.path, errno);

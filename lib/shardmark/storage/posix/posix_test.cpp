@@ -27,15 +27,6 @@ using ::testing::HasSubstr;
 
 constexpr std::int64_t page = 4096;
 
-std::vector<std::byte> random_bytes(RandomSource& random, std::size_t size) {
-  std::vector<std::byte> bytes(size);
-  for (std::size_t at = 0; at < size; at += 8) {
-    const std::uint64_t word = random.engine()();
-    std::memcpy(bytes.data() + at, &word, std::min<std::size_t>(8, size - at));
-  }
-  return bytes;
-}
-
 std::string make_file(const TemporaryDirectory& directory, std::span<const std::byte> bytes) {
   const std::string path = directory.path() + "/file";
   const auto file = open_file(path, O_RDWR | O_CREAT | O_TRUNC);
@@ -224,7 +215,7 @@ std::vector<std::byte> elements_of(std::span<const std::byte> tensor, std::int64
 TEST(StoredChunk, HashesEveryBoxAsTheBytesSay) {
   RandomSource random;
   const TemporaryDirectory directory;
-  const auto bytes = random_bytes(random, 40'000);
+  const auto bytes = random.bytes(40'000);
   const std::string path = make_file(directory, bytes);
   const auto file = open_file(path, O_RDONLY);
   StoredChunkHasher hasher;
@@ -250,7 +241,7 @@ TEST(StoredChunk, HashesRowsFurtherApartThanAWindowAndRowsLongerThanOne) {
   const TemporaryDirectory directory;
   // 96 KiB between rows: more than the gap that is read over. 5 MiB in one row: more than a window.
   const Dims sizes{110, 96 << 10};
-  const auto bytes = random_bytes(random, static_cast<std::size_t>(volume(sizes)));
+  const auto bytes = random.bytes(static_cast<std::size_t>(volume(sizes)));
   const std::string path = make_file(directory, bytes);
   const auto file = open_file(path, O_RDONLY);
   StoredChunkHasher hasher;
@@ -266,7 +257,7 @@ TEST(StoredChunk, HashesRowsFurtherApartThanAWindowAndRowsLongerThanOne) {
 TEST(StructureHash, IsOfEverythingButElements) {
   RandomSource random;
   const TemporaryDirectory directory;
-  auto bytes = random_bytes(random, 3'000'000);
+  auto bytes = random.bytes(3'000'000);
   const std::string path = make_file(directory, bytes);
   Manifest manifest;
   manifest.entries.entries = {{"b", EntryKind::tensor, Dtype::float32, {250'000}, 0, 1},

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/posix/file.hpp"
 
 namespace shardmark {
@@ -78,8 +79,7 @@ Status release_reserve(const std::string& path) {
 Result<bool> can_detect_holes(const std::string& path, std::int64_t unwritten_offset) {
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
   // The element may share its page with written metadata: ask at the next page.
-  const std::int64_t page = ::sysconf(_SC_PAGESIZE);
-  const std::int64_t at = (unwritten_offset + page - 1) / page * page;
+  const std::int64_t at = round_up<std::int64_t>(unwritten_offset, ::sysconf(_SC_PAGESIZE));
   return ::lseek(file.get(), at, SEEK_HOLE) == at;
 }
 

@@ -13,8 +13,7 @@
 namespace shardmark {
 namespace {
 
-constexpr std::int64_t default_block = 4096;
-constexpr std::size_t max_transfer_bytes = std::size_t{1} << 30;
+constexpr std::size_t max_raw_call_bytes = std::size_t{1} << 30;
 
 /// The block that O_DIRECT wants, 0 where the file system says that it has no O_DIRECT. At least a
 /// page: a smaller one would share pages of the cache with buffered edges.
@@ -27,12 +26,12 @@ std::int64_t direct_block(const FileDescriptor& file) {
       return 0;
     }
     return std::max<std::int64_t>(
-        {default_block, info.stx_dio_mem_align, info.stx_dio_offset_align});
+        {default_block_bytes, info.stx_dio_mem_align, info.stx_dio_offset_align});
   }
 #else
   static_cast<void>(file);
 #endif
-  return default_block;
+  return default_block_bytes;
 }
 
 }  // namespace
@@ -48,7 +47,7 @@ Result<RawFile> RawFile::open(const std::string& path, Access access, bool o_dir
   }
   file.block_ = direct_block(file.cached_);
   if (file.block_ == 0) {
-    file.block_ = default_block;
+    file.block_ = default_block_bytes;
     file.state_->reason = "this file system has no O_DIRECT";
     return file;
   }
@@ -90,7 +89,7 @@ Status RawFile::write(std::span<const std::byte> bytes, std::int64_t offset,
   const auto all = static_cast<std::int64_t>(bytes.size());
   while (!bytes.empty()) {
     const ssize_t put = ::pwrite(past_cache_.get(), bytes.data(),
-                                 std::min(bytes.size(), max_transfer_bytes), offset);
+                                 std::min(bytes.size(), max_raw_call_bytes), offset);
     if (put < 0 && errno == EINTR) {
       continue;
     }
@@ -115,7 +114,7 @@ Result<std::int64_t> RawFile::read(std::span<std::byte> bytes, std::int64_t offs
   bool direct = past_cache;
   while (!bytes.empty()) {
     const ssize_t got = ::pread((direct ? past_cache_ : cached_).get(), bytes.data(),
-                                std::min(bytes.size(), max_transfer_bytes), offset);
+                                std::min(bytes.size(), max_raw_call_bytes), offset);
     if (got < 0 && errno == EINTR) {
       continue;
     }
@@ -133,6 +132,12 @@ Result<std::int64_t> RawFile::read(std::span<std::byte> bytes, std::int64_t offs
     measure(first, all);
   }
   return offset - first;
+}
+
+bool RawFile::agrees(const std::byte* data, std::int64_t offset) const noexcept {
+  return (reinterpret_cast<std::uintptr_t>(data) - static_cast<std::uintptr_t>(offset)) %
+             static_cast<std::uintptr_t>(block_) ==
+         0;
 }
 
 Status RawFile::sync() const {

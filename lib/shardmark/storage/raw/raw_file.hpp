@@ -8,6 +8,7 @@
 #include <string>
 
 #include "shardmark/core/result.hpp"
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/posix/file.hpp"
 
 namespace shardmark {
@@ -29,6 +30,9 @@ class RawFile {
   std::string o_direct_reason() const;
   /// Offsets and lengths of O_DIRECT are multiples of this; memory addresses too.
   std::int64_t block() const noexcept { return block_; }
+  /// Whether memory at `data` and the file at `offset` lie alike in their blocks, so that no copy
+  /// is needed.
+  bool agrees(const std::byte* data, std::int64_t offset) const noexcept;
 
   /// Local. All of `bytes` at `offset`; `past_cache` wants block-aligned offset, length and memory
   /// and o_direct().
@@ -49,7 +53,7 @@ class RawFile {
   std::string path_;
   FileDescriptor cached_;
   FileDescriptor past_cache_;
-  std::int64_t block_ = 4096;
+  std::int64_t block_ = default_block_bytes;
   std::unique_ptr<State> state_ = std::make_unique<State>();
 };
 

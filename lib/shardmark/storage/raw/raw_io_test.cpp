@@ -26,16 +26,6 @@ namespace {
 using shardmark::testing::RandomSource;
 using shardmark::testing::TemporaryDirectory;
 
-std::vector<std::byte> random_bytes(RandomSource& random, std::size_t size) {
-  std::vector<std::byte> bytes(size);
-  auto word = static_cast<std::uint64_t>(random.number(INT64_MAX));
-  for (std::size_t i = 0; i < size; i += 8) {
-    word = word * 6364136223846793005ULL + 1442695040888963407ULL;
-    std::memcpy(bytes.data() + i, &word, std::min<std::size_t>(8, size - i));
-  }
-  return bytes;
-}
-
 std::string file_of_zeros(const TemporaryDirectory& directory, std::size_t size) {
   const std::string path = directory.path() + "/data";
   std::ofstream(path) << std::string(size, '\0');
@@ -58,7 +48,7 @@ TEST_P(RawIo, WritesAnyPiecesInAscendingOrder) {
     constexpr std::size_t file_bytes = std::size_t{24} << 20;
     const std::string path = file_of_zeros(directory, file_bytes);
     std::vector<std::byte> expected(file_bytes);
-    const auto source = random_bytes(random, file_bytes + 64);
+    const auto source = random.bytes(file_bytes + 64);
     auto file = RawFile::open(path, RawFile::Access::write, GetParam());
     ASSERT_TRUE(file);
     WriteCounters counters;
@@ -98,7 +88,7 @@ TEST_P(RawIo, ReadsAnyBoxesOfAnyPieces) {
     const std::int64_t address = random.number(5000);
     const auto elements = volume(tensor);
     const std::string path = directory.path() + "/data";
-    const auto stored = random_bytes(random, static_cast<std::size_t>(address + 4 * elements));
+    const auto stored = random.bytes(static_cast<std::size_t>(address + 4 * elements));
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(stored.data()),
                static_cast<std::streamsize>(stored.size()));
@@ -180,7 +170,7 @@ TEST_P(RawIo, ARunInsideOneBeforeItIsReadWithIt) {
   const TemporaryDirectory directory;
   const std::string path = directory.path() + "/data";
   RandomSource random;
-  const auto stored = random_bytes(random, 8000);
+  const auto stored = random.bytes(8000);
   std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(stored.data()), 8000);
   std::vector<std::byte> outer(8000);
   std::vector<std::byte> inner(400);

@@ -7,36 +7,25 @@
 #include <cstring>
 #include <utility>
 
+#include "shardmark/core/rounding.hpp"
+
 namespace shardmark {
 namespace {
 
 // So that the device always has requests to choose from while others begin and end.
-constexpr int default_threads = 4;
+constexpr int default_read_threads = 4;
 constexpr std::size_t max_under_way = 8;
 // From here on a read of its own, straight to its place, is cheaper than a copy.
-constexpr std::int64_t min_straight_bytes = std::int64_t{256} << 10;
+constexpr std::int64_t min_straight_read_bytes = std::int64_t{256} << 10;
 
 // Below this, whole blocks would be a good part of a request.
-constexpr std::int64_t min_past_cache_bytes = std::int64_t{64} << 10;
+constexpr std::int64_t min_past_cache_read_bytes = std::int64_t{64} << 10;
 // Gaps may be this part of all that is needed.
 constexpr std::int64_t gap_share = 5;
 
-std::int64_t round_down(std::int64_t value, std::int64_t block) {
-  return value / block * block;
-}
-std::int64_t round_up(std::int64_t value, std::int64_t block) {
-  return (value + block - 1) / block * block;
-}
-
-bool agrees(const std::byte* data, std::int64_t offset, std::int64_t block) {
-  return (reinterpret_cast<std::uintptr_t>(data) - static_cast<std::uintptr_t>(offset)) %
-             static_cast<std::uintptr_t>(block) ==
-         0;
-}
-
 bool goes_straight(const RawRun<std::byte>& run, const RawFile& file) {
-  return run.num_bytes >= min_straight_bytes &&
-         (!file.o_direct() || agrees(run.data, run.offset, file.block()));
+  return run.num_bytes >= min_straight_read_bytes &&
+         (!file.o_direct() || file.agrees(run.data, run.offset));
 }
 
 }  // namespace
@@ -44,7 +33,7 @@ bool goes_straight(const RawRun<std::byte>& run, const RawFile& file) {
 RawReader::RawReader(const Options& options, ReadCounters& counters)
     : options_(options),
       counters_(counters),
-      threads_(options.threads == 0 ? default_threads : options.threads) {}
+      threads_(options.threads == 0 ? default_read_threads : options.threads) {}
 
 RawReader::~RawReader() {
   // Threads may still read into what this owns.
@@ -153,8 +142,8 @@ Status RawReader::submit_current() {
     return {};
   }
   std::unique_ptr<Request> request = std::move(current_);
-  request->past_cache =
-      request->file->o_direct() && request->needed_end - request->offset >= min_past_cache_bytes;
+  request->past_cache = request->file->o_direct() &&
+                        request->needed_end - request->offset >= min_past_cache_read_bytes;
   counters_.add(request->needed_end - request->offset);
   const std::int64_t block = request->past_cache ? request->file->block() : 1;
   request->offset = round_down(request->offset, block);

@@ -6,42 +6,34 @@
 #include <cstring>
 #include <utility>
 
+#include "shardmark/core/rounding.hpp"
+
 namespace shardmark {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
 // Two, so that one request is under way while another begins.
-constexpr int default_threads = 2;
+constexpr int default_write_threads = 2;
 constexpr std::size_t max_waiting_jobs = 8;
 // Below this a request past the cache takes longer than the copy into the cache.
-constexpr std::int64_t min_past_cache_bytes = std::int64_t{128} << 10;
+constexpr std::int64_t min_past_cache_write_bytes = std::int64_t{128} << 10;
 // From here on a request of its own is cheaper than a copy that merges.
-constexpr std::int64_t min_straight_bytes = std::int64_t{256} << 10;
+constexpr std::int64_t min_straight_write_bytes = std::int64_t{256} << 10;
 // Hashed and copied while it is in the processor's cache.
 constexpr std::size_t copy_bytes = std::size_t{128} << 10;
-
-std::int64_t round_up(std::int64_t value, std::int64_t block) {
-  return (value + block - 1) / block * block;
-}
 
 /// How much of a range goes past the cache: its whole blocks, where they are worth it.
 std::int64_t past_cache_bytes(const RawFile& file, std::int64_t offset, std::int64_t num_bytes) {
   const std::int64_t block = file.block();
-  const std::int64_t middle = (offset + num_bytes) / block * block - round_up(offset, block);
-  return file.o_direct() && middle >= min_past_cache_bytes ? middle : 0;
-}
-
-bool agrees(const std::byte* data, std::int64_t offset, std::int64_t block) {
-  return (reinterpret_cast<std::uintptr_t>(data) - static_cast<std::uintptr_t>(offset)) %
-             static_cast<std::uintptr_t>(block) ==
-         0;
+  const std::int64_t middle = round_down(offset + num_bytes, block) - round_up(offset, block);
+  return file.o_direct() && middle >= min_past_cache_write_bytes ? middle : 0;
 }
 
 }  // namespace
 
 RawWriter::RawWriter(int threads, WriteCounters& counters)
-    : counters_(counters), threads_(threads == 0 ? default_threads : threads) {}
+    : counters_(counters), threads_(threads == 0 ? default_write_threads : threads) {}
 
 RawWriter::~RawWriter() {
   static_cast<void>(finish());
@@ -51,8 +43,7 @@ Status RawWriter::put(const RawFile& file, std::span<const std::byte> bytes, std
                       StreamingChecksum* checksum) {
   SHARDMARK_RETURN_IF_ERROR(failure());
   const auto size = static_cast<std::int64_t>(bytes.size());
-  if (size >= min_straight_bytes &&
-      (!file.o_direct() || agrees(bytes.data(), offset, file.block()))) {
+  if (size >= min_straight_write_bytes && (!file.o_direct() || file.agrees(bytes.data(), offset))) {
     return put_straight(file, bytes, offset, checksum);
   }
   while (!bytes.empty()) {

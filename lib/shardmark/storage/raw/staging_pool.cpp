@@ -6,6 +6,8 @@
 #include <new>
 #include <utility>
 
+#include "shardmark/core/rounding.hpp"
+
 namespace shardmark {
 
 namespace {
@@ -61,7 +63,7 @@ std::int64_t straight_cut(std::int64_t offset, std::int64_t num_bytes) noexcept 
   if (pieces <= 1) {
     return offset + num_bytes;
   }
-  return (offset + num_bytes / pieces + mib - 1) / mib * mib;
+  return round_up(offset + num_bytes / pieces, mib);
 }
 
 StagingPiece::StagingPiece() : data_(kept_pieces().take()) {

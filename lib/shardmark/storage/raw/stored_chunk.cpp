@@ -8,7 +8,7 @@
 namespace shardmark {
 namespace {
 
-constexpr std::int64_t window_bytes = std::int64_t{4} << 20;
+constexpr std::int64_t hash_window_bytes = std::int64_t{4} << 20;
 constexpr std::int64_t max_gap_bytes = std::int64_t{64} << 10;
 
 struct ByteRun {
@@ -30,7 +30,7 @@ Result<std::uint64_t> StoredChunkHasher::hash(const FileDescriptor& file, const 
     }
     const std::int64_t first = pending.front().offset;
     const std::int64_t length = pending.back().offset + pending.back().num_bytes - first;
-    window_.resize(static_cast<std::size_t>(std::max(length, window_bytes)));
+    window_.resize(static_cast<std::size_t>(std::max(length, hash_window_bytes)));
     const auto bytes = std::span(window_).first(static_cast<std::size_t>(length));
     status = read_at(file, path, bytes, first);
     bytes_read_ += length;
@@ -40,24 +40,24 @@ Result<std::uint64_t> StoredChunkHasher::hash(const FileDescriptor& file, const 
     }
     pending.clear();
   };
-  for_each_run(
-      relative_to(box, stored.offsets), stored.sizes,
-      [&](std::int64_t element, std::int64_t count) {
-        std::int64_t offset = stored.address + element * itemsize;
-        for (std::int64_t left = count * itemsize; left > 0;) {
-          const std::int64_t piece = std::min(left, window_bytes);
-          if (!pending.empty()) {
-            const ByteRun& last = pending.back();
-            const std::int64_t gap = offset - (last.offset + last.num_bytes);
-            if (gap > max_gap_bytes || offset + piece - pending.front().offset > window_bytes) {
-              read_window();
-            }
-          }
-          pending.push_back({offset, piece});
-          offset += piece;
-          left -= piece;
-        }
-      });
+  for_each_run(relative_to(box, stored.offsets), stored.sizes,
+               [&](std::int64_t element, std::int64_t count) {
+                 std::int64_t offset = stored.address + element * itemsize;
+                 for (std::int64_t left = count * itemsize; left > 0;) {
+                   const std::int64_t piece = std::min(left, hash_window_bytes);
+                   if (!pending.empty()) {
+                     const ByteRun& last = pending.back();
+                     const std::int64_t gap = offset - (last.offset + last.num_bytes);
+                     if (gap > max_gap_bytes ||
+                         offset + piece - pending.front().offset > hash_window_bytes) {
+                       read_window();
+                     }
+                   }
+                   pending.push_back({offset, piece});
+                   offset += piece;
+                   left -= piece;
+                 }
+               });
   read_window();
   SHARDMARK_RETURN_IF_ERROR(status);
   return checksum.digest();

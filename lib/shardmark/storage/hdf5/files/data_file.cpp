@@ -14,7 +14,7 @@
 namespace shardmark {
 namespace {
 
-constexpr std::int64_t metadata_bytes_per_dataset = 400;
+constexpr std::int64_t metadata_bytes_per_chunk = 400;
 
 Status make_datasets(NewHdf5File& file, const EntryTable& entries,
                      std::span<DataFileChunk> chunks) {
@@ -46,7 +46,7 @@ Result<LayoutCounters> create_data_file(const std::string& path, const StorageOp
   SHARDMARK_ASSIGN_OR_RETURN(file_options.alignment, resolve_alignment(options, sizes));
   file_options.meta_block_size =
       std::min(options.meta_block_size,
-               (static_cast<std::int64_t>(chunks.size()) + 4) * metadata_bytes_per_dataset);
+               (static_cast<std::int64_t>(chunks.size()) + 4) * metadata_bytes_per_chunk);
   SHARDMARK_ASSIGN_OR_RETURN(NewHdf5File file, NewHdf5File::create(path, file_options));
   const Status made = make_datasets(file, entries, chunks);
   const Status closed = file.close();

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/plan/tables/byte_codec.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
 #include "shardmark/storage/hdf5/library/attribute.hpp"
@@ -17,8 +18,6 @@
 
 namespace shardmark {
 namespace {
-
-constexpr std::int64_t block_bytes = 4096;
 
 Status rewrite_attributes(const std::string& path, const Manifest& manifest) {
   SHARDMARK_ASSIGN_OR_RETURN(ExistingHdf5File file, ExistingHdf5File::open(path));
@@ -80,10 +79,11 @@ Status KeptEntryFile::keep(const std::string& path, std::vector<std::byte> conte
   parts_.clear();
   SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(path));
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
-  std::vector<std::byte> block(block_bytes);
+  std::vector<std::byte> block(default_block_bytes);
   for (const auto& [begin, end] : ranges_outside_elements(manifest, size)) {
     for (std::int64_t at = begin; at < end;) {
-      const std::int64_t stop = std::min(end, (at / block_bytes + 1) * block_bytes);
+      const std::int64_t stop =
+          std::min(end, round_down(at, default_block_bytes) + default_block_bytes);
       const auto bytes = std::span(block).first(static_cast<std::size_t>(stop - at));
       SHARDMARK_RETURN_IF_ERROR(read_at(file, path, bytes, at));
       if (!is_zero(bytes)) {

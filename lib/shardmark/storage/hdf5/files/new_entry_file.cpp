@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/format/dataset_name.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
 #include "shardmark/storage/hdf5/files/entry_places.hpp"
@@ -170,7 +171,7 @@ class NewEntryFile::Creation {
     tensors_ = {};
     const Status closed = file_->close();
     // Sources of virtual datasets lie in heaps of 4 KiB and more.
-    made_.counters = {file_->metadata_bytes() + (heap_bytes_ + 4095) / 4096 * 4096};
+    made_.counters = {file_->metadata_bytes() + round_up(heap_bytes_, default_block_bytes)};
     file_.reset();
     return closed;
   }
