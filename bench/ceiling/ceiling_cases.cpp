@@ -31,9 +31,11 @@ constexpr std::size_t finalists = 3;
 
 CaseDescription describe(const CeilingKind& kind, const SweepCase& point,
                          const SuiteEnvironment& environment) {
-  CaseDescription description = describe_ceiling_case(ceiling_variant(kind), point, environment);
+  CaseDescription description =
+      describe_ceiling_case(ceiling_family, ceiling_variant(kind), point, environment);
   description.keys["ceiling"] = ceiling_layer_name(kind.layer);
-  description.keys["operation"] = kind.saves ? "save" : "load";
+  description.operation = kind.saves ? Operation::save : Operation::load;
+  description.keys["operation"] = operation_name(description.operation);
   description.keys["o_direct"] = kind.o_direct ? "true" : "false";
   return description;
 }
@@ -219,24 +221,25 @@ class CeilingCase final : public BenchmarkCase {
 
 }  // namespace
 
-std::vector<std::unique_ptr<BenchmarkCase>> make_ceiling_cases(
-    const SweepCase& point, SuiteEnvironment& environment,
-    const std::shared_ptr<SharedCeilingMemory>& memory) {
+CaseMaker ceiling_cases(SuiteEnvironment& environment) {
+  const auto memory = std::make_shared<SharedCeilingMemory>();
   std::string process = fmt::format("{}", ::getpid());
   environment.comm.broadcast(process);
-  std::vector<std::unique_ptr<BenchmarkCase>> cases;
-  std::shared_ptr<CeilingSetting> setting;
-  for (const CeilingKind& kind : ceiling_kinds()) {
-    CaseDescription description = describe(kind, point, environment);
-    if (!setting) {
-      const std::uint64_t hash = xxh3(std::as_bytes(std::span(description.ceiling_group)));
-      setting = std::make_shared<CeilingSetting>(point.config, environment,
-                                                 fmt::format("{}-{:016x}", process, hash), memory);
+  return [&environment, memory, process](const SweepCase& point) {
+    Cases cases;
+    std::shared_ptr<CeilingSetting> setting;
+    for (const CeilingKind& kind : ceiling_kinds()) {
+      CaseDescription description = describe(kind, point, environment);
+      if (!setting) {
+        const std::uint64_t hash = xxh3(std::as_bytes(std::span(description.ceiling_group)));
+        setting = std::make_shared<CeilingSetting>(
+            point.config, environment, fmt::format("{}-{:016x}", process, hash), memory);
+      }
+      cases.push_back(std::make_unique<CeilingCase>(std::move(description), kind, point.config,
+                                                    setting, environment));
     }
-    cases.push_back(std::make_unique<CeilingCase>(std::move(description), kind, point.config,
-                                                  setting, environment));
-  }
-  return cases;
+    return cases;
+  };
 }
 
 }  // namespace shardmark::bench

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 
+#include "shardmark/plan/save/save_planner.hpp"
+#include "shardmark/storage/format/storage_options.hpp"
+
 namespace shardmark::bench {
 namespace {
 
@@ -13,6 +16,26 @@ namespace {
 
 constexpr std::int64_t max_ranks = std::int64_t{1} << 31;
 constexpr std::int64_t max_virtual_ranks = std::int64_t{1} << 24;
+
+template <typename Row>
+std::vector<std::string_view> names_of(std::span<const Row> table) {
+  std::vector<std::string_view> names;
+  for (const Row& row : table) {
+    names.push_back(row.name);
+  }
+  return names;
+}
+
+/// The build's list of families, which this room is too low to see.
+std::vector<std::string_view> family_names() {
+  std::vector<std::string_view> names;
+  for (std::string_view rest = SHARDMARK_FAMILIES; !rest.empty();) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    names.push_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return names;
+}
 
 const std::vector<ConfigKey> table = {
     {"model.name", "A model of the catalog; 'shardmark models' lists them", KeyForm::text,
@@ -65,11 +88,8 @@ const std::vector<ConfigKey> table = {
      {},
      1},
 
-    {"planner.kind",
-     "How a save is planned",
-     KeyForm::choice,
-     SHARDMARK_TARGET(planner.kind),
-     {"coordinator", "tree", "layout"}},
+    {"planner.kind", "How a save is planned", KeyForm::choice, SHARDMARK_TARGET(planner.kind),
+     names_of(planner_table())},
     {"planner.dedup",
      "Which of the ranks that hold a replicated chunk writes it",
      KeyForm::choice,
@@ -80,9 +100,7 @@ const std::vector<ConfigKey> table = {
 
     {"storage.backend",
      "What takes the bytes; null discards them, which shows the cost of everything else",
-     KeyForm::choice,
-     SHARDMARK_TARGET(storage.backend),
-     {"hdf5", "posix", "posix-shared", "mpiio", "null"}},
+     KeyForm::choice, SHARDMARK_TARGET(storage.backend), names_of(backend_table())},
     {"storage.directory", "The folder of the checkpoints that 'run' makes", KeyForm::text,
      SHARDMARK_TARGET(storage.directory)},
     {"storage.layout",
@@ -189,11 +207,8 @@ const std::vector<ConfigKey> table = {
      {},
      0,
      max_virtual_ranks},
-    {"run.benchmarks",
-     "Benchmark families to run",
-     KeyForm::choice_list,
-     SHARDMARK_TARGET(run.benchmarks),
-     {"hooks", "plan", "save", "load", "reshard", "ceiling"}},
+    {"run.benchmarks", "Benchmark families to run", KeyForm::choice_list,
+     SHARDMARK_TARGET(run.benchmarks), family_names()},
     {"run.repetitions",
      "Samples of each case",
      KeyForm::integer,

@@ -85,12 +85,14 @@ LoadOptions load_options(const Config& config, const std::string& directory,
 }
 
 bool uses_page_cache(const StorageConfig& storage) {
-  if (storage.backend == "null") {
-    return false;
-  }
+  const BackendTraits& backend = backend_of(storage);
   const bool through_mpi_io =
-      storage.backend == "mpiio" || (storage.backend == "hdf5" && storage.io != "direct");
-  return through_mpi_io || !storage.o_direct;
+      backend.through_mpi_io || (backend.has_file_layouts && storage.io != "direct");
+  return !backend.discards && (through_mpi_io || !storage.o_direct);
+}
+
+const BackendTraits& backend_of(const StorageConfig& storage) {
+  return traits_of(known(backend_from_name(storage.backend)));
 }
 
 }  // namespace shardmark::bench

@@ -26,6 +26,7 @@ SaveOptions save_options(const Config& config, const std::string& directory, std
                          std::uint64_t seed);
 LoadOptions load_options(const Config& config, const std::string& directory,
                          std::optional<std::int64_t> step);
+const BackendTraits& backend_of(const StorageConfig& storage);
 /// Whether elements go through the page cache, but for edges and what is too small.
 bool uses_page_cache(const StorageConfig& storage);
 

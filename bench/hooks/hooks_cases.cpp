@@ -182,17 +182,18 @@ class HookCase final : public BenchmarkCase {
 
 }  // namespace
 
-std::vector<std::unique_ptr<BenchmarkCase>> make_hooks_cases(const SweepCase& point,
-                                                             SuiteEnvironment& environment) {
-  std::vector<std::unique_ptr<BenchmarkCase>> cases;
-  for (const Hook hook :
-       {Hook::create_write_items, Hook::create_chunk_list, Hook::get_tensor_shard}) {
-    CaseDescription description =
-        describe_planning_case("hooks", hook_name(hook), point, environment);
-    description.keys["hook"] = hook_name(hook);
-    cases.push_back(std::make_unique<HookCase>(hook, std::move(description), point, environment));
-  }
-  return cases;
+CaseMaker hooks_cases(SuiteEnvironment& environment) {
+  return [&environment](const SweepCase& point) {
+    Cases cases;
+    for (const Hook hook :
+         {Hook::create_write_items, Hook::create_chunk_list, Hook::get_tensor_shard}) {
+      CaseDescription description =
+          describe_planning_case(hooks_family, hook_name(hook), point, environment);
+      description.keys["hook"] = hook_name(hook);
+      cases.push_back(std::make_unique<HookCase>(hook, std::move(description), point, environment));
+    }
+    return cases;
+  };
 }
 
 }  // namespace shardmark::bench

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/load/load_case.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <optional>
 #include <utility>
@@ -15,10 +17,11 @@ namespace shardmark::bench {
 namespace {
 
 CaseDescription describe(const SweepCase& point, const SuiteEnvironment& environment) {
-  CaseDescription description = describe_io_case("load", point, environment);
+  CaseDescription description = describe_io_case(load_family, Operation::load, point, environment);
   description.keys["load_checksum"] = point.config.load.checksum;
-  if (point.config.storage.backend == "null") {
-    description.skipped = "storage.backend \"null\" keeps nothing that could be loaded";
+  if (description.discards) {
+    description.skipped = fmt::format("storage.backend \"{}\" keeps nothing that could be loaded",
+                                      point.config.storage.backend);
   }
   return description;
 }
@@ -119,9 +122,12 @@ class LoadCase final : public BenchmarkCase {
 
 }  // namespace
 
-std::unique_ptr<BenchmarkCase> make_load_case(const SweepCase& point,
-                                              SuiteEnvironment& environment) {
-  return std::make_unique<LoadCase>(point, environment);
+CaseMaker load_cases(SuiteEnvironment& environment) {
+  return [&environment](const SweepCase& point) {
+    Cases cases;
+    cases.push_back(std::make_unique<LoadCase>(point, environment));
+    return cases;
+  };
 }
 
 }  // namespace shardmark::bench

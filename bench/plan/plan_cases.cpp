@@ -255,22 +255,23 @@ class LoadPlanCase final : public BenchmarkCase {
 
 }  // namespace
 
-std::vector<std::unique_ptr<BenchmarkCase>> make_plan_cases(const SweepCase& point,
-                                                            SuiteEnvironment& environment) {
-  std::vector<std::unique_ptr<BenchmarkCase>> cases;
-  const PlannerConfig& planner = point.config.planner;
-  CaseDescription save = describe_planning_case("plan", planner.kind, point, environment);
-  save.keys["planner"] = planner.kind;
-  save.keys["dedup"] = planner.dedup;
-  if (save.is_virtual) {
-    cases.push_back(make_virtual_plan_case(std::move(save), point, environment));
-  } else {
-    cases.push_back(std::make_unique<SavePlanCase>(std::move(save), point, environment));
-  }
-  CaseDescription load = describe_planning_case("plan", "load", point, environment);
-  load.keys["planner"] = "load";
-  cases.push_back(std::make_unique<LoadPlanCase>(std::move(load), point, environment));
-  return cases;
+CaseMaker plan_cases(SuiteEnvironment& environment) {
+  return [&environment](const SweepCase& point) {
+    Cases cases;
+    const PlannerConfig& planner = point.config.planner;
+    CaseDescription save = describe_planning_case(plan_family, planner.kind, point, environment);
+    save.keys["planner"] = planner.kind;
+    save.keys["dedup"] = planner.dedup;
+    if (save.is_virtual) {
+      cases.push_back(make_virtual_plan_case(std::move(save), point, environment));
+    } else {
+      cases.push_back(std::make_unique<SavePlanCase>(std::move(save), point, environment));
+    }
+    CaseDescription load = describe_planning_case(plan_family, "load", point, environment);
+    load.keys["planner"] = "load";
+    cases.push_back(std::make_unique<LoadPlanCase>(std::move(load), point, environment));
+    return cases;
+  };
 }
 
 }  // namespace shardmark::bench

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t sample_size = 32;
 
 bool derives_alone(const Config& config, const Workload& workload) {
-  return planner_kind(config) == PlannerKind::layout && has_layout_owners(dedup_policy(config)) &&
+  return planner_traits(planner_kind(config)).derives && has_layout_owners(dedup_policy(config)) &&
          KnownLayouts::of(workload.state_dict()).others.empty();
 }
 

@@ -11,6 +11,7 @@
 #include "bench/config/lib_options.hpp"
 #include "bench/harness/measure/case_naming.hpp"
 #include "bench/machine/cache_state.hpp"
+#include "bench/reshard/saved_checkpoints.hpp"
 #include "shardmark/checkpoint/load.hpp"
 
 namespace shardmark::bench {
@@ -28,7 +29,8 @@ std::string saved_strategy(const Config& config) {
 
 CaseDescription describe(const SweepCase& point, const SuiteEnvironment& environment) {
   const ReshardConfig& reshard = point.config.reshard;
-  CaseDescription description = describe_io_case("reshard", point, environment);
+  CaseDescription description =
+      describe_io_case(reshard_family, Operation::load, point, environment);
   const int save_ranks = world_of(reshard.save_ranks, environment.comm);
   const int load_ranks = world_of(reshard.load_ranks, environment.comm);
   const std::string from = fmt::format("{}@{}", saved_strategy(point.config), save_ranks);
@@ -42,7 +44,7 @@ CaseDescription describe(const SweepCase& point, const SuiteEnvironment& environ
   description.keys["load_ranks"] = std::to_string(load_ranks);
   description.keys["load_checksum"] = point.config.load.checksum;
   const std::int64_t wanted = std::max(reshard.save_ranks, reshard.load_ranks);
-  if (point.config.storage.backend != "hdf5") {
+  if (!backend_of(point.config.storage).has_file_layouts) {
     description.skipped = "storage.backend is not \"hdf5\": nothing that another world could load";
   } else if (wanted > environment.comm.size()) {
     description.skipped =
@@ -159,10 +161,19 @@ class ReshardCase final : public BenchmarkCase {
 
 }  // namespace
 
-std::unique_ptr<BenchmarkCase> make_reshard_case(const SweepCase& point,
-                                                 SuiteEnvironment& environment,
-                                                 std::shared_ptr<SavedCheckpoints> saved) {
-  return std::make_unique<ReshardCase>(point, environment, std::move(saved));
+CaseMaker reshard_cases(SuiteEnvironment& environment) {
+  // The last case of the matrix takes it along.
+  return [&environment,
+          saved = std::make_shared<SavedCheckpoints>(environment)](const SweepCase& point) {
+    Cases cases;
+    cases.push_back(std::make_unique<ReshardCase>(point, environment, saved));
+    return cases;
+  };
+}
+
+std::string saving_side(const Config& config) {
+  return fmt::format("{} {} {} {} {}", config.model.name, saved_strategy(config),
+                     config.reshard.save_ranks, config.storage.layout, config.storage.io);
 }
 
 }  // namespace shardmark::bench

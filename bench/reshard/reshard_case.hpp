@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
+#include <string>
 
-#include "bench/config/resolve.hpp"
-#include "bench/harness/measure/benchmark_case.hpp"
+#include "bench/config/config.hpp"
+#include "bench/harness/measure/family_traits.hpp"
 #include "bench/harness/measure/suite_environment.hpp"
-#include "bench/reshard/saved_checkpoints.hpp"
 
 namespace shardmark::bench {
 
-/// Family "reshard": a checkpoint that was saved under one strategy and world size, loaded under
-/// another, into poisoned memory, every value checked after. Ranks of the launch beyond either
-/// world stand by. `saved` is shared by all cases of the matrix and outlives none of them.
-std::unique_ptr<BenchmarkCase> make_reshard_case(const SweepCase& point,
-                                                 SuiteEnvironment& environment,
-                                                 std::shared_ptr<SavedCheckpoints> saved);
+inline constexpr FamilyTraits reshard_family = {
+    .name = "reshard",
+    .moves_bytes = true,
+    .has_files = true,
+    .uses_back_end = true,
+    .comparison = Comparison::with_same_layout,
+    .keys = {"planner", "storage", "load"},
+};
+
+/// A checkpoint that was saved under one strategy and world size, loaded under another, into
+/// poisoned memory, every value checked after. Ranks of the launch beyond either world stand by.
+/// What was saved is shared by all cases of the matrix.
+CaseMaker reshard_cases(SuiteEnvironment& environment);
+
+/// Local. Equal for the points of a matrix that load the same checkpoint.
+std::string saving_side(const Config& config);
 
 }  // namespace shardmark::bench

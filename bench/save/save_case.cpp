@@ -29,7 +29,7 @@ constexpr double seconds_alone = 0.3;
 class SaveCase final : public BenchmarkCase {
  public:
   SaveCase(const SweepCase& point, SuiteEnvironment& environment)
-      : BenchmarkCase(describe_io_case("save", point, environment)),
+      : BenchmarkCase(describe_io_case(save_family, Operation::save, point, environment)),
         config_(point.config),
         environment_(environment),
         planner_(configured_planner(config_)) {}
@@ -145,7 +145,7 @@ class SaveCase final : public BenchmarkCase {
     facts.backend = config_.storage.backend;
     facts.requested = config_.storage.io;
     facts.broken = gather_broken(report_, environment_.comm);
-    if (facts.backend == "hdf5") {
+    if (backend_of(config_.storage).has_file_layouts) {
       measurement.io_modes = io_mode_records(facts.requested, report_, facts.broken);
     }
     const auto total = [&](std::int64_t own) { return environment_.comm.all_reduce(own, MPI_SUM); };
@@ -271,9 +271,12 @@ class SaveCase final : public BenchmarkCase {
 
 }  // namespace
 
-std::unique_ptr<BenchmarkCase> make_save_case(const SweepCase& point,
-                                              SuiteEnvironment& environment) {
-  return std::make_unique<SaveCase>(point, environment);
+CaseMaker save_cases(SuiteEnvironment& environment) {
+  return [&environment](const SweepCase& point) {
+    Cases cases;
+    cases.push_back(std::make_unique<SaveCase>(point, environment));
+    return cases;
+  };
 }
 
 }  // namespace shardmark::bench

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
-
-#include "bench/config/resolve.hpp"
-#include "bench/harness/measure/benchmark_case.hpp"
+#include "bench/harness/measure/family_traits.hpp"
 #include "bench/harness/measure/suite_environment.hpp"
 
 namespace shardmark::bench {
 
-/// Family "save": one checkpoint a repetition, each with a step and values of its own, durable at
-/// the end of the timed part and verified after it.
-std::unique_ptr<BenchmarkCase> make_save_case(const SweepCase& point,
-                                              SuiteEnvironment& environment);
+inline constexpr FamilyTraits save_family = {
+    .name = "save",
+    .moves_bytes = true,
+    .has_files = true,
+    .uses_back_end = true,
+    .comparison = Comparison::with_ceilings,
+    .keys = {"planner", "storage"},
+};
+
+/// One checkpoint a repetition, each with a step and values of its own, durable at the end of the
+/// timed part and verified after it.
+CaseMaker save_cases(SuiteEnvironment& environment);
 
 }  // namespace shardmark::bench

@@ -10,7 +10,6 @@
 #include <set>
 #include <sstream>
 
-#include "bench/ceiling/ceiling_cases.hpp"
 #include "bench/harness/measure/suite_environment.hpp"
 #include "bench/harness/report/result_table.hpp"
 #include "bench/harness/report/samples_json.hpp"
@@ -18,55 +17,34 @@
 #include "bench/harness/report/text_file.hpp"
 #include "bench/harness/run/run_cases.hpp"
 #include "bench/harness/run/same_on_all_ranks.hpp"
-#include "bench/hooks/hooks_cases.hpp"
-#include "bench/load/load_case.hpp"
 #include "bench/machine/memory_usage.hpp"
 #include "bench/machine/run_context.hpp"
-#include "bench/plan/plan_cases.hpp"
-#include "bench/reshard/reshard_case.hpp"
-#include "bench/save/save_case.hpp"
+#include "bench/suite/families.hpp"
 #include "bench/suite/space_check.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
 
 namespace shardmark::bench {
 namespace {
 
-using Cases = std::vector<std::unique_ptr<BenchmarkCase>>;
-
 /// The families, in the order of the table.
 Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environment) {
   Cases cases;
   std::set<std::string> names;
-  const auto ceiling_memory = std::make_shared<SharedCeilingMemory>();
-  const auto add = [&](std::unique_ptr<BenchmarkCase> made) {
-    // Points that differ only in what does not concern a family are one case of it.
-    if (names.insert(made->description().name).second) {
-      cases.push_back(std::move(made));
-    }
-  };
-  // Shared by the cases of the matrix, the last of which takes it along.
-  const auto saved = std::make_shared<SavedCheckpoints>(environment);
-  for (const std::string_view family : {"hooks", "plan", "save", "load", "reshard", "ceiling"}) {
+  for (const Family& family : families()) {
+    CaseMaker make;
     for (const SweepCase& point : points) {
       const auto& wanted = point.config.run.benchmarks;
-      if (std::ranges::find(wanted, family) == wanted.end()) {
+      if (std::ranges::find(wanted, family.traits.name) == wanted.end()) {
         continue;
       }
-      if (family == "hooks") {
-        std::ranges::for_each(make_hooks_cases(point, environment),
-                              [&](auto& made) { add(std::move(made)); });
-      } else if (family == "plan") {
-        std::ranges::for_each(make_plan_cases(point, environment),
-                              [&](auto& made) { add(std::move(made)); });
-      } else if (family == "save") {
-        add(make_save_case(point, environment));
-      } else if (family == "ceiling") {
-        std::ranges::for_each(make_ceiling_cases(point, environment, ceiling_memory),
-                              [&](auto& made) { add(std::move(made)); });
-      } else if (family == "reshard") {
-        add(make_reshard_case(point, environment, saved));
-      } else {
-        add(make_load_case(point, environment));
+      if (!make) {
+        make = family.make(environment);
+      }
+      for (std::unique_ptr<BenchmarkCase>& made : make(point)) {
+        // Points that differ only in what does not concern a family are one case of it.
+        if (names.insert(made->description().name).second) {
+          cases.push_back(std::move(made));
+        }
       }
     }
   }
@@ -101,10 +79,7 @@ Status check_rounds(std::span<const SweepCase> points) {
 Status check_points(std::span<const SweepCase> points, WorkloadPool& workloads) {
   for (const SweepCase& point : points) {
     const RunConfig& run = point.config.run;
-    const bool has_files = std::ranges::any_of(run.benchmarks, [](const std::string& family) {
-      return family != "hooks" && family != "plan";
-    });
-    if (run.world != 0 && has_files) {
+    if (run.world != 0 && runs_any(run, [](const FamilyTraits& f) { return f.has_files; })) {
       return Error{
           ErrorCode::invalid_argument,
           fmt::format("run.world = {}: virtual ranks have neither memory nor files, expected "
@@ -125,12 +100,8 @@ Status check_points(std::span<const SweepCase> points, WorkloadPool& workloads) 
 std::vector<std::string> directories_of(std::span<const SweepCase> points) {
   std::set<std::string> directories;
   for (const SweepCase& point : points) {
-    const RunConfig& run = point.config.run;
-    const bool saves = std::ranges::any_of(run.benchmarks, [](const auto& family) {
-      return family == "save" || family == "load" || family == "reshard";
-    });
-    const bool has_ceilings = std::ranges::find(run.benchmarks, "ceiling") != run.benchmarks.end();
-    if (has_ceilings || (saves && point.config.storage.backend != "null")) {
+    if (runs_any(point.config.run,
+                 [&](const FamilyTraits& f) { return keeps_files(f, point.config); })) {
       directories.insert(point.config.storage.directory);
     }
   }

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "bench/suite/families.hpp"
 #include "bench/text/human_units.hpp"
 
 namespace shardmark::bench {
@@ -21,38 +22,25 @@ struct Need {
   std::int64_t keep = 0;
 };
 
-bool runs(const Config& config, std::string_view family) {
-  return std::ranges::find(config.run.benchmarks, family) != config.run.benchmarks.end();
-}
-
-std::string saving_side(const Config& config) {
-  const std::string& saved = config.reshard.saved_strategy;
-  return fmt::format("{} {} {} {} {}", config.model.name,
-                     saved.empty() ? config.parallel.strategy : saved, config.reshard.save_ranks,
-                     config.storage.layout, config.storage.io);
-}
-
 }  // namespace
 
 Status check_space(std::span<const SweepCase> points, WorkloadPool& workloads) {
   std::map<std::string, Need> needs;
-  std::set<std::string> reshards;
+  std::set<std::string> pinned;
   for (const SweepCase& point : points) {
     const Config& config = point.config;
-    const bool stores = config.storage.backend != "null" &&
-                        (runs(config, "save") || runs(config, "load") || runs(config, "reshard"));
-    if (!stores && !runs(config, "ceiling")) {
+    const auto keeps = [&](const FamilyTraits& family) { return keeps_files(family, config); };
+    if (!runs_any(config.run, keeps)) {
       continue;
     }
     SHARDMARK_ASSIGN_OR_RETURN(const Workload* workload, workloads.get(config, Memory::none));
     const std::int64_t num_bytes = workload->global_num_bytes();
     Need& need = needs[config.storage.directory];
-    need.pinned += stores && runs(config, "load") ? num_bytes : 0;
-    // What the load ceilings read: a file a rank, and one shared file.
-    need.pinned += runs(config, "ceiling") ? 2 * num_bytes : 0;
-    // The pairs of a matrix share the checkpoints of its saving side.
-    if (stores && runs(config, "reshard") && reshards.insert(saving_side(config)).second) {
-      need.pinned += num_bytes;
+    for (const std::string& name : config.run.benchmarks) {
+      const Family& family = *find_family(name);
+      const bool is_new = family.pinned_for == nullptr ||
+                          pinned.insert(name + " " + family.pinned_for(config)).second;
+      need.pinned += keeps(family.traits) && is_new ? family.pinned_copies * num_bytes : 0;
     }
     need.largest = std::max(need.largest, num_bytes);
     need.keep = config.run.keep;

@@ -34,6 +34,18 @@ HDF5_CALLERS = ("lib/shardmark/storage/hdf5/library/", "bench/ceiling/bare_hdf5_
 HDF5_CALL = re.compile(r"\bH5(?:[A-Z]{1,3}[a-z]\w*|open|close|dont_atexit|get_libversion)\s*\(")
 HDF5_HANDLES = re.compile(r"H5(File|Group|Dataset|Space|Type|Properties|Attribute|Handle)\b")
 
+
+
+def families_of(cmake):
+    """The benchmark families that the build lists: a room each, which none of the others may include."""
+    match = re.search(r"set\(SHARDMARK_FAMILIES ([^)]*)\)", cmake.read_text(encoding="utf-8"))
+    if not match:
+        raise SystemExit(f"{cmake}: no set(SHARDMARK_FAMILIES ...)")
+    return match[1].split()
+
+
+FAMILIES = families_of(pathlib.Path(__file__).resolve().parents[2] / "bench" / "CMakeLists.txt")
+
 # Rooms from the ground up: each may include those of the lines below it, and none of its own line. "." is the
 # files that lie in the folder itself.
 FLOORS = {
@@ -44,7 +56,7 @@ FLOORS = {
     ),
     "bench": (
         "config", "machine", "text", "harness/measure", "harness/report", "harness/run",
-        "ceiling hooks load micro plan reshard save", "suite", "cli/commands", "cli/grammar", "cli/texts", "cli",
+        f"micro {' '.join(FAMILIES)}", "suite", "cli/commands", "cli/grammar", "cli/texts", "cli",
     ),
 }  # fmt: skip
 # Name of an outside library by the header's first part.

@@ -114,7 +114,7 @@ Result<LoadSetup> read(const LoadArguments& arguments) {
                              read_config(arguments.config.config, arguments.config.overrides));
   LoadSetup setup;
   SHARDMARK_ASSIGN_OR_RETURN(setup.config, resolve(document));
-  if (setup.config.storage.backend == "null") {
+  if (backend_of(setup.config.storage).discards) {
     return Error{ErrorCode::invalid_argument,
                  "storage.backend = \"null\" discards what it is given: nothing can be loaded"};
   }

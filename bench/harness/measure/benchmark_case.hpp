@@ -5,24 +5,34 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "bench/harness/measure/family_traits.hpp"
 #include "bench/harness/measure/sample.hpp"
 #include "shardmark/core/result.hpp"
 
 namespace shardmark::bench {
 
+/// Which way a case moves the bytes of a checkpoint.
+enum class Operation : std::uint8_t { none, save, load };
+
+/// Local. "save", "load", or nothing.
+std::string_view operation_name(Operation operation) noexcept;
+
 /// What one line of the results is about.
 struct CaseDescription {
   std::string name;  // of the benchmark, without Google Benchmark's suffixes
-  std::string family;
+  FamilyTraits family;
   std::string model;
   std::string strategy;
   std::string variant;                      // "shared-independent", "coordinator", a hook
   std::string extra;                        // what else a sweep varies: "storage.checksum=none"
   std::map<std::string, std::string> keys;  // the sample's "case": backend, file_layout, io, ...
-  std::string ceiling_group;                // equal where a ceiling moves the bytes of an I/O case
+  Operation operation = Operation::none;
+  bool discards = false;      // the back end keeps nothing: no rate of storage
+  std::string ceiling_group;  // equal where a ceiling moves the bytes of an I/O case
   std::int64_t world_size = 1;
   bool is_virtual = false;
   std::optional<std::string> skipped;  // why it cannot run here; then nothing below is called

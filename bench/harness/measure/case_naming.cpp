@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "bench/config/lib_options.hpp"
+
 namespace shardmark::bench {
 namespace {
 
@@ -13,29 +15,13 @@ namespace {
 constexpr std::array<std::string_view, 5> named_keys = {
     "model.name", "parallel.strategy", "storage.backend", "storage.layout", "storage.io"};
 
-/// Sections whose keys can change what a family does; the others would only repeat a case.
-bool concerns(std::string_view family, std::string_view key) {
-  const std::string_view section = key.substr(0, key.find('.'));
-  if (section == "model" || section == "parallel") {
-    return true;
-  }
-  if (section == "planner") {
-    return family != "hooks";
-  }
-  if (section == "storage") {
-    return family == "save" || family == "load" || family == "reshard" ||
-           (family == "ceiling" && key == "storage.directory");
-  }
-  return section == "load" && (family == "load" || family == "reshard");
-}
-
 std::string unquoted(std::string text) {
   std::erase(text, '"');
   return text;
 }
 
-CaseDescription describe(std::string_view family, std::string_view variant, const SweepCase& point,
-                         const SuiteEnvironment& environment) {
+CaseDescription describe(const FamilyTraits& family, std::string_view variant,
+                         const SweepCase& point, const SuiteEnvironment& environment) {
   CaseDescription description;
   description.family = family;
   description.model = point.config.model.name;
@@ -43,7 +29,7 @@ CaseDescription describe(std::string_view family, std::string_view variant, cons
   description.variant = variant;
   description.world_size = environment.comm.size();
   description.name =
-      fmt::format("{}/{}/{}/{}", family, description.model, description.strategy, variant);
+      fmt::format("{}/{}/{}/{}", family.name, description.model, description.strategy, variant);
   return description;
 }
 
@@ -51,7 +37,7 @@ CaseDescription describe(std::string_view family, std::string_view variant, cons
 void add_varied_keys(CaseDescription& description, const SweepCase& point) {
   for (const auto& [key, value] : point.varied) {
     const bool named = std::ranges::find(named_keys, key) != named_keys.end();
-    if (!concerns(description.family, key) || named) {
+    if (!description.family.concerns(key) || named) {
       continue;
     }
     const std::string text = unquoted(value);
@@ -65,7 +51,8 @@ void add_varied_keys(CaseDescription& description, const SweepCase& point) {
 std::string ceiling_group(const SweepCase& point) {
   std::string group = point.config.model.name + "/" + point.config.parallel.strategy;
   for (const auto& [key, value] : point.varied) {
-    if (concerns("ceiling", key) && std::ranges::find(named_keys, key) == named_keys.end()) {
+    if (FamilyTraits::concerns(ceiling_keys, key) &&
+        std::ranges::find(named_keys, key) == named_keys.end()) {
       group += fmt::format("/{}:{}", key, unquoted(value));
     }
   }
@@ -79,15 +66,22 @@ void add_real_world(CaseDescription& description, const SuiteEnvironment& enviro
 
 }  // namespace
 
-CaseDescription describe_io_case(std::string_view family, const SweepCase& point,
-                                 const SuiteEnvironment& environment) {
+std::string_view operation_name(Operation operation) noexcept {
+  return operation == Operation::save ? "save" : operation == Operation::load ? "load" : "";
+}
+
+CaseDescription describe_io_case(const FamilyTraits& family, Operation operation,
+                                 const SweepCase& point, const SuiteEnvironment& environment) {
   const StorageConfig& storage = point.config.storage;
-  std::string variant = storage.backend == "hdf5" ? fmt::format("{}-{}", storage.layout, storage.io)
-                                                  : storage.backend;
-  if (storage.async && family == "save") {
+  const BackendTraits& backend = backend_of(storage);
+  std::string variant =
+      backend.has_file_layouts ? fmt::format("{}-{}", storage.layout, storage.io) : storage.backend;
+  if (storage.async && operation == Operation::save) {
     variant += "-async";
   }
   CaseDescription description = describe(family, variant, point, environment);
+  description.operation = operation;
+  description.discards = backend.discards;
   add_real_world(description, environment);
   description.ceiling_group = ceiling_group(point);
   description.keys = {{"backend", storage.backend},
@@ -100,16 +94,16 @@ CaseDescription describe_io_case(std::string_view family, const SweepCase& point
   return description;
 }
 
-CaseDescription describe_ceiling_case(std::string_view variant, const SweepCase& point,
-                                      const SuiteEnvironment& environment) {
-  CaseDescription description = describe("ceiling", variant, point, environment);
+CaseDescription describe_ceiling_case(const FamilyTraits& family, std::string_view variant,
+                                      const SweepCase& point, const SuiteEnvironment& environment) {
+  CaseDescription description = describe(family, variant, point, environment);
   add_real_world(description, environment);
   description.ceiling_group = ceiling_group(point);
   add_varied_keys(description, point);
   return description;
 }
 
-CaseDescription describe_planning_case(std::string_view family, std::string_view variant,
+CaseDescription describe_planning_case(const FamilyTraits& family, std::string_view variant,
                                        const SweepCase& point,
                                        const SuiteEnvironment& environment) {
   CaseDescription description = describe(family, variant, point, environment);

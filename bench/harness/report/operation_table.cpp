@@ -16,15 +16,15 @@ namespace {
 constexpr double tolerated_difference = 0.05;
 
 bool is_listed(const CaseSummary& summary) {
-  const std::string& family = summary.description->family;
-  return (family == "save" || family == "load") && summary.time_s && summary.failed == 0;
+  return summary.description->family.comparison == Comparison::with_ceilings && summary.time_s &&
+         summary.failed == 0;
 }
 
 /// The case in few words: "save fsdp shared-direct".
 std::string short_name(const CaseSummary& summary) {
   const CaseDescription& d = *summary.description;
-  return fmt::format("{} {} {}{}{}", d.family, d.strategy, d.variant, d.extra.empty() ? "" : " ",
-                     d.extra);
+  return fmt::format("{} {} {}{}{}", d.family.name, d.strategy, d.variant,
+                     d.extra.empty() ? "" : " ", d.extra);
 }
 
 std::string bytes_text(const std::optional<std::int64_t>& bytes) {
@@ -40,7 +40,7 @@ std::string below_text(const CaseSummary& summary) {
   if (std::abs(ratio - 1) <= tolerated_difference) {
     return "";
   }
-  const bool saves = summary.description->family == "save";
+  const bool saves = summary.description->operation == Operation::save;
   const char* why = saves       ? ratio < 1 ? "memory file systems count nothing"
                                             : "metadata, padding or writing the same block twice"
                     : ratio < 1 ? "the page cache gave the rest, or ranks of a node shared it"

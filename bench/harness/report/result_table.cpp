@@ -32,11 +32,6 @@ std::set<std::string> distinct(std::span<const CaseSummary> summaries, const Get
   return values;
 }
 
-bool is_io(const CaseDescription& description) {
-  return description.family == "save" || description.family == "load" ||
-         description.family == "reshard";
-}
-
 std::string key_of(const CaseDescription& description, const std::string& key) {
   const auto found = description.keys.find(key);
   return found == description.keys.end() ? "" : found->second;
@@ -48,8 +43,8 @@ class Labels {
   explicit Labels(std::span<const CaseSummary> summaries)
       : models_(distinct(summaries, [](const auto& d) { return d.model; })) {
     for (const std::string key : {"backend", "file_layout", "io"}) {
-      const auto values =
-          distinct(summaries, [&](const auto& d) { return is_io(d) ? key_of(d, key) : ""; });
+      const auto values = distinct(
+          summaries, [&](const auto& d) { return d.family.uses_back_end ? key_of(d, key) : ""; });
       if (values.size() > 1) {
         varied_.push_back(key);
       } else if (!values.empty()) {
@@ -64,7 +59,7 @@ class Labels {
     if (models_.size() > 1) {
       words.push_back(description.model);
     }
-    if (is_io(description)) {
+    if (description.family.uses_back_end) {
       for (const std::string& key : varied_) {
         words.push_back(key_of(description, key));
       }
@@ -140,7 +135,7 @@ std::string share_text(const CeilingShare& shares) {
 std::vector<std::string> row(const CaseSummary& summary, const Labels& labels,
                              const std::optional<std::string>& share) {
   const CaseDescription& description = *summary.description;
-  std::vector<std::string> cells = {description.family, description.strategy,
+  std::vector<std::string> cells = {std::string(description.family.name), description.strategy,
                                     labels.variant(summary)};
   const bool good = summary.time_s && summary.failed == 0 && !summary.skipped;
   cells.push_back(good && summary.num_bytes ? format_bytes(*summary.num_bytes) : "");
@@ -190,12 +185,12 @@ std::string node_remarks(const RunContext& context, std::span<const CaseSummary>
   std::optional<SlowestNode> largest;
   for (const CaseSummary& summary : summaries) {
     const auto slowest = slowest_node(mean_by_node(summary.shared_work_s, context.topology));
-    if (!slowest || !is_io(*summary.description)) {
+    if (!slowest || !summary.description->family.uses_back_end) {
       continue;
     }
     largest = !largest || slowest->excess > largest->excess ? slowest : largest;
     if (slowest->excess > slow_node_excess) {
-      slow[slowest->node].push_back(fmt::format("{} {} +{:.0f} %", summary.description->family,
+      slow[slowest->node].push_back(fmt::format("{} {} +{:.0f} %", summary.description->family.name,
                                                 summary.description->strategy,
                                                 100 * slowest->excess));
     }
@@ -248,7 +243,8 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
   }
   Table table(columns);
   for (const CaseSummary& summary : summaries) {
-    if (summary.description->family == "ceiling" && summary.time_s && summary.failed == 0) {
+    if (summary.description->family.comparison == Comparison::is_ceiling && summary.time_s &&
+        summary.failed == 0) {
       continue;  // stands in the waterfall
     }
     table.add_row(row(summary, labels,

@@ -52,14 +52,15 @@ void compare_with_same_layout(std::span<CaseSummary> summaries, std::span<const 
   std::map<std::string, std::size_t> base;
   for (std::size_t i = 0; i < summaries.size(); ++i) {
     const CaseDescription& of = *summaries[i].description;
-    if (of.family == "reshard" && is_same_layout(of)) {
+    if (of.family.comparison == Comparison::with_same_layout && is_same_layout(of)) {
       base[loading(of)] = i;
     }
   }
   const Times times = good_times(samples);
   for (std::size_t i = 0; i < summaries.size(); ++i) {
     const CaseDescription& of = *summaries[i].description;
-    const auto found = of.family == "reshard" ? base.find(loading(of)) : base.end();
+    const auto found =
+        of.family.comparison == Comparison::with_same_layout ? base.find(loading(of)) : base.end();
     if (found == base.end() || found->second == i || !times.contains(i) ||
         !times.contains(found->second)) {
       continue;

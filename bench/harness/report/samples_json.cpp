@@ -130,7 +130,7 @@ void add_phases(Json& to, const Sample& sample) {
 
 Json sample_json(const RunContext& context, const CaseDescription& of, const Sample& sample) {
   Json json = {{"name", of.name},
-               {"family", of.family},
+               {"family", of.family.name},
                {"model", text_or_null(of.model)},
                {"strategy", text_or_null(of.strategy)},
                {"case", Json(of.keys)},
@@ -184,7 +184,7 @@ Json summary_json(const CaseSummary& summary) {
                {"rank", summary.slowest_phase->rank}};
   }
   return {{"name", summary.description->name},
-          {"family", summary.description->family},
+          {"family", summary.description->family.name},
           {"model", text_or_null(summary.description->model)},
           {"strategy", text_or_null(summary.description->strategy)},
           {"repetitions", summary.repetitions},
@@ -214,7 +214,9 @@ Json waterfall_json(const Waterfall& waterfall, std::span<const CaseSummary> sum
                       {"of_below", or_null(layer.of_below)},
                       {"of_ceilings", Json(ceiling_shares(*layer.summary, summaries))}});
   }
-  return {{"group", waterfall.group}, {"operation", waterfall.operation}, {"layers", layers}};
+  return {{"group", waterfall.group},
+          {"operation", operation_name(waterfall.operation)},
+          {"layers", layers}};
 }
 
 Json waterfalls_json(std::span<const CaseSummary> summaries) {

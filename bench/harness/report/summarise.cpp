@@ -43,11 +43,6 @@ std::optional<SlowestPhase> slowest_phase_of(const SamplePointers& samples, doub
   return slowest;
 }
 
-bool moves_bytes(const CaseDescription& description) {
-  return description.family == "save" || description.family == "load" ||
-         description.family == "reshard" || description.family == "ceiling";
-}
-
 void add_times(CaseSummary& summary, const SamplePointers& good) {
   summary.time_s = spread_of_samples(good, [](const Sample& s) { return s.time_s; });
   summary.returned_s = spread_of_samples(good, [](const Sample& s) { return s.returned_s; });
@@ -69,7 +64,7 @@ void add_times(CaseSummary& summary, const SamplePointers& good) {
     }
   }
   summary.num_bytes = good.front()->num_bytes;
-  if (summary.num_bytes && moves_bytes(*summary.description) && summary.time_s->median > 0) {
+  if (summary.num_bytes && summary.description->family.moves_bytes && summary.time_s->median > 0) {
     summary.rate_bytes_per_s = static_cast<double>(*summary.num_bytes) / summary.time_s->median;
   }
   summary.slowest_phase = slowest_phase_of(good, summary.time_s->median);
@@ -104,12 +99,11 @@ void add_cache_and_memory(CaseSummary& summary, const SamplePointers& good) {
 }
 
 void add_counts(CaseSummary& summary, const SamplePointers& good) {
-  const std::string& family = summary.description->family;
-  if (good.empty() || (family != "save" && family != "load")) {
+  if (good.empty() || summary.description->family.comparison != Comparison::with_ceilings) {
     return;
   }
   const Sample& first = *good.front();
-  const bool saves = family == "save";
+  const bool saves = summary.description->operation == Operation::save;
   summary.requests = saves ? first.write_requests : first.read_requests;
   summary.bytes_moved = saves ? first.bytes_written : first.bytes_read;
   summary.inventory = first.inventory;

@@ -39,7 +39,7 @@ class Trace {
     for (std::size_t rank = 0; rank < sample.events.size(); ++rank) {
       for (const PhaseEvent& event : sample.events[rank]) {
         events_.push_back({{"name", phase_name(event.phase)},
-                           {"cat", of.family},
+                           {"cat", of.family.name},
                            {"ph", "X"},
                            {"ts", us(event.begin_ns, rank)},
                            {"dur", static_cast<double>(event.end_ns - event.begin_ns) / ns_per_us},

@@ -20,16 +20,19 @@ std::string key_of(const CaseSummary& summary, const std::string& key) {
   return found == summary.description->keys.end() ? "" : found->second;
 }
 
-bool is_ceiling_of(const CaseSummary& summary, const std::string& group,
-                   const std::string& operation) {
+bool is_ceiling(const CaseDescription& description) {
+  return description.family.comparison == Comparison::is_ceiling;
+}
+
+bool is_ceiling_of(const CaseSummary& summary, const std::string& group, Operation operation) {
   const CaseDescription& description = *summary.description;
-  return description.family == "ceiling" && description.ceiling_group == group &&
-         key_of(summary, "operation") == operation && summary.rate_bytes_per_s;
+  return is_ceiling(description) && description.ceiling_group == group &&
+         description.operation == operation && summary.rate_bytes_per_s;
 }
 
 /// The fastest ceiling of a layer.
 const CaseSummary* best_of(std::span<const CaseSummary> summaries, const std::string& group,
-                           const std::string& operation, std::string_view layer) {
+                           Operation operation, std::string_view layer) {
   const CaseSummary* best = nullptr;
   for (const CaseSummary& summary : summaries) {
     if (is_ceiling_of(summary, group, operation) && key_of(summary, "ceiling") == layer &&
@@ -41,13 +44,12 @@ const CaseSummary* best_of(std::span<const CaseSummary> summaries, const std::st
 }
 
 bool is_judged(const CaseSummary& summary) {
-  const std::string& family = summary.description->family;
-  return (family == "save" || family == "load") && summary.rate_bytes_per_s &&
-         key_of(summary, "backend") != "null";
+  return summary.description->family.comparison == Comparison::with_ceilings &&
+         summary.rate_bytes_per_s && !summary.description->discards;
 }
 
 Waterfall waterfall_of(std::span<const CaseSummary> summaries, const std::string& group,
-                       const std::string& operation) {
+                       Operation operation) {
   Waterfall waterfall{group, operation, {}};
   const CaseSummary* below = nullptr;
   const auto append = [&](std::string layer, const CaseSummary& summary) {
@@ -68,7 +70,7 @@ Waterfall waterfall_of(std::span<const CaseSummary> summaries, const std::string
   }
   for (const CaseSummary& summary : summaries) {
     if (is_judged(summary) && summary.description->ceiling_group == group &&
-        summary.description->family == operation) {
+        summary.description->operation == operation) {
       append("shardmark", summary);
     }
   }
@@ -85,9 +87,8 @@ std::string kind_name(const CaseSummary& ceiling) {
 std::string line_of(const CaseSummary& summary, const std::string& layer,
                     const std::optional<double>& of_below) {
   const CaseDescription& description = *summary.description;
-  std::string name = description.family == "ceiling"
-                         ? kind_name(summary)
-                         : fmt::format("shardmark {}", description.variant);
+  std::string name = is_ceiling(description) ? kind_name(summary)
+                                             : fmt::format("shardmark {}", description.variant);
   name += (description.extra.empty() ? "" : " ") + description.extra;
   const double gib_per_s = *summary.rate_bytes_per_s / (1024.0 * 1024.0 * 1024.0);
   return fmt::format("  {:<40} {:>7.2f}  {:>5}  {}\n", layer.empty() ? "  (" + name + ")" : name,
@@ -100,11 +101,11 @@ std::string line_of(const CaseSummary& summary, const std::string& layer,
 std::vector<Waterfall> waterfalls(std::span<const CaseSummary> summaries) {
   std::vector<Waterfall> all;
   for (const CaseSummary& summary : summaries) {
-    if (summary.description->family != "ceiling" || !summary.rate_bytes_per_s) {
+    if (!is_ceiling(*summary.description) || !summary.rate_bytes_per_s) {
       continue;
     }
     const std::string& group = summary.description->ceiling_group;
-    const std::string operation = key_of(summary, "operation");
+    const Operation operation = summary.description->operation;
     const bool known = std::ranges::any_of(all, [&](const Waterfall& made) {
       return made.group == group && made.operation == operation;
     });
@@ -121,7 +122,8 @@ CeilingShare ceiling_shares(const CaseSummary& summary, std::span<const CaseSumm
     return shares;
   }
   for (const CaseSummary& ceiling : summaries) {
-    if (!is_ceiling_of(ceiling, summary.description->ceiling_group, summary.description->family)) {
+    if (!is_ceiling_of(ceiling, summary.description->ceiling_group,
+                       summary.description->operation)) {
       continue;
     }
     const double share = *summary.rate_bytes_per_s / *ceiling.rate_bytes_per_s;
@@ -138,7 +140,7 @@ std::string waterfall_text(std::span<const Waterfall> waterfalls,
   std::string text;
   for (const Waterfall& waterfall : waterfalls) {
     text += fmt::format("\nwaterfall, {} of {}: GiB/s, % of the layer above, time\n",
-                        waterfall.operation, waterfall.group);
+                        operation_name(waterfall.operation), waterfall.group);
     for (const WaterfallLayer& layer : waterfall.layers) {
       text += line_of(*layer.summary, layer.layer, layer.of_below);
       for (const CaseSummary& other : summaries) {

@@ -20,8 +20,8 @@ struct WaterfallLayer {
 
 /// What becomes of the rate of memory on its way to a file, for one checkpoint and one direction.
 struct Waterfall {
-  std::string group;      // CaseDescription::ceiling_group
-  std::string operation;  // "save" or "load"
+  std::string group;  // CaseDescription::ceiling_group
+  Operation operation = Operation::none;
   /// Ceilings, of a posix layer the faster of buffered and O_DIRECT; then the cases that they
   /// judge, each over the last ceiling.
   std::vector<WaterfallLayer> layers;

@@ -9,6 +9,7 @@
 #include "bench/harness/measure/visibility.hpp"
 #include "bench/harness/report/operation_table.hpp"
 #include "bench/machine/process_io.hpp"
+#include "bench/suite/families.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -22,7 +23,10 @@ class Summaries {
   CaseSummary& add(const std::string& family, const std::string& variant, double rate,
                    std::map<std::string, std::string> keys = {}, const std::string& group = "m/s") {
     CaseDescription& d = descriptions_.emplace_back();
-    d.family = family;
+    d.family = find_family(family)->traits;
+    d.operation =
+        family == "load" || variant.ends_with("-load") ? Operation::load : Operation::save;
+    d.discards = variant == "null";
     d.variant = variant;
     d.strategy = "s";
     d.name = family + "/m/s/" + variant;
@@ -76,7 +80,7 @@ TEST(Waterfall, EachLayerIsAShareOfTheOneBefore) {
   EXPECT_DOUBLE_EQ(*layers[2].of_below, 0.5);
   EXPECT_EQ(layers[3].layer, "shardmark");
   EXPECT_DOUBLE_EQ(*layers[3].of_below, 0.6);
-  EXPECT_EQ(falls[1].operation, "load");
+  EXPECT_EQ(falls[1].operation, Operation::load);
   ASSERT_EQ(falls[1].layers.size(), 2U);
   EXPECT_DOUBLE_EQ(*falls[1].layers[1].of_below, 0.2);
 

@@ -16,6 +16,7 @@
 #include "bench/harness/run/same_on_all_ranks.hpp"
 #include "bench/machine/free_memory.hpp"
 #include "bench/machine/memory_usage.hpp"
+#include "bench/suite/families.hpp"
 #include "shardmark/core/checksum.hpp"
 #include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/testing/mpi_world.hpp"
@@ -65,7 +66,7 @@ class FakeCase final : public BenchmarkCase {
  private:
   static CaseDescription describe(std::string name) {
     CaseDescription description;
-    description.family = name.substr(0, name.find('/'));
+    description.family = find_family(name.substr(0, name.find('/')))->traits;
     description.name = std::move(name);
     description.model = "m";
     description.strategy = "s";
@@ -98,7 +99,7 @@ class SkippedCase final : public BenchmarkCase {
   static CaseDescription describe() {
     CaseDescription description;
     description.name = "load/s";
-    description.family = "load";
+    description.family = find_family("load")->traits;
     description.skipped = "nothing there";
     return description;
   }

@@ -24,6 +24,7 @@
 #include "bench/machine/free_memory.hpp"
 #include "bench/machine/memory_usage.hpp"
 #include "bench/machine/run_context.hpp"
+#include "bench/suite/families.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 
 namespace shardmark::bench {
@@ -217,8 +218,8 @@ TEST(Summary, TakesMediansAndComputesRatesLast) {
   EXPECT_EQ(even->max, 4);
 
   std::vector<CaseDescription> cases(2);
-  cases[0].family = "load";
-  cases[1].family = "hooks";
+  cases[0].family = find_family("load")->traits;
+  cases[1].family = find_family("hooks")->traits;
   std::vector<Sample> samples;
   for (const double seconds : {4.0, 1.0, 2.0}) {
     Sample sample;
@@ -259,7 +260,7 @@ TEST(ResultTable, FitsAndNamesFailuresAndFiles) {
   for (const std::string family : {"hooks", "plan", "save", "load"}) {
     CaseDescription each;
     each.name = family + "/llama3-8b/megatron/x/nodes:1/ranks:128";
-    each.family = family;
+    each.family = find_family(family)->traits;
     each.model = "llama3-8b";
     each.strategy = "megatron";
     each.variant = family == "hooks" ? "create_write_items" : "shared-independent";
@@ -308,7 +309,7 @@ TEST(NodeWork, NamesTheNodeThatWorksLongerAndNotTheOneThatWaits) {
   context.topology.node_of_rank = {0, 0, 1, 1, 2, 2};
   context.topology.host_of_node = {"n0", "n1", "n2"};
   CaseDescription description;
-  description.family = "save";
+  description.family = find_family("save")->traits;
   description.strategy = "fsdp";
   std::vector<Sample> samples;
   for (int repetition = 0; repetition < 3; ++repetition) {
@@ -379,7 +380,7 @@ TEST(SameLayout, ComparesRoundByRoundWithTheLoadOfTheSameBytes) {
   const auto of = [](const std::string& saved, const std::string& loaded,
                      const std::string& ranks) {
     CaseDescription description;
-    description.family = "reshard";
+    description.family = find_family("reshard")->traits;
     description.strategy = loaded;
     description.keys = {{"saved_strategy", saved}, {"saved_ranks", ranks}, {"load_ranks", "4"}};
     return description;

@@ -138,11 +138,11 @@ class Session {
 
   /// For the live line: what storage gave last.
   void note_rate(const Sample& sample) {
-    const std::string& family = result_.cases[sample.case_index].family;
+    const FamilyTraits& family = result_.cases[sample.case_index].family;
     if (sample.num_bytes && sample.time_s && *sample.time_s > 0 &&
-        (family == "save" || family == "load")) {
+        family.comparison == Comparison::with_ceilings) {
       last_rate_ =
-          fmt::format(", last {} {}", family,
+          fmt::format(", last {} {}", family.name,
                       format_rate(static_cast<double>(*sample.num_bytes) / *sample.time_s));
     }
   }

@@ -25,8 +25,9 @@ int staging_threads() {
 }
 
 bool can_run_behind(const StorageOptions& storage) {
-  return storage.backend == Backend::posix || storage.backend == Backend::posix_shared ||
-         (storage.backend == Backend::hdf5 && storage.io == IoMode::direct);
+  const BackendTraits& backend = traits_of(storage.backend);
+  return !backend.discards && !backend.through_mpi_io &&
+         (!backend.has_file_layouts || storage.io == IoMode::direct);
 }
 
 }  // namespace

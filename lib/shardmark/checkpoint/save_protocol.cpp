@@ -101,7 +101,7 @@ class Save final : public SaveProtocol {
   }
 
  private:
-  bool stores() const noexcept { return options_.storage.backend != Backend::null; }
+  bool stores() const noexcept { return !traits_of(options_.storage.backend).discards; }
 
   /// Runs `action` on rank 0 in `phase`; its status everywhere.
   template <typename Action>
@@ -116,9 +116,8 @@ class Save final : public SaveProtocol {
   }
 
   Status plan() {
-    // Only a tree asks which ranks share a node.
     std::optional<NodeTopology> topology;
-    if (options_.planner == PlannerKind::tree) {
+    if (planner_traits(options_.planner).asks_for_nodes) {
       clock_.enter(Phase::gather);
       topology = NodeTopology::discover(comm_);
     }
@@ -142,7 +141,7 @@ class Save final : public SaveProtocol {
   /// One file of whole tensors needs owners only to put side by side what one rank writes, which is
   /// of use where tensors are mostly one chunk; all else asks whose file a chunk lies in.
   bool needs_owners() const {
-    const bool hdf5_or_null = options_.storage.backend == Backend::hdf5 || !stores();
+    const bool hdf5_or_null = traits_of(options_.storage.backend).has_file_layouts || !stores();
     const bool mostly_whole = manifest_.chunks.size() <= 2 * manifest_.entries.entries.size();
     return options_.storage.layout != FileLayout::shared || !hdf5_or_null ||
            (stores() && mostly_whole);

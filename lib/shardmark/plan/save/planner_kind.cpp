@@ -7,32 +7,41 @@
 namespace shardmark {
 namespace {
 
-constexpr std::array<std::string_view, 3> planner_names = {"coordinator", "tree", "layout"};
+constexpr std::array planners = {
+    PlannerTraits{.kind = PlannerKind::coordinator,
+                  .name = "coordinator",
+                  .make = make_coordinator_save_planner},
+    PlannerTraits{.kind = PlannerKind::tree,
+                  .name = "tree",
+                  .make = make_tree_save_planner,
+                  .asks_for_nodes = true},
+    PlannerTraits{.kind = PlannerKind::layout,
+                  .name = "layout",
+                  .make = make_layout_save_planner,
+                  .derives = true},
+};
 
 }  // namespace
 
+std::span<const PlannerTraits> planner_table() noexcept {
+  return planners;
+}
+
+const PlannerTraits& planner_traits(PlannerKind kind) noexcept {
+  return *std::ranges::find(planners, kind, &PlannerTraits::kind);
+}
+
 std::optional<PlannerKind> planner_kind_from_name(std::string_view name) noexcept {
-  const auto at = std::find(planner_names.begin(), planner_names.end(), name);
-  if (at == planner_names.end()) {
-    return std::nullopt;
-  }
-  return static_cast<PlannerKind>(at - planner_names.begin());
+  const auto* const found = std::ranges::find(planners, name, &PlannerTraits::name);
+  return found == planners.end() ? std::nullopt : std::optional(found->kind);
 }
 
 std::string_view planner_kind_name(PlannerKind kind) noexcept {
-  return planner_names[static_cast<std::size_t>(kind)];
+  return planner_traits(kind).name;
 }
 
 std::unique_ptr<SavePlanner> make_save_planner(PlannerKind kind, DedupPolicy policy) {
-  switch (kind) {
-    case PlannerKind::coordinator:
-      return make_coordinator_save_planner(policy);
-    case PlannerKind::tree:
-      return make_tree_save_planner(policy);
-    case PlannerKind::layout:
-      break;
-  }
-  return make_layout_save_planner(policy);
+  return planner_traits(kind).make(policy);
 }
 
 }  // namespace shardmark

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "shardmark/plan/merge/plan_exchange.hpp"
@@ -66,6 +67,19 @@ std::unique_ptr<SavePlanner> make_layout_save_planner(DedupPolicy policy);
 std::unique_ptr<SavePlanner> make_cached_save_planner(std::unique_ptr<SavePlanner> inner);
 
 enum class PlannerKind : std::uint8_t { coordinator, tree, layout };
+
+/// A row of the one table of planners.
+struct PlannerTraits {
+  PlannerKind kind;
+  std::string_view name;
+  std::unique_ptr<SavePlanner> (*make)(DedupPolicy policy);
+  bool asks_for_nodes = false;  // which ranks share one: the exchange must know
+  bool derives = false;         // a rank's plan of layouts alone, without messages
+};
+
+/// Local. In the order in which they are named to people.
+std::span<const PlannerTraits> planner_table() noexcept;
+const PlannerTraits& planner_traits(PlannerKind kind) noexcept;
 
 std::optional<PlannerKind> planner_kind_from_name(std::string_view name) noexcept;
 std::string_view planner_kind_name(PlannerKind kind) noexcept;

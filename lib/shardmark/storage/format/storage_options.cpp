@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/storage/format/storage_options.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace shardmark {
 namespace {
 
-constexpr std::array<std::string_view, 5> backends = {"hdf5", "null", "posix", "posix-shared",
-                                                      "mpiio"};
+constexpr std::array backends = {
+    BackendTraits{.backend = Backend::hdf5, .name = "hdf5", .has_file_layouts = true},
+    BackendTraits{.backend = Backend::posix, .name = "posix"},
+    BackendTraits{.backend = Backend::posix_shared, .name = "posix-shared"},
+    BackendTraits{.backend = Backend::mpiio, .name = "mpiio", .through_mpi_io = true},
+    BackendTraits{.backend = Backend::null, .name = "null", .discards = true},
+};
 constexpr std::array<std::string_view, 7> layouts = {
     "shared", "shared-chunked", "per-rank", "per-node", "groups", "packed", "auto"};
 constexpr std::array<std::string_view, 3> io_modes = {"collective", "independent", "direct"};
@@ -25,8 +31,14 @@ std::optional<Enum> from_name(const std::array<std::string_view, n>& names, std:
 
 }  // namespace
 
+std::span<const BackendTraits> backend_table() noexcept {
+  return backends;
+}
+const BackendTraits& traits_of(Backend backend) noexcept {
+  return *std::ranges::find(backends, backend, &BackendTraits::backend);
+}
 std::string_view backend_name(Backend backend) noexcept {
-  return backends[static_cast<std::size_t>(backend)];
+  return traits_of(backend).name;
 }
 std::string_view file_layout_name(FileLayout layout) noexcept {
   return layouts[static_cast<std::size_t>(layout)];
@@ -39,7 +51,8 @@ std::string_view checksum_mode_name(ChecksumMode mode) noexcept {
 }
 
 std::optional<Backend> backend_from_name(std::string_view name) noexcept {
-  return from_name<Backend>(backends, name);
+  const auto* const found = std::ranges::find(backends, name, &BackendTraits::name);
+  return found == backends.end() ? std::nullopt : std::optional(found->backend);
 }
 std::optional<FileLayout> file_layout_from_name(std::string_view name) noexcept {
   return from_name<FileLayout>(layouts, name);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,19 @@ enum class ChecksumMode : std::uint8_t {
   none,
 };
 
+/// What there is to know of a back end without making it.
+struct BackendTraits {
+  Backend backend;
+  std::string_view name;
+  bool discards = false;  // keeps nothing: nothing to load, no rate of storage
+  bool has_file_layouts =
+      false;                    // FileLayout and IoMode act; any world may load what another saved
+  bool through_mpi_io = false;  // whatever the I/O mode
+};
+
+/// Local. The one table of back ends, in the order in which they are named to people.
+std::span<const BackendTraits> backend_table() noexcept;
+const BackendTraits& traits_of(Backend backend) noexcept;
 std::string_view backend_name(Backend backend) noexcept;
 std::string_view file_layout_name(FileLayout layout) noexcept;
 std::string_view io_mode_name(IoMode mode) noexcept;
