@@ -40,12 +40,14 @@ Result<Planned> plan_save(SavePlanner& planner, const StateDict& state_dict,
   Planned planned;
   SHARDMARK_ASSIGN_OR_RETURN(
       planned.planning,
-      planner.plan([&](int) -> Result<const StateDict*> { return &state_dict; }, exchange,
-                   [&](int, std::shared_ptr<const SavePlan> plan) {
-                     planned.own = std::move(plan);
-                     return Status();
-                   },
-                   on_step));
+      planner.plan({.state_dict_of = [&](int) -> Result<const StateDict*> { return &state_dict; },
+                    .exchange = exchange,
+                    .take =
+                        [&](int, std::shared_ptr<const SavePlan> plan) {
+                          planned.own = std::move(plan);
+                          return Status();
+                        },
+                    .on_step = on_step}));
   return planned;
 }
 

@@ -64,15 +64,17 @@ Result<SavePlanning> VirtualPlanning::plan() {
   clocks_ = VirtualClocks(world_size_);
   LocalPlanExchange exchange(static_cast<int>(world_size_), played_);
   exchange.set_on_turn([&](int rank, int waited_for) { clocks_.turn(rank, waited_for); });
-  auto planning = planner_->plan(
-      [&](int rank) {
-        clocks_.pause();
-        auto state_dict = state_dict_of(rank);
-        clocks_.resume_as(rank);
-        return state_dict;
-      },
-      exchange, [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
-      [&](PlanStep step) { clocks_.enter(step); });
+  auto planning =
+      planner_->plan({.state_dict_of =
+                          [&](int rank) {
+                            clocks_.pause();
+                            auto state_dict = state_dict_of(rank);
+                            clocks_.resume_as(rank);
+                            return state_dict;
+                          },
+                      .exchange = exchange,
+                      .take = [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
+                      .on_step = [&](PlanStep step) { clocks_.enter(step); }});
   clocks_.pause();
   traffic_ = exchange.traffic();
   return planning;

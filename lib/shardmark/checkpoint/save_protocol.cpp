@@ -129,12 +129,15 @@ class Save final : public SaveProtocol {
       planner = own.get();
     }
     SHARDMARK_ASSIGN_OR_RETURN(
-        planning_, planner->plan([this](int) { return state_dict_; }, exchange,
-                                 [this](int, std::shared_ptr<const SavePlan> plan) {
-                                   plan_ = std::move(plan);
-                                   return Status();
-                                 },
-                                 [this](PlanStep step) { clock_.enter(phase_of(step)); }));
+        planning_,
+        planner->plan({.state_dict_of = [this](int) { return state_dict_; },
+                       .exchange = exchange,
+                       .take =
+                           [this](int, std::shared_ptr<const SavePlan> plan) {
+                             plan_ = std::move(plan);
+                             return Status();
+                           },
+                       .on_step = [this](PlanStep step) { clock_.enter(phase_of(step)); }}));
     return {};
   }
 

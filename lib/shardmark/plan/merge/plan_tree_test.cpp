@@ -73,17 +73,16 @@ PlanBytes plan_bytes(SavePlanner& planner, VirtualState& state, int ranks_per_no
   PlanBytes bytes;
   LocalPlanExchange exchange(state.world_size(), ranks_per_node);
   std::vector<SavePlan> plans;
-  const auto planning = planner.plan(
-      [&](int rank) -> Result<const StateDict*> {
-        state.move_to(rank);
-        return &state.state;
-      },
-      exchange,
-      [&](int, const std::shared_ptr<const SavePlan>& plan) {
-        plans.push_back(*plan);
-        return Status();
-      },
-      [](PlanStep) {});
+  const auto planning = planner.plan({.state_dict_of = [&](int rank) -> Result<const StateDict*> {
+                                        state.move_to(rank);
+                                        return &state.state;
+                                      },
+                                      .exchange = exchange,
+                                      .take =
+                                          [&](int, const std::shared_ptr<const SavePlan>& plan) {
+                                            plans.push_back(*plan);
+                                            return Status();
+                                          }});
   EXPECT_TRUE(planning) << planning.error().message;
   if (!planning) {
     return bytes;
@@ -131,8 +130,9 @@ TEST(TreeSavePlanner, AReplicatedTensorReachesRankZeroOnceFromEachNeighbour) {
   const auto bytes_at_root = [&](std::unique_ptr<SavePlanner> planner) {
     LocalPlanExchange exchange(world_size, 8);
     const auto planned = planner->plan(
-        [&](int) -> Result<const StateDict*> { return &state.state; }, exchange,
-        [](int, const std::shared_ptr<const SavePlan>&) { return Status(); }, [](PlanStep) {});
+        {.state_dict_of = [&](int) -> Result<const StateDict*> { return &state.state; },
+         .exchange = exchange,
+         .take = [](int, const std::shared_ptr<const SavePlan>&) { return Status(); }});
     EXPECT_TRUE(planned);
     return exchange.traffic().gathered_by_level.front();
   };

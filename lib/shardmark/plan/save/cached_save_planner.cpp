@@ -63,30 +63,30 @@ class CachedSavePlanner final : public SavePlanner {
  public:
   explicit CachedSavePlanner(std::unique_ptr<SavePlanner> inner) : inner_(std::move(inner)) {}
 
-  Result<SavePlanning> plan(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
-                            const TakeSavePlan& take, const OnPlanStep& on_step) override {
-    on_step(PlanStep::hooks);
+  Result<SavePlanning> plan(const PlanningCall& call) override {
+    PlanExchange& exchange = call.exchange;
+    call.on_step(PlanStep::hooks);
     Slot wanted;
     wanted.world_size = exchange.world_size();
     for (const int rank : exchange.played_ranks()) {
-      SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t key, key_of(rank, state_dict_of));
+      SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t key, key_of(rank, call.state_dict_of));
       wanted.keys.push_back({rank, key});
     }
     const Slot* known = find(wanted);
-    on_step(PlanStep::wait);
+    call.on_step(PlanStep::wait);
     // All ranks must mean the same earlier save; a rank that knows none says 0.
     const std::uint64_t number = known == nullptr ? 0 : known->number;
     std::array<std::uint64_t, 2> words = {number, ~number};
     SHARDMARK_RETURN_IF_ERROR(exchange.all_reduce(words, ReduceOp::max));
     if (number != 0 && words[0] == number && words[1] == ~number) {
-      on_step(PlanStep::scatter);
+      call.on_step(PlanStep::scatter);
       for (std::size_t i = 0; i < known->plans.size(); ++i) {
         exchange.go_on_as(known->keys[i].first);
-        SHARDMARK_RETURN_IF_ERROR(take(known->keys[i].first, known->plans[i]));
+        SHARDMARK_RETURN_IF_ERROR(call.take(known->keys[i].first, known->plans[i]));
       }
       return known->planning;
     }
-    return plan_anew(std::move(wanted), state_dict_of, exchange, take, on_step);
+    return plan_anew(std::move(wanted), call);
   }
 
  private:
@@ -140,22 +140,21 @@ class CachedSavePlanner final : public SavePlanner {
     return found == slots_.end() ? nullptr : &*found;
   }
 
-  Result<SavePlanning> plan_anew(Slot slot, const StateDictOfRank& state_dict_of,
-                                 PlanExchange& exchange, const TakeSavePlan& take,
-                                 const OnPlanStep& on_step) {
+  Result<SavePlanning> plan_anew(Slot slot, const PlanningCall& call) {
     std::vector<std::pair<int, std::shared_ptr<const SavePlan>>> plans;
-    SHARDMARK_ASSIGN_OR_RETURN(slot.planning,
-                               inner_->plan(
-                                   state_dict_of, exchange,
-                                   [&](int rank, std::shared_ptr<const SavePlan> plan) {
-                                     plans.emplace_back(rank, std::move(plan));
-                                     return Status();
-                                   },
-                                   on_step));
+    SHARDMARK_ASSIGN_OR_RETURN(
+        slot.planning, inner_->plan({.state_dict_of = call.state_dict_of,
+                                     .exchange = call.exchange,
+                                     .take =
+                                         [&](int rank, std::shared_ptr<const SavePlan> plan) {
+                                           plans.emplace_back(rank, std::move(plan));
+                                           return Status();
+                                         },
+                                     .on_step = call.on_step}));
     std::sort(plans.begin(), plans.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [rank, plan] : plans) {
-      SHARDMARK_RETURN_IF_ERROR(take(rank, plan));
+      SHARDMARK_RETURN_IF_ERROR(call.take(rank, plan));
       slot.plans.push_back(std::move(plan));
     }
     slot.number = next_number_++;

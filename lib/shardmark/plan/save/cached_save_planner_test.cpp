@@ -68,9 +68,10 @@ class AskedTensor {
 std::string planned(SavePlanner& planner, const StateDict& state) {
   LocalPlanExchange exchange(1);
   std::string text;
-  const auto planning = planner.plan(
-      [&](int) -> Result<const StateDict*> { return &state; }, exchange,
-      [](int, const std::shared_ptr<const SavePlan>&) { return Status(); }, [](PlanStep) {});
+  const auto planning =
+      planner.plan({.state_dict_of = [&](int) -> Result<const StateDict*> { return &state; },
+                    .exchange = exchange,
+                    .take = [](int, const std::shared_ptr<const SavePlan>&) { return Status(); }});
   EXPECT_TRUE(planning);
   for (const Entry& entry : planning->entries->entries) {
     text += (text.empty() ? "" : "; ") + entry.fqn + to_string(entry.sizes) + " " +

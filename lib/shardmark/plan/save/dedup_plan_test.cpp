@@ -30,15 +30,15 @@ Plans plan_all(const std::vector<BoxState>& ranks, DedupPolicy policy) {
   Plans plans;
   plans.of_rank.resize(ranks.size());
   auto planning = make_coordinator_save_planner(policy)->plan(
-      [&](int rank) -> Result<const StateDict*> {
-        return &ranks[static_cast<std::size_t>(rank)].state;
-      },
-      exchange,
-      [&](int rank, const std::shared_ptr<const SavePlan>& plan) {
-        plans.of_rank[static_cast<std::size_t>(rank)] = *plan;
-        return Status();
-      },
-      [](PlanStep) {});
+      {.state_dict_of = [&](int rank) -> Result<const StateDict*> {
+         return &ranks[static_cast<std::size_t>(rank)].state;
+       },
+       .exchange = exchange,
+       .take =
+           [&](int rank, const std::shared_ptr<const SavePlan>& plan) {
+             plans.of_rank[static_cast<std::size_t>(rank)] = *plan;
+             return Status();
+           }});
   EXPECT_TRUE(planning) << planning.error().message;
   plans.planning = std::move(*planning);
   return plans;

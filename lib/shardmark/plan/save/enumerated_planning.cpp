@@ -13,29 +13,28 @@ namespace shardmark {
 /// of a virtual one, those on the way from the rank in hand to rank 0.
 class EnumeratedPlanning::TreeMerge final : public PlanMerge {
  public:
-  TreeMerge(EnumeratedPlanning& planning, const PlanTree& tree,
-            const StateDictOfRank& state_dict_of, const OnPlanStep& on_step)
-      : planning_(planning), tree_(tree), state_dict_of_(state_dict_of), on_step_(on_step) {}
+  TreeMerge(EnumeratedPlanning& planning, const PlanTree& tree, const PlanningCall& call)
+      : planning_(planning), tree_(tree), call_(call) {}
 
   Status begin(int rank) override {
-    SHARDMARK_ASSIGN_OR_RETURN(Bytes own, planning_.make_message(state_dict_of_, rank, on_step_));
+    SHARDMARK_ASSIGN_OR_RETURN(Bytes own, planning_.make_message(call_, rank));
     open_.push_back({MergedPlans(rank, planning_.keeps_order()), {}});
     if (is_leaf(rank)) {
       open_.back().own = std::move(own);
       return {};
     }
-    on_step_(PlanStep::global_plan);
+    call_.on_step(PlanStep::global_plan);
     const Status added = open_.back().merged.add(rank, own);
-    on_step_(PlanStep::gather);
+    call_.on_step(PlanStep::gather);
     return added;
   }
 
   Status take(int /*rank*/, int child, std::span<const std::byte> bytes) override {
-    on_step_(PlanStep::global_plan);
+    call_.on_step(PlanStep::global_plan);
     MergedPlans& merged = open_.back().merged;
     const Status added = is_leaf(child) ? merged.add(child, bytes)
                                         : merged.add_merged({child, tree_.end_of(child)}, bytes);
-    on_step_(PlanStep::gather);
+    call_.on_step(PlanStep::gather);
     return added;
   }
 
@@ -45,10 +44,10 @@ class EnumeratedPlanning::TreeMerge final : public PlanMerge {
     if (is_leaf(rank)) {
       return std::move(done.own);
     }
-    on_step_(PlanStep::global_plan);
+    call_.on_step(PlanStep::global_plan);
     ByteWriter out;
     encode(done.merged, out);
-    on_step_(PlanStep::gather);
+    call_.on_step(PlanStep::gather);
     return std::move(out).take();
   }
 
@@ -64,45 +63,37 @@ class EnumeratedPlanning::TreeMerge final : public PlanMerge {
 
   EnumeratedPlanning& planning_;
   const PlanTree& tree_;
-  const StateDictOfRank& state_dict_of_;
-  const OnPlanStep& on_step_;
+  const PlanningCall& call_;
   std::vector<Open> open_;
 };
 
-Result<MergedPlans> EnumeratedPlanning::gather_one_by_one(const StateDictOfRank& state_dict_of,
-                                                          PlanExchange& exchange,
-                                                          const OnPlanStep& on_step) {
+Result<MergedPlans> EnumeratedPlanning::gather_one_by_one(const PlanningCall& call) {
   MergedPlans merged(0, keeps_order());
-  SHARDMARK_RETURN_IF_ERROR(
-      exchange.gather([&](int rank) { return make_message(state_dict_of, rank, on_step); },
-                      [&](int rank, std::span<const std::byte> bytes) {
-                        on_step(PlanStep::global_plan);
-                        const Status added = merged.add(rank, bytes);
-                        on_step(PlanStep::gather);
-                        return added;
-                      }));
+  SHARDMARK_RETURN_IF_ERROR(call.exchange.gather([&](int rank) { return make_message(call, rank); },
+                                                 [&](int rank, std::span<const std::byte> bytes) {
+                                                   call.on_step(PlanStep::global_plan);
+                                                   const Status added = merged.add(rank, bytes);
+                                                   call.on_step(PlanStep::gather);
+                                                   return added;
+                                                 }));
   return merged;
 }
 
 Result<MergedPlans> EnumeratedPlanning::gather_along(const PlanTree& tree,
-                                                     const StateDictOfRank& state_dict_of,
-                                                     PlanExchange& exchange,
-                                                     const OnPlanStep& on_step) {
-  TreeMerge merge(*this, tree, state_dict_of, on_step);
-  SHARDMARK_RETURN_IF_ERROR(exchange.gather_along(tree, merge));
-  return exchange.is_root() ? merge.take_all() : MergedPlans();
+                                                     const PlanningCall& call) {
+  TreeMerge merge(*this, tree, call);
+  SHARDMARK_RETURN_IF_ERROR(call.exchange.gather_along(tree, merge));
+  return call.exchange.is_root() ? merge.take_all() : MergedPlans();
 }
 
-Result<SavePlanning> EnumeratedPlanning::plan(const StateDictOfRank& state_dict_of,
-                                              PlanExchange& exchange, const TakeSavePlan& take,
-                                              const OnPlanStep& on_step) {
-  on_step(PlanStep::gather);
+Result<SavePlanning> EnumeratedPlanning::plan(const PlanningCall& call) {
+  PlanExchange& exchange = call.exchange;
+  call.on_step(PlanStep::gather);
   std::optional<PlanTree> tree;
   if (gathering_ == Gathering::along_tree) {
     tree.emplace(exchange.world_size(), [&](int rank) { return exchange.node_of(rank); });
   }
-  auto merged = tree ? gather_along(*tree, state_dict_of, exchange, on_step)
-                     : gather_one_by_one(state_dict_of, exchange, on_step);
+  auto merged = tree ? gather_along(*tree, call) : gather_one_by_one(call);
   SHARDMARK_RETURN_IF_ERROR(merged);
   if (after_gather_) {
     SHARDMARK_RETURN_IF_ERROR(after_gather_());
@@ -110,33 +101,32 @@ Result<SavePlanning> EnumeratedPlanning::plan(const StateDictOfRank& state_dict_
   SavePlanning planning;
   Status decided;
   if (exchange.is_root()) {
-    on_step(PlanStep::global_plan);
+    call.on_step(PlanStep::global_plan);
     auto global = make_global_plan(std::move(*merged), exchange.world_size(), policy_);
     decided = Status(global);
     if (global) {
       planning.global = std::make_shared<GlobalSavePlan>(std::move(*global));
     }
   }
-  on_step(PlanStep::wait);
+  call.on_step(PlanStep::wait);
   SHARDMARK_RETURN_IF_ERROR(exchange.agree(decided));
-  on_step(PlanStep::scatter);
+  call.on_step(PlanStep::scatter);
   SHARDMARK_RETURN_IF_ERROR(share_entries(planning, exchange));
-  SHARDMARK_RETURN_IF_ERROR(share_plans(planning, tree ? &*tree : nullptr, exchange, take));
+  SHARDMARK_RETURN_IF_ERROR(share_plans(planning, tree ? &*tree : nullptr, call));
   return planning;
 }
 
-Result<PlanExchange::Bytes> EnumeratedPlanning::make_message(const StateDictOfRank& state_dict_of,
-                                                             int rank, const OnPlanStep& on_step) {
-  on_step(PlanStep::hooks);
-  SHARDMARK_ASSIGN_OR_RETURN(const StateDict* state_dict, state_dict_of(rank));
+Result<PlanExchange::Bytes> EnumeratedPlanning::make_message(const PlanningCall& call, int rank) {
+  call.on_step(PlanStep::hooks);
+  SHARDMARK_ASSIGN_OR_RETURN(const StateDict* state_dict, call.state_dict_of(rank));
   items_.clear();
   SHARDMARK_RETURN_IF_ERROR(collect_(*state_dict, items_));
-  on_step(PlanStep::local_plan);
+  call.on_step(PlanStep::local_plan);
   ByteWriter out;
   out.reserve(last_message_bytes_);
   SHARDMARK_RETURN_IF_ERROR(encode_local_save_plan(items_, empty_boxes_for(policy_), out));
   last_message_bytes_ = out.size();
-  on_step(PlanStep::gather);
+  call.on_step(PlanStep::gather);
   return std::move(out).take();
 }
 
@@ -164,7 +154,7 @@ Status EnumeratedPlanning::share_entries(SavePlanning& planning, PlanExchange& e
 }
 
 Status EnumeratedPlanning::share_plans(SavePlanning& planning, const PlanTree* tree,
-                                       PlanExchange& exchange, const TakeSavePlan& take) {
+                                       const PlanningCall& call) {
   const auto make = [&](int rank) -> Result<PlanExchange::Bytes> {
     ByteWriter out;
     encode(planning.global->plan_of(rank), *planning.entries, out);
@@ -173,10 +163,10 @@ Status EnumeratedPlanning::share_plans(SavePlanning& planning, const PlanTree* t
   };
   const auto take_own = [&](int rank, std::span<const std::byte> bytes) -> Status {
     SHARDMARK_ASSIGN_OR_RETURN(SavePlan plan, decode_save_plan(bytes, *planning.entries));
-    return take(rank, std::make_shared<const SavePlan>(std::move(plan)));
+    return call.take(rank, std::make_shared<const SavePlan>(std::move(plan)));
   };
-  return tree == nullptr ? exchange.scatter(make, take_own)
-                         : exchange.scatter_along(*tree, make, take_own);
+  return tree == nullptr ? call.exchange.scatter(make, take_own)
+                         : call.exchange.scatter_along(*tree, make, take_own);
 }
 
 }  // namespace shardmark

@@ -32,8 +32,7 @@ class EnumeratedPlanning {
         after_gather_(std::move(after_gather)) {}
 
   /// Collective over the exchange. Errors: the same one on every process.
-  Result<SavePlanning> plan(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
-                            const TakeSavePlan& take, const OnPlanStep& on_step);
+  Result<SavePlanning> plan(const PlanningCall& call);
 
  private:
   class TreeMerge;
@@ -41,15 +40,11 @@ class EnumeratedPlanning {
   /// DCP's rule alone asks who was heard of first.
   bool keeps_order() const noexcept { return policy_ == DedupPolicy::dcp; }
   /// Collective. All ranks' plans on the coordinator, none elsewhere.
-  Result<MergedPlans> gather_one_by_one(const StateDictOfRank& state_dict_of,
-                                        PlanExchange& exchange, const OnPlanStep& on_step);
-  Result<MergedPlans> gather_along(const PlanTree& tree, const StateDictOfRank& state_dict_of,
-                                   PlanExchange& exchange, const OnPlanStep& on_step);
-  Result<PlanExchange::Bytes> make_message(const StateDictOfRank& state_dict_of, int rank,
-                                           const OnPlanStep& on_step);
+  Result<MergedPlans> gather_one_by_one(const PlanningCall& call);
+  Result<MergedPlans> gather_along(const PlanTree& tree, const PlanningCall& call);
+  Result<PlanExchange::Bytes> make_message(const PlanningCall& call, int rank);
   static Status share_entries(SavePlanning& planning, PlanExchange& exchange);
-  static Status share_plans(SavePlanning& planning, const PlanTree* tree, PlanExchange& exchange,
-                            const TakeSavePlan& take);
+  static Status share_plans(SavePlanning& planning, const PlanTree* tree, const PlanningCall& call);
 
   DedupPolicy policy_;
   Gathering gathering_;

@@ -12,8 +12,7 @@ class GatheringSavePlanner final : public SavePlanner {
   GatheringSavePlanner(DedupPolicy policy, Gathering gathering)
       : policy_(policy), gathering_(gathering) {}
 
-  Result<SavePlanning> plan(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
-                            const TakeSavePlan& take, const OnPlanStep& on_step) override {
+  Result<SavePlanning> plan(const PlanningCall& call) override {
     LayoutAgreement agreement;
     EnumeratedPlanning planning(
         policy_, gathering_,
@@ -22,11 +21,12 @@ class GatheringSavePlanner final : public SavePlanner {
           return collect_write_items(state_dict, items);
         },
         [&]() -> Status {
-          SHARDMARK_RETURN_IF_ERROR(agreement.reduce(exchange));
-          return agreement.tensors_agree() ? Status()
-                                           : explain_disagreement(state_dict_of, exchange);
+          SHARDMARK_RETURN_IF_ERROR(agreement.reduce(call.exchange));
+          return agreement.tensors_agree()
+                     ? Status()
+                     : explain_disagreement(call.state_dict_of, call.exchange);
         });
-    return planning.plan(state_dict_of, exchange, take, on_step);
+    return planning.plan(call);
   }
 
  private:

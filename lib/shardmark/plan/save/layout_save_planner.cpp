@@ -107,14 +107,14 @@ class LayoutSavePlanner final : public SavePlanner {
  public:
   explicit LayoutSavePlanner(DedupPolicy policy) : policy_(policy) {}
 
-  Result<SavePlanning> plan(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
-                            const TakeSavePlan& take, const OnPlanStep& on_step) override {
+  Result<SavePlanning> plan(const PlanningCall& call) override {
+    PlanExchange& exchange = call.exchange;
     LayoutAgreement agreement;
     std::vector<SavePlan> own;
     std::optional<Derivation> derived;
     Status derived_status;
     for (const int rank : exchange.played_ranks()) {
-      auto plan = plan_rank(rank, state_dict_of, exchange, agreement, derived, on_step);
+      auto plan = plan_rank(rank, call, agreement, derived);
       if (!plan) {
         agreement.add_failure();
         derived_status = Status(plan);
@@ -122,38 +122,38 @@ class LayoutSavePlanner final : public SavePlanner {
       }
       own.push_back(std::move(*plan));
     }
-    on_step(PlanStep::gather);
+    call.on_step(PlanStep::gather);
     SHARDMARK_RETURN_IF_ERROR(agreement.reduce(exchange));
     if (agreement.any_failed()) {
-      on_step(PlanStep::wait);
+      call.on_step(PlanStep::wait);
       return exchange.agree(derived_status).error();
     }
     if (!agreement.tensors_agree()) {
-      return explain_disagreement(state_dict_of, exchange).error();
+      return explain_disagreement(call.state_dict_of, exchange).error();
     }
     if (!agreement.any_others() && agreement.objects_agree()) {
-      on_step(PlanStep::global_plan);
-      return finish(std::move(*derived), own, exchange, take);
+      call.on_step(PlanStep::global_plan);
+      return finish(std::move(*derived), own, call);
     }
-    return plan_mixed(state_dict_of, exchange, take, on_step, agreement.objects_agree());
+    return plan_mixed(call, agreement.objects_agree());
   }
 
  private:
   /// What `rank` writes, if all agree; derived is made anew for each rank, as each would.
-  Result<SavePlan> plan_rank(int rank, const StateDictOfRank& state_dict_of,
-                             const PlanExchange& exchange, LayoutAgreement& agreement,
-                             std::optional<Derivation>& derived, const OnPlanStep& on_step) const {
-    on_step(PlanStep::hooks);
-    SHARDMARK_ASSIGN_OR_RETURN(const StateDict* state_dict, state_dict_of(rank));
+  Result<SavePlan> plan_rank(int rank, const PlanningCall& call, LayoutAgreement& agreement,
+                             std::optional<Derivation>& derived) const {
+    call.on_step(PlanStep::hooks);
+    SHARDMARK_ASSIGN_OR_RETURN(const StateDict* state_dict, call.state_dict_of(rank));
     const KnownLayouts known = KnownLayouts::of(*state_dict);
-    on_step(PlanStep::local_plan);
+    call.on_step(PlanStep::local_plan);
     agreement.add(*state_dict);
-    SHARDMARK_ASSIGN_OR_RETURN(derived, derive(known, true, exchange.world_size()));
+    SHARDMARK_ASSIGN_OR_RETURN(derived, derive(known, true, call.exchange.world_size()));
     return layout_writes(rank, derived->entries, derived->chunks, policy_);
   }
 
   Result<SavePlanning> finish(Derivation derived, std::vector<SavePlan>& own,
-                              const PlanExchange& exchange, const TakeSavePlan& take) const {
+                              const PlanningCall& call) const {
+    const PlanExchange& exchange = call.exchange;
     SavePlanning planning;
     if (exchange.is_root()) {
       planning.global = std::make_shared<GlobalSavePlan>();
@@ -167,16 +167,14 @@ class LayoutSavePlanner final : public SavePlanner {
       planning.entries = std::make_shared<EntryTable>(std::move(derived.entries));
     }
     for (std::size_t i = 0; i < own.size(); ++i) {
-      SHARDMARK_RETURN_IF_ERROR(
-          take(exchange.played_ranks()[i], std::make_shared<const SavePlan>(std::move(own[i]))));
+      SHARDMARK_RETURN_IF_ERROR(call.take(exchange.played_ranks()[i],
+                                          std::make_shared<const SavePlan>(std::move(own[i]))));
     }
     return planning;
   }
 
   /// Some entries have no layout, or the ranks' objects differ: those are gathered, and only those.
-  Result<SavePlanning> plan_mixed(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
-                                  const TakeSavePlan& take, const OnPlanStep& on_step,
-                                  bool objects_agree) const {
+  Result<SavePlanning> plan_mixed(const PlanningCall& call, bool objects_agree) const {
     std::vector<std::shared_ptr<const SavePlan>> listed_plans;
     EnumeratedPlanning enumerated(
         policy_, Gathering::one_by_one,
@@ -189,33 +187,40 @@ class LayoutSavePlanner final : public SavePlanner {
           }
           return {};
         });
-    SHARDMARK_ASSIGN_OR_RETURN(SavePlanning listed,
-                               enumerated.plan(
-                                   state_dict_of, exchange,
-                                   [&](int, std::shared_ptr<const SavePlan> plan) {
-                                     listed_plans.push_back(std::move(plan));
-                                     return Status();
-                                   },
-                                   on_step));
-    SavePlanning planning;
+    const auto take_listed = [&](int, std::shared_ptr<const SavePlan> plan) {
+      listed_plans.push_back(std::move(plan));
+      return Status();
+    };
+    Mixed mixed{.objects_agree = objects_agree, .listed = {}, .planning = {}};
+    SHARDMARK_ASSIGN_OR_RETURN(mixed.listed, enumerated.plan({.state_dict_of = call.state_dict_of,
+                                                              .exchange = call.exchange,
+                                                              .take = take_listed,
+                                                              .on_step = call.on_step}));
+    const auto ranks = call.exchange.played_ranks();
     Status merged;
-    for (std::size_t i = 0; i < exchange.played_ranks().size() && merged; ++i) {
-      merged = merge_rank(exchange.played_ranks()[i], i, state_dict_of, exchange, objects_agree,
-                          listed, *listed_plans[i], planning, take, on_step);
+    for (std::size_t i = 0; i < ranks.size() && merged; ++i) {
+      merged = merge_rank(ranks[i], call, *listed_plans[i], mixed);
     }
-    SHARDMARK_RETURN_IF_ERROR(exchange.agree(merged));
-    return planning;
+    SHARDMARK_RETURN_IF_ERROR(call.exchange.agree(merged));
+    return mixed.planning;
   }
 
-  Status merge_rank(int rank, std::size_t i, const StateDictOfRank& state_dict_of,
-                    const PlanExchange& exchange, bool objects_agree, SavePlanning& listed,
-                    const SavePlan& listed_plan, SavePlanning& planning, const TakeSavePlan& take,
-                    const OnPlanStep& on_step) const {
-    on_step(PlanStep::local_plan);
-    SHARDMARK_ASSIGN_OR_RETURN(const StateDict* state_dict, state_dict_of(rank));
+  /// A save of which one part was derived and the other listed.
+  struct Mixed {
+    bool objects_agree = false;
+    SavePlanning listed;
+    SavePlanning planning;  // of both; the first played rank makes it
+  };
+
+  Status merge_rank(int rank, const PlanningCall& call, const SavePlan& listed_plan,
+                    Mixed& mixed) const {
+    const SavePlanning& listed = mixed.listed;
+    SavePlanning& planning = mixed.planning;
+    call.on_step(PlanStep::local_plan);
+    SHARDMARK_ASSIGN_OR_RETURN(const StateDict* state_dict, call.state_dict_of(rank));
     SHARDMARK_ASSIGN_OR_RETURN(
         const Derivation derived,
-        derive(KnownLayouts::of(*state_dict), objects_agree, exchange.world_size()));
+        derive(KnownLayouts::of(*state_dict), mixed.objects_agree, call.exchange.world_size()));
     MergedTables merged =
         merge(derived, *listed.entries, listed.global ? &listed.global->chunks : nullptr);
     SavePlan plan = layout_writes(rank, derived.entries, derived.chunks, policy_);
@@ -225,17 +230,17 @@ class LayoutSavePlanner final : public SavePlanner {
     plan.writes.insert(plan.writes.end(), other.writes.begin(), other.writes.end());
     std::sort(plan.writes.begin(), plan.writes.end(),
               [](const PlannedWrite& a, const PlannedWrite& b) { return a.chunk < b.chunk; });
-    if (i == 0) {
+    if (!planning.entries) {
       if (listed.global) {
         planning.global =
             std::make_shared<GlobalSavePlan>(merge_global(*listed.global, *listed.entries, merged));
-        planning.global->world_size = exchange.world_size();
+        planning.global->world_size = call.exchange.world_size();
         planning.entries = entries_of(planning.global);
       } else {
         planning.entries = std::make_shared<EntryTable>(std::move(merged.entries));
       }
     }
-    return take(rank, std::make_shared<const SavePlan>(std::move(plan)));
+    return call.take(rank, std::make_shared<const SavePlan>(std::move(plan)));
   }
 
   GlobalSavePlan merge_global(const GlobalSavePlan& listed, const EntryTable& listed_entries,

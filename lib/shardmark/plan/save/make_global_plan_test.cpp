@@ -80,17 +80,17 @@ TEST(CoordinatorSavePlanner, EveryChunkIsWrittenOnceByOneOfItsHolders) {
   std::vector<std::int64_t> rank_bytes(world_size, 0);
   std::vector<SavePlan> plans(world_size);
   const auto planner = make_coordinator_save_planner(DedupPolicy::balanced);
-  const auto planning = planner->plan(
-      [&](int rank) -> Result<const StateDict*> {
-        player.move_to(rank, world_size);
-        return player.state();
-      },
-      exchange,
-      [&](int rank, const std::shared_ptr<const SavePlan>& plan) {
-        plans[static_cast<std::size_t>(rank)] = *plan;
-        return Status();
-      },
-      [](PlanStep) {});
+  const auto planning =
+      planner->plan({.state_dict_of = [&](int rank) -> Result<const StateDict*> {
+                       player.move_to(rank, world_size);
+                       return player.state();
+                     },
+                     .exchange = exchange,
+                     .take =
+                         [&](int rank, const std::shared_ptr<const SavePlan>& plan) {
+                           plans[static_cast<std::size_t>(rank)] = *plan;
+                           return Status();
+                         }});
   ASSERT_TRUE(planning) << planning.error().message;
   ASSERT_TRUE(planning->global);
   std::int64_t total = 0;

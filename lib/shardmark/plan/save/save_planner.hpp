@@ -34,6 +34,14 @@ struct SavePlanning {
   std::shared_ptr<GlobalSavePlan> global;
 };
 
+/// One planning of a save, as the caller wants it and through every planner that has a part in it.
+struct PlanningCall {
+  StateDictOfRank state_dict_of;
+  PlanExchange& exchange;
+  TakeSavePlan take;
+  OnPlanStep on_step = [](PlanStep) {};
+};
+
 /// Decides which rank writes which chunk. Free of MPI and of files; virtual because the
 /// configuration picks it at run time. Called once a save, never per item.
 class SavePlanner {
@@ -41,8 +49,7 @@ class SavePlanner {
   virtual ~SavePlanner() = default;
 
   /// Collective over the exchange. Errors: the same one on every process.
-  virtual Result<SavePlanning> plan(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
-                                    const TakeSavePlan& take, const OnPlanStep& on_step) = 0;
+  virtual Result<SavePlanning> plan(const PlanningCall& call) = 0;
 };
 
 /// DCP's way: gather local plans on the coordinator, de-duplicate, validate, scatter.

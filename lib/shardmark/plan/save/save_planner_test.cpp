@@ -30,18 +30,18 @@ Result<Planned> plan_all(SavePlanner& planner, VirtualState& state) {
   LocalPlanExchange exchange(state.world_size());
   Planned planned;
   planned.by_rank.resize(static_cast<std::size_t>(state.world_size()));
-  SHARDMARK_ASSIGN_OR_RETURN(planned.planning,
-                             planner.plan(
-                                 [&](int rank) -> Result<const StateDict*> {
-                                   state.move_to(rank);
-                                   return &state.state;
-                                 },
-                                 exchange,
-                                 [&](int rank, const std::shared_ptr<const SavePlan>& plan) {
-                                   planned.by_rank[static_cast<std::size_t>(rank)] = *plan;
-                                   return Status();
-                                 },
-                                 [](PlanStep) {}));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      planned.planning,
+      planner.plan({.state_dict_of = [&](int rank) -> Result<const StateDict*> {
+                      state.move_to(rank);
+                      return &state.state;
+                    },
+                    .exchange = exchange,
+                    .take =
+                        [&](int rank, const std::shared_ptr<const SavePlan>& plan) {
+                          planned.by_rank[static_cast<std::size_t>(rank)] = *plan;
+                          return Status();
+                        }}));
   return planned;
 }
 
@@ -169,13 +169,13 @@ TEST(SavePlanner, LayoutsNeedOneAllReduceAndNothingElse) {
   VirtualState state(random, 64, 10, false);
   LocalPlanExchange exchange(64);
   const auto planner = make_layout_save_planner(DedupPolicy::balanced);
-  const auto planned = planner->plan(
-      [&](int rank) -> Result<const StateDict*> {
-        state.move_to(rank);
-        return &state.state;
-      },
-      exchange, [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
-      [](PlanStep) {});
+  const auto planned =
+      planner->plan({.state_dict_of = [&](int rank) -> Result<const StateDict*> {
+                       state.move_to(rank);
+                       return &state.state;
+                     },
+                     .exchange = exchange,
+                     .take = [](int, const std::shared_ptr<const SavePlan>&) { return Status(); }});
   ASSERT_TRUE(planned);
   EXPECT_EQ(exchange.traffic().messages, 63U);  // those of one all-reduce
   EXPECT_EQ(exchange.traffic().bytes_gathered + exchange.traffic().bytes_scattered +
@@ -209,10 +209,12 @@ std::string disagreement(PlannerKind kind, const std::function<void(DisagreeingS
   other(odd);
   LocalPlanExchange exchange(3);
   const auto planner = make_save_planner(kind, DedupPolicy::balanced);
-  const auto planned = planner->plan(
-      [&](int rank) -> Result<const StateDict*> { return rank == 1 ? &odd.state : &usual.state; },
-      exchange, [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
-      [](PlanStep) {});
+  const auto planned =
+      planner->plan({.state_dict_of = [&](int rank) -> Result<const StateDict*> {
+                       return rank == 1 ? &odd.state : &usual.state;
+                     },
+                     .exchange = exchange,
+                     .take = [](int, const std::shared_ptr<const SavePlan>&) { return Status(); }});
   EXPECT_FALSE(planned);
   return planned ? "" : planned.error().message;
 }
@@ -272,10 +274,9 @@ class CountingPlanner final : public SavePlanner {
  public:
   CountingPlanner(std::unique_ptr<SavePlanner> inner, int& count)
       : inner_(std::move(inner)), count_(count) {}
-  Result<SavePlanning> plan(const StateDictOfRank& state_dict_of, PlanExchange& exchange,
-                            const TakeSavePlan& take, const OnPlanStep& on_step) override {
+  Result<SavePlanning> plan(const PlanningCall& call) override {
     ++count_;
-    return inner_->plan(state_dict_of, exchange, take, on_step);
+    return inner_->plan(call);
   }
 
  private:
@@ -345,19 +346,19 @@ TEST(CachedSavePlanner, AnyChangeIsPlannedAnew) {
       for (int repeat = 0; repeat < 2; ++repeat) {
         LocalPlanExchange exchange(variant.world_size);
         std::int64_t elements = 0;
-        const auto planned = planner->plan(
-            [&](int rank) -> Result<const StateDict*> {
-              EXPECT_TRUE(tensor.move_to_rank(rank));
-              return &state;
-            },
-            exchange,
-            [&](int, const std::shared_ptr<const SavePlan>& plan) {
-              for (const PlannedWrite& write : plan->writes) {
-                elements += write.box.num_elements();
-              }
-              return Status();
-            },
-            [](PlanStep) {});
+        const auto planned =
+            planner->plan({.state_dict_of = [&](int rank) -> Result<const StateDict*> {
+                             EXPECT_TRUE(tensor.move_to_rank(rank));
+                             return &state;
+                           },
+                           .exchange = exchange,
+                           .take =
+                               [&](int, const std::shared_ptr<const SavePlan>& plan) {
+                                 for (const PlannedWrite& write : plan->writes) {
+                                   elements += write.box.num_elements();
+                                 }
+                                 return Status();
+                               }});
         ASSERT_TRUE(planned);
         const Entry& entry = planned->entries->entries.front();
         EXPECT_EQ(entry.fqn, variant.fqn);
@@ -381,13 +382,15 @@ TEST(CachedSavePlanner, ChunksOfATensorWithoutLayoutCount) {
   for (int round = 0; round < 2; ++round) {
     for (const auto& [state, writes] : {std::pair(&whole, 1U), std::pair(&halves, 2U)}) {
       std::size_t planned_writes = 0;
-      const auto planned = planner->plan(
-          [&, dict = &state->state](int) -> Result<const StateDict*> { return dict; }, exchange,
-          [&](int, const std::shared_ptr<const SavePlan>& plan) {
-            planned_writes = plan->writes.size();
-            return Status();
-          },
-          [](PlanStep) {});
+      const auto planned =
+          planner->plan({.state_dict_of = [&, dict = &state->state](
+                                              int) -> Result<const StateDict*> { return dict; },
+                         .exchange = exchange,
+                         .take =
+                             [&](int, const std::shared_ptr<const SavePlan>& plan) {
+                               planned_writes = plan->writes.size();
+                               return Status();
+                             }});
       ASSERT_TRUE(planned);
       EXPECT_EQ(planned_writes, writes);
     }
