@@ -54,11 +54,16 @@ std::string phases_table(std::span<const PhaseTimes> by_rank, std::span<const Ph
                {"mean", Table::Align::right},
                {"max", Table::Align::right},
                {"slowest rank", Table::Align::right}});
+  std::vector<double> seconds;
+  for (const Phase phase : phases) {
+    seconds.push_back(spread_of_phase(by_rank, phase).max);
+  }
+  const TimeUnit unit = common_unit(seconds);
   for (const Phase phase : phases) {
     const RankSpread spread = spread_of_phase(by_rank, phase);
     if (spread.max > 0) {
-      table.add_row({std::string(phase_name(phase)), format_seconds(spread.min),
-                     format_seconds(spread.mean), format_seconds(spread.max),
+      table.add_row({std::string(phase_name(phase)), format_seconds(spread.min, unit),
+                     format_seconds(spread.mean, unit), format_seconds(spread.max, unit),
                      fmt::format("{}", rank_at(ranks, spread.slowest_rank))});
     }
   }

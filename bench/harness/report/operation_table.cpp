@@ -83,8 +83,8 @@ std::string hash_text(const CaseSummary& summary) {
   for (const std::string kind : {"contiguous", "strided"}) {
     const double seconds = metric(summary, "hashed_" + kind + "_s");
     if (seconds > 0) {
-      text += fmt::format("hashing: {}: {} boxes at {:.2f} GB/s a rank\n", short_name(summary),
-                          kind, metric(summary, "hashed_" + kind + "_bytes") / seconds / 1e9);
+      text += fmt::format("hashing: {}: {} boxes at {} a rank\n", short_name(summary), kind,
+                          format_rate(metric(summary, "hashed_" + kind + "_bytes") / seconds));
     }
   }
   return text;
@@ -114,6 +114,11 @@ std::string operation_table(std::span<const CaseSummary> summaries, const TextSt
                {"below us", Align::right},
                {"files", Align::right},
                {"padding", Align::right}});
+  std::vector<double> seconds;
+  for (const CaseSummary& summary : summaries) {
+    seconds.push_back(summary.visible_s ? summary.visible_s->median : 0);
+  }
+  const TimeUnit unit = common_unit(seconds);
   std::string lines;
   bool any = false;
   for (const CaseSummary& summary : summaries) {
@@ -123,7 +128,7 @@ std::string operation_table(std::span<const CaseSummary> summaries, const TextSt
     any = true;
     const auto& inventory = summary.inventory;
     table.add_row({short_name(summary),
-                   summary.visible_s ? format_seconds(summary.visible_s->median) : "",
+                   summary.visible_s ? format_seconds(summary.visible_s->median, unit) : "",
                    bytes_text(summary.peak_memory_bytes),
                    summary.requests ? fmt::format("{}", *summary.requests) : "",
                    bytes_text(summary.bytes_moved), bytes_text(summary.bytes_below),

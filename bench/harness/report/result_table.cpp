@@ -116,14 +116,27 @@ class Labels {
   std::vector<std::string> shared_;
 };
 
-std::string time_text(const CaseSummary& summary) {
+/// Of all times in the table, whose columns are read together.
+TimeUnit unit_of_times(std::span<const CaseSummary> summaries) {
+  std::vector<double> seconds;
+  for (const CaseSummary& summary : summaries) {
+    for (const auto& spread : {summary.time_s, summary.returned_s}) {
+      if (spread && summary.failed == 0) {
+        seconds.push_back(spread->median);
+      }
+    }
+  }
+  return common_unit(seconds);
+}
+
+std::string time_text(const CaseSummary& summary, const TimeUnit& unit) {
   if (summary.failed > 0) {
     return fmt::format("failed, {} of {}", summary.failed, summary.repetitions);
   }
   if (summary.skipped) {
     return "skipped";
   }
-  return summary.time_s ? spread_text(*summary.time_s) : "";
+  return summary.time_s ? spread_text(*summary.time_s, unit) : "";
 }
 
 /// Of the fastest raw files, a file a rank, of the same bytes.
@@ -132,24 +145,24 @@ std::string share_text(const CeilingShare& shares) {
   return found == shares.end() ? "" : fmt::format("{:.0f}%", 100 * found->second);
 }
 
-std::vector<std::string> row(const CaseSummary& summary, const Labels& labels,
+std::vector<std::string> row(const CaseSummary& summary, const Labels& labels, const TimeUnit& unit,
                              const std::optional<std::string>& share) {
   const CaseDescription& description = *summary.description;
   std::vector<std::string> cells = {std::string(description.family.name), description.strategy,
                                     labels.variant(summary)};
   const bool good = summary.time_s && summary.failed == 0 && !summary.skipped;
   cells.push_back(good && summary.num_bytes ? format_bytes(*summary.num_bytes) : "");
-  cells.push_back(good && summary.returned_s ? format_seconds(summary.returned_s->median) : "");
-  cells.push_back(time_text(summary));
+  cells.push_back(good && summary.returned_s ? format_seconds(summary.returned_s->median, unit)
+                                             : "");
+  cells.push_back(time_text(summary, unit));
   if (!good) {
     return cells;
   }
-  constexpr double gib = 1024.0 * 1024.0 * 1024.0;
   cells.push_back(summary.rate_bytes_per_s ? three_digits(*summary.rate_bytes_per_s / gib) : "");
   if (share) {
     cells.push_back(*share);
   }
-  cells.push_back(summary.imbalance ? fmt::format("{:.2f}", *summary.imbalance) : "");
+  cells.push_back(summary.imbalance ? three_digits(*summary.imbalance) : "");
   const auto& slowest = summary.slowest_phase;
   cells.push_back(slowest ? fmt::format("{} {:.0f}% r{}", phase_name(slowest->phase),
                                         100 * slowest->share, slowest->rank)
@@ -241,13 +254,14 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
   if (!falls.empty()) {
     columns.insert(columns.begin() + 7, {"of raw", Align::right});
   }
+  const TimeUnit unit = unit_of_times(summaries);
   Table table(columns);
   for (const CaseSummary& summary : summaries) {
     if (summary.description->family.comparison == Comparison::is_ceiling && summary.time_s &&
         summary.failed == 0) {
       continue;  // stands in the waterfall
     }
-    table.add_row(row(summary, labels,
+    table.add_row(row(summary, labels, unit,
                       falls.empty()
                           ? std::nullopt
                           : std::optional(share_text(ceiling_shares(summary, summaries)))));

@@ -5,27 +5,8 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <string_view>
-
-#include "bench/text/human_units.hpp"
 
 namespace shardmark::bench {
-namespace {
-
-struct Unit {
-  double seconds;
-  std::string_view name;
-};
-
-Unit unit_of(double seconds) {
-  if (seconds >= 1) {
-    return {1, "s"};
-  }
-  return seconds >= 1e-3 ? Unit{1e-3, "ms"} : Unit{1e-6, "us"};
-}
-
-}  // namespace
-
 std::optional<TimeSpread> spread_over(std::vector<double> seconds) {
   if (seconds.empty()) {
     return std::nullopt;
@@ -37,9 +18,8 @@ std::optional<TimeSpread> spread_over(std::vector<double> seconds) {
   return TimeSpread{median, seconds.front(), seconds.back()};
 }
 
-std::string spread_text(const TimeSpread& spread) {
-  const Unit unit = unit_of(spread.median);
-  return fmt::format("{} {} [{}..{}]", three_digits(spread.median / unit.seconds), unit.name,
+std::string spread_text(const TimeSpread& spread, const TimeUnit& unit) {
+  return fmt::format("{} [{}..{}]", format_seconds(spread.median, unit),
                      three_digits(spread.min / unit.seconds),
                      three_digits(spread.max / unit.seconds));
 }

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/text/human_units.hpp"
+
 namespace shardmark::bench {
 
 /// A time over the repetitions of one case.
@@ -17,7 +19,7 @@ struct TimeSpread {
 /// Local. Median (mean of the two middle ones), minimum and maximum; nullopt of nothing.
 std::optional<TimeSpread> spread_over(std::vector<double> seconds);
 
-/// Local. "1.30 s [1.20..1.60]": all three in the median's unit.
-std::string spread_text(const TimeSpread& spread);
+/// Local. "1.30 s [1.20..1.60]".
+std::string spread_text(const TimeSpread& spread, const TimeUnit& unit);
 
 }  // namespace shardmark::bench

@@ -85,15 +85,16 @@ std::string kind_name(const CaseSummary& ceiling) {
 
 /// `layer` is empty for what is not part of the waterfall.
 std::string line_of(const CaseSummary& summary, const std::string& layer,
-                    const std::optional<double>& of_below) {
+                    const std::optional<double>& of_below, const TimeUnit& unit) {
   const CaseDescription& description = *summary.description;
   std::string name = is_ceiling(description) ? kind_name(summary)
                                              : fmt::format("shardmark {}", description.variant);
   name += (description.extra.empty() ? "" : " ") + description.extra;
-  const double gib_per_s = *summary.rate_bytes_per_s / (1024.0 * 1024.0 * 1024.0);
-  return fmt::format("  {:<40} {:>7.2f}  {:>5}  {}\n", layer.empty() ? "  (" + name + ")" : name,
-                     gib_per_s, of_below ? fmt::format("{:.0f}%", 100 * *of_below) : "",
-                     spread_text(*summary.time_s));
+  const double gib_per_s = *summary.rate_bytes_per_s / gib;
+  return fmt::format("  {:<40} {:>7}  {:>5}  {}\n", layer.empty() ? "  (" + name + ")" : name,
+                     three_digits(gib_per_s),
+                     of_below ? fmt::format("{:.0f}%", 100 * *of_below) : "",
+                     spread_text(*summary.time_s, unit));
 }
 
 }  // namespace
@@ -141,13 +142,18 @@ std::string waterfall_text(std::span<const Waterfall> waterfalls,
   for (const Waterfall& waterfall : waterfalls) {
     text += fmt::format("\nwaterfall, {} of {}: GiB/s, % of the layer above, time\n",
                         operation_name(waterfall.operation), waterfall.group);
+    std::vector<double> seconds;
     for (const WaterfallLayer& layer : waterfall.layers) {
-      text += line_of(*layer.summary, layer.layer, layer.of_below);
+      seconds.push_back(layer.summary->time_s->median);
+    }
+    const TimeUnit unit = common_unit(seconds);
+    for (const WaterfallLayer& layer : waterfall.layers) {
+      text += line_of(*layer.summary, layer.layer, layer.of_below, unit);
       for (const CaseSummary& other : summaries) {
         if (&other != layer.summary && layer.layer != "shardmark" &&
             is_ceiling_of(other, waterfall.group, waterfall.operation) &&
             key_of(other, "ceiling") == layer.layer) {
-          text += line_of(other, "", std::nullopt);
+          text += line_of(other, "", std::nullopt, unit);
         }
       }
     }
