@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
-#include <cstdlib>
-
-#include "bench/config/config_lookup.hpp"
 #include "bench/config/config_test_fixture.hpp"
 
 namespace shardmark::bench {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
-
-TEST_F(ConfigTest, NoTomlIsAnErrorWithItsPlace) {
-  EXPECT_THAT(message(base("[model]\nname = \n"), ErrorCode::invalid_argument),
-              HasSubstr("t.toml:2:8: not valid TOML: "));
-  EXPECT_THAT(message(base("[run]\nkeep = 1\nkeep = 2\n"), ErrorCode::invalid_argument),
-              HasSubstr(":3:"));
-}
 
 TEST_F(ConfigTest, IncludesAreComposedAndLaterKeysWin) {
   write("models/x.toml", "[model]\nname = \"x\"\nscale = 0.5\n[run]\nkeep = 1\nwarmup = 5\n");
@@ -83,128 +73,6 @@ TEST_F(ConfigTest, OverridesAreTomlOrElseStrings) {
   ASSERT_TRUE(last);
   EXPECT_EQ(last->run.keep, 2);
   EXPECT_THAT(last->storage.hints, ElementsAre(Pair("a", "2"), Pair("b", "x")));
-}
-
-TEST_F(ConfigTest, SweepIsTheProductOfItsLists) {
-  const std::string text = std::string(minimal) +
-                           "[sweep]\n\"parallel.strategy\" = [\"ddp\", \"fsdp\"]\n"
-                           "storage.io = [\"collective\", \"auto\"]\n"
-                           "\"model.scale\" = [0.5]\n\"run.benchmarks\" = [[\"save\"]]\n";
-  const auto found = cases(text);
-  ASSERT_TRUE(found) << found.error().message;
-  ASSERT_EQ(found->size(), 4U);
-  std::vector<std::string> seen;
-  for (const SweepCase& point : *found) {
-    seen.push_back(point.config.parallel.strategy + "/" + point.config.storage.io);
-    EXPECT_EQ(point.config.model.scale, 0.5);
-    EXPECT_THAT(point.config.run.benchmarks, ElementsAre("save"));
-    EXPECT_EQ(point.config.model.name, "m");
-  }
-  EXPECT_THAT(seen, ElementsAre("ddp/collective", "ddp/direct", "fsdp/collective", "fsdp/direct"));
-  EXPECT_THAT(
-      found->at(2).varied,
-      ElementsAre(Pair("model.scale", "0.5"), Pair("parallel.strategy", "\"fsdp\""),
-                  Pair("run.benchmarks", "[\"save\"]"), Pair("storage.io", "\"collective\"")));
-
-  // The base ignores the sweep, and a key that is set leaves it.
-  EXPECT_EQ(base(text)->parallel.strategy, "ddp");
-  const auto set = cases(text, {"parallel.strategy=zero1"});
-  ASSERT_TRUE(set);
-  ASSERT_EQ(set->size(), 2U);
-  EXPECT_EQ(set->at(0).config.parallel.strategy, "zero1");
-  EXPECT_EQ(set->at(0).varied.size(), 3U);
-
-  const auto again = cases(config_text(*found));
-  ASSERT_TRUE(again) << again.error().message;
-  ASSERT_EQ(again->size(), 4U);
-  for (std::size_t i = 0; i < 4; ++i) {
-    EXPECT_EQ(again->at(i).config, found->at(i).config);
-  }
-  ASSERT_EQ(cases(minimal)->size(), 1U);
-  EXPECT_TRUE(cases(minimal)->front().varied.empty());
-}
-
-TEST_F(ConfigTest, SweepsAreCheckedOnlyWhereTheyAct) {
-  const std::string planned = "[sweep]\n\"storage.layout\" = [\"shared\", \"per-rnk\"]\n";
-  EXPECT_TRUE(base(minimal + planned));
-  EXPECT_THAT(message(cases(minimal + planned), ErrorCode::invalid_argument),
-              HasSubstr("t.toml:6: storage.layout: found"));
-  EXPECT_TRUE(cases(minimal + planned, {"storage.layout=shared"}));
-  // A base value that every case replaces may be missing.
-  EXPECT_TRUE(cases("[model]\nname = \"m\"\n[sweep]\n\"parallel.strategy\" = [\"ddp\"]\n"));
-
-  const auto refused = [&](const std::string& line) {
-    return message(cases(minimal + ("[sweep]\n" + line)), ErrorCode::invalid_argument);
-  };
-  EXPECT_THAT(refused("\"run.keep\" = []\n"), HasSubstr("a list of at least one value"));
-  EXPECT_THAT(refused("\"run.keep\" = 3\n"), HasSubstr("sweep of run.keep: found the integer 3"));
-  EXPECT_THAT(refused("\"run.keep\" = [1, 2, 1]\n"), HasSubstr("1 is listed twice"));
-  EXPECT_THAT(refused("\"run.kep\" = [1]\n"), HasSubstr("did you mean 'run.keep'?"));
-  EXPECT_THAT(refused("run.kep = [1]\n"), HasSubstr("did you mean 'run.keep'?"));
-  EXPECT_THAT(refused("keep = 3\n"), HasSubstr("sweep.keep: found the integer 3, expected lists"));
-  EXPECT_THAT(refused("\"run.keep\" = [1, \"x\"]\n"),
-              HasSubstr("run.keep: found the string \"x\""));
-  std::string many = "[0";
-  for (int i = 1; i <= 100; ++i) {
-    many += ", " + std::to_string(i);
-  }
-  EXPECT_THAT(refused("\"run.keep\" = " + many + "]\n\"run.warmup\" = " + many + "]\n"),
-              HasSubstr("more than 10000 cases"));
-}
-
-TEST_F(ConfigTest, ConfigsAreFoundByPathOrName) {
-  const std::string path = write("suites/mine.toml", minimal);
-  const std::vector<std::string> roots = {"/nowhere", root_.string()};
-  EXPECT_EQ(*find_config("mine", roots), path);
-  EXPECT_EQ(*find_config(path, {}), path);
-  EXPECT_THAT(message(find_config("mime", roots), ErrorCode::not_found),
-              AllOf(HasSubstr("'mime' not found; tried /nowhere/suites/mime.toml, " +
-                              root_.string() + "/suites/mime.toml"),
-                    HasSubstr("did you mean 'mine'?")));
-  EXPECT_THAT(message(find_config("mine.toml", roots), ErrorCode::not_found),
-              HasSubstr("is a path, and there is no such file"));
-  EXPECT_THAT(message(find_config("./mine", roots), ErrorCode::not_found), HasSubstr("is a path"));
-  EXPECT_THAT(message(find_config("", roots), ErrorCode::not_found), HasSubstr("empty"));
-  EXPECT_THAT(message(read((root_ / "suites").string() + "/"), ErrorCode::invalid_argument),
-              HasSubstr("is a directory"));
-}
-
-TEST_F(ConfigTest, ASuiteBringsItsOwnPieces) {
-  write("models/x.toml", minimal);
-  const std::string suite = write("suites/s.toml", "include = [\"models/x\"]\n");
-  EXPECT_TRUE(read_config(suite, {}, {}));
-  EXPECT_EQ(*find_piece("models/x", "/elsewhere/s.toml", std::vector{root_.string()}),
-            root_.string() + "/models/x.toml");
-  EXPECT_FALSE(find_piece("models/x", "/elsewhere/s.toml", {}));
-}
-
-TEST_F(ConfigTest, RootsAreTheVariablesThenTheSourceTreesThenTheInstalled) {
-  fs::create_directories(root_ / "around/configs/suites");
-  const std::string around = (root_ / "around").string();
-  setenv("SHARDMARK_CONFIG_PATH", ("/first::" + around + ":/first").c_str(), 1);
-  const auto roots = config_roots();
-  unsetenv("SHARDMARK_CONFIG_PATH");
-  ASSERT_EQ(roots.size(), 4U);
-  EXPECT_EQ(roots[0], "/first");
-  EXPECT_EQ(roots[1], around + "/configs");
-  EXPECT_EQ(roots[2], std::string(SHARDMARK_SOURCE_DIR) + "/configs");
-  const fs::path executable = fs::read_symlink("/proc/self/exe");
-  EXPECT_EQ(roots[3],
-            (executable.parent_path().parent_path() / "share/shardmark/configs").string());
-}
-
-TEST_F(ConfigTest, EveryShippedSuiteResolves) {
-  int suites = 0;
-  for (const auto& entry : fs::directory_iterator(SHARDMARK_SOURCE_DIR "/configs/suites")) {
-    const auto document = read_config(entry.path().string(), {});
-    ASSERT_TRUE(document) << document.error().message;
-    const auto base_values = resolve(*document);
-    EXPECT_TRUE(base_values) << base_values.error().message;
-    const auto all = resolve_sweep(*document);
-    EXPECT_TRUE(all) << all.error().message;
-    ++suites;
-  }
-  EXPECT_GE(suites, 2);
 }
 
 }  // namespace

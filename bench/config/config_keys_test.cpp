@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
-#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
 
-#include "bench/config/byte_size.hpp"
 #include "bench/config/config_test_fixture.hpp"
-#include "shardmark/core/nearest_name.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -258,35 +259,6 @@ TEST_F(ConfigTest, KeysWithoutDefaultMustBeThere) {
   EXPECT_THAT(message(base("[model]\nname = \"m\"\n"), ErrorCode::invalid_argument),
               HasSubstr("parallel.strategy is missing"));
   EXPECT_TRUE(base("model.safetensors = \"a/b.safetensors\"\nparallel.strategy = \"ddp\"\n"));
-}
-
-TEST(ByteSize, UnitsAreBinaryAndOverflowIsRefused) {
-  EXPECT_EQ(parse_byte_size("0"), 0);
-  EXPECT_EQ(parse_byte_size("17"), 17);
-  EXPECT_EQ(parse_byte_size("17B"), 17);
-  EXPECT_EQ(parse_byte_size("64KiB"), 65536);
-  EXPECT_EQ(parse_byte_size("3 MiB"), 3145728);
-  EXPECT_EQ(parse_byte_size("2GiB"), 2147483648);
-  EXPECT_EQ(parse_byte_size("1TiB"), 1099511627776);
-  EXPECT_EQ(parse_byte_size("8388607TiB"), 9223370937343148032);
-  for (const char* bad : {"", "KiB", "-1", "+1", "1.5MiB", "1KB", "1kib", "8388608TiB", "1 ", " 1",
-                          "9223372036854775808", "1  KiB"}) {
-    EXPECT_EQ(parse_byte_size(bad), std::nullopt) << bad;
-  }
-}
-
-TEST(NearestName, CountsEditsAndForgivesFew) {
-  EXPECT_EQ(edit_distance("", "abc"), 3U);
-  EXPECT_EQ(edit_distance("abc", "abc"), 0U);
-  EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
-  EXPECT_EQ(edit_distance("abcd", "abdc"), 1U);  // a swap
-  EXPECT_EQ(edit_distance("ca", "abc"), 3U);     // swapped letters are not edited again
-  constexpr std::array<std::string_view, 3> known = {"ddp", "fsdp", "zero1"};
-  EXPECT_EQ(nearest_name("dpd", known), "ddp");
-  EXPECT_EQ(nearest_name("fsp", known), "fsdp");
-  EXPECT_EQ(nearest_name("megatron", known), "");
-  EXPECT_EQ(did_you_mean("zero", known), "; did you mean 'zero1'?");
-  EXPECT_EQ(did_you_mean("x", known), "");
 }
 
 }  // namespace

@@ -1,61 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/harness/report/waterfall.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <deque>
+#include <string>
 
-#include "bench/harness/measure/visibility.hpp"
-#include "bench/harness/report/operation_table.hpp"
-#include "bench/machine/process_io.hpp"
-#include "bench/suite/families.hpp"
+#include "bench/harness/report/summaries_test_fixture.hpp"
+#include "bench/harness/report/waterfall.hpp"
 
 namespace shardmark::bench {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-/// Summaries with their descriptions, rates in bytes per second.
-class Summaries {
- public:
-  CaseSummary& add(const std::string& family, const std::string& variant, double rate,
-                   std::map<std::string, std::string> keys = {}, const std::string& group = "m/s") {
-    CaseDescription& d = descriptions_.emplace_back();
-    d.family = find_family(family)->traits;
-    d.operation =
-        family == "load" || variant.ends_with("-load") ? Operation::load : Operation::save;
-    d.discards = variant == "null";
-    d.variant = variant;
-    d.strategy = "s";
-    d.name = family + "/m/s/" + variant;
-    d.keys = std::move(keys);
-    d.ceiling_group = group;
-    CaseSummary& summary = summaries_.emplace_back();
-    summary.rate_bytes_per_s = rate;
-    summary.time_s = TimeSpread{1, 1, 1};
-    summary.repetitions = 3;
-    return summary;
-  }
-
-  CaseSummary& add_ceiling(const std::string& layer, const std::string& kind, double rate,
-                           const std::string& operation = "save") {
-    return add("ceiling", kind + "-" + operation, rate,
-               {{"ceiling", layer}, {"operation", operation}});
-  }
-
-  std::span<const CaseSummary> all() {
-    for (std::size_t i = 0; i < summaries_.size(); ++i) {
-      summaries_[i].description = &descriptions_[i];
-    }
-    return summaries_;
-  }
-
- private:
-  std::deque<CaseDescription> descriptions_;
-  std::vector<CaseSummary> summaries_;
-};
 
 TEST(Waterfall, EachLayerIsAShareOfTheOneBefore) {
   Summaries made;
@@ -97,46 +53,6 @@ TEST(Waterfall, EachLayerIsAShareOfTheOneBefore) {
   EXPECT_THAT(text, HasSubstr("(posix-shared-buffered)"));
   EXPECT_THAT(text, Not(HasSubstr("elsewhere")));
   EXPECT_TRUE(waterfalls({}).empty());
-}
-
-TEST(OperationTable, SaysWhereTheKernelCountedOtherwise) {
-  Summaries made;
-  CaseSummary& save = made.add("save", "a", 1);
-  save.bytes_moved = 1000;
-  save.bytes_below = 1049;
-  CaseSummary& warm = made.add("load", "b", 1);
-  warm.bytes_moved = 1000;
-  warm.bytes_below = 0;
-  warm.cold = CacheState::warm;
-  warm.resident_fraction = 1.0;
-  const std::string text = operation_table(made.all(), {});
-  EXPECT_THAT(text, Not(HasSubstr("below us: save")));
-  EXPECT_THAT(text, HasSubstr("below us: load s b: 1000 B read, the kernel counted 0 B (-100 %)"));
-  EXPECT_THAT(text, HasSubstr("read certificate: load s b: warm in the worst of 3 repetitions"));
-  EXPECT_EQ(operation_table({}, {}), "");
-}
-
-TEST(ProcessIo, ReadsTheTwoLinesOfStorage) {
-  const auto io = parse_process_io(
-      "rchar: 1\nwchar: 2\nread_bytes: 4096\nwrite_bytes: 8192\ncancelled_write_bytes: 7\n");
-  ASSERT_TRUE(io);
-  EXPECT_EQ(io->read_bytes, 4096);
-  EXPECT_EQ(io->write_bytes, 8192);
-  EXPECT_FALSE(parse_process_io("rchar: 1\ncancelled_write_bytes: 7\n"));
-  EXPECT_FALSE(difference(io, std::nullopt));
-  EXPECT_EQ(difference(io, ProcessIo{96, 192})->write_bytes, 8000);
-}
-
-TEST(Observers, OneOnEveryOtherNodeElseTheHighestRank) {
-  NodeTopology topology;
-  topology.host_of_node = {"a", "b", "c"};
-  topology.node_of_rank = {0, 0, 1, 1, 2};
-  EXPECT_EQ(observing_ranks(topology), (std::vector<int>{2, 4}));
-  topology.host_of_node = {"a"};
-  topology.node_of_rank = {0, 0, 0};
-  EXPECT_EQ(observing_ranks(topology), std::vector<int>{2});
-  topology.node_of_rank = {0};
-  EXPECT_TRUE(observing_ranks(topology).empty());
 }
 
 }  // namespace

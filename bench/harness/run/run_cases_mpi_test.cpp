@@ -4,18 +4,19 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "bench/harness/measure/collective_timer.hpp"
 #include "bench/harness/run/run_cases.hpp"
-#include "bench/harness/run/same_on_all_ranks.hpp"
-#include "bench/machine/free_memory.hpp"
-#include "bench/machine/memory_usage.hpp"
 #include "bench/suite/families.hpp"
 #include "shardmark/core/checksum.hpp"
 #include "shardmark/mpi/node_topology.hpp"
@@ -318,68 +319,6 @@ TEST_F(HarnessRun, ASkippedCaseStaysVisible) {
     ASSERT_EQ(samples.size(), 4U);
     EXPECT_EQ(samples[0]["skipped"], "nothing there");
   }
-}
-
-double fake_now_s = 0;
-
-TEST(SameOnAllRanks, NamesTheFirstWordThatDiffersAndItsRank) {
-  EXPECT_TRUE(same_on_all_ranks("words", {"a", "", "b c"}, world()));
-  EXPECT_TRUE(same_on_all_ranks("words", {}, world()));
-  const int last = world().size() - 1;
-  if (last == 0) {
-    return;
-  }
-  const bool odd = world().rank() == last;
-  const Status changed = same_on_all_ranks("words", {"a", odd ? "bad" : "bat", "c"}, world());
-  ASSERT_FALSE(changed);
-  EXPECT_EQ(changed.error().message,
-            "ranks were started with different words: 'bad' here, 'bat' on rank 0");
-  EXPECT_EQ(changed.error().rank, last);
-  EXPECT_EQ(changed.error().code, ErrorCode::invalid_argument);
-  const std::vector<std::string> more = {"a", "b"};
-  const Status longer =
-      same_on_all_ranks("words", odd ? more : std::vector<std::string>{"a"}, world());
-  ASSERT_FALSE(longer);
-  EXPECT_EQ(longer.error().message,
-            "ranks were started with different words: 'b' here, nothing more on rank 0");
-}
-
-TEST(CollectiveTimer, IsTheSlowestRanksTimeOnEveryRank) {
-  const CollectiveTimer timer(world(), [] { return fake_now_s; });
-  const auto timed = timer.time([] {
-    fake_now_s += world().rank() + 1;
-    return Status();
-  });
-  ASSERT_TRUE(timed.status);
-  EXPECT_EQ(timed.time.own_s, world().rank() + 1);
-  EXPECT_EQ(timed.time.max_s, world().size());
-  EXPECT_EQ(timed.time.mean_s, (world().size() + 1) / 2.0);
-
-  const auto failed = timer.time([] {
-    return world().is_root() ? Status() : Status(Error{ErrorCode::no_space, "full"});
-  });
-  EXPECT_EQ(failed.status.has_value(), world().size() == 1);
-}
-
-std::int64_t resident_bytes() {
-  std::ifstream file("/proc/self/status");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  return parse_status_bytes(text, "VmRSS").value_or(0);
-}
-
-TEST(FreeMemory, IsTouchedOnlyWhereItGoesBackAndNoneIsKept) {
-  constexpr std::int64_t num_bytes = std::int64_t{16} << 20;
-  const bool goes_back = world().rank() % 2 == 0;  // nodes of different kinds
-  const FreeMemory memory(NodeTopology::discover(world()), world(), goes_back);
-  const std::int64_t before = resident_bytes();
-  const PeakMemoryWatch watch;
-  memory.touch(num_bytes);
-  const auto peak = watch.peak_bytes();
-  if (!peak) {
-    GTEST_SKIP() << "this kernel does not tell the peak of memory";
-  }
-  EXPECT_EQ(*peak >= num_bytes, goes_back) << *peak;
-  EXPECT_LT(resident_bytes() - before, num_bytes);
 }
 
 }  // namespace
