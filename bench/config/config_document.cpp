@@ -106,9 +106,11 @@ class Composer {
                          const ConfigValue& value) {
     const auto* table = std::get_if<ConfigValue::Table>(&value.data);
     if (table == nullptr) {
-      return refused(value.origin, fmt::format("{}: found {}, expected lists of values by key, as "
-                                               "in \"parallel.strategy\" = [\"ddp\", \"fsdp\"]",
-                                               where, describe(value)));
+      return refused(
+          value.origin,
+          fmt::format(
+              "{}: found {}, expected lists of values by key, as in \"parallel.strategy\" = [\"ddp\", \"fsdp\"]",
+              where, describe(value)));
     }
     for (const auto& [name, entry] : *table) {
       const std::string key = prefix.empty() ? name : fmt::format("{}.{}", prefix, name);

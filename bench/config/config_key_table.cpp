@@ -41,9 +41,7 @@ const std::vector<ConfigKey> table = {
     {"model.name", "A model of the catalog; 'shardmark models' lists them", KeyForm::text,
      SHARDMARK_TARGET(model.name)},
     {"model.safetensors",
-     "A safetensors file, or its .index.json, whose names, shapes and dtypes replace the "
-     "catalog's; "
-     "only headers are read, and a file may be the header alone",
+     "A safetensors file, or its .index.json, whose names, shapes and dtypes replace the catalog's; only headers are read, and a file may be the header alone",
      KeyForm::text, SHARDMARK_TARGET(model.safetensors)},
     {"model.scale",
      "Share of the model's bytes to keep, within 10 %, with all names and the structure",
@@ -77,8 +75,7 @@ const std::vector<ConfigKey> table = {
     {"parallel.order", "Which ranks are neighbours, fastest first: tp-dp-pp or tp-pp-dp",
      KeyForm::text, SHARDMARK_TARGET(parallel.order)},
     {"parallel.grid_rows",
-     "Rows of block-cyclic's process grid, a divisor of the world; -1 or left out: the largest up "
-     "to its square root",
+     "Rows of block-cyclic's process grid, a divisor of the world; -1 or left out: the largest up to its square root",
      KeyForm::degree, SHARDMARK_TARGET(parallel.grid_rows)},
     {"parallel.block_size",
      "Rows and columns of block-cyclic's blocks",

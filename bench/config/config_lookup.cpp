@@ -105,9 +105,9 @@ Result<std::string> find_config(const std::string& config, std::span<const std::
     }
     return Error{
         ErrorCode::not_found,
-        fmt::format("configuration '{}' not found: a name with '/' or .toml is a path, and "
-                    "there is no such file",
-                    config)};
+        fmt::format(
+            "configuration '{}' not found: a name with '/' or .toml is a path, and there is no such file",
+            config)};
   }
   std::vector<std::string> tried;
   for (const std::string& root : roots) {

@@ -71,10 +71,10 @@ Result<std::vector<SweepCase>> resolve_sweep(const ConfigDocument& document) {
   for (const auto& [key, list] : document.sweep) {
     num_cases *= list.size();
     if (num_cases > max_cases) {
-      return Error{ErrorCode::invalid_argument,
-                   fmt::format("{}: the sweep has more than {} cases, expected fewer values for "
-                               "some key",
-                               document.path, max_cases)};
+      return Error{
+          ErrorCode::invalid_argument,
+          fmt::format("{}: the sweep has more than {} cases, expected fewer values for some key",
+                      document.path, max_cases)};
     }
   }
   std::vector<SweepCase> cases;

@@ -67,9 +67,9 @@ Status check_rounds(std::span<const SweepCase> points) {
     const RunConfig& run = point.config.run;
     if (run.repetitions != first.repetitions || run.warmup != first.warmup ||
         run.keep != first.keep) {
-      return Error{ErrorCode::invalid_argument,
-                   "run.repetitions, run.warmup and run.keep hold for all cases of a run and "
-                   "cannot be swept"};
+      return Error{
+          ErrorCode::invalid_argument,
+          "run.repetitions, run.warmup and run.keep hold for all cases of a run and cannot be swept"};
     }
   }
   return {};
@@ -82,9 +82,9 @@ Status check_points(std::span<const SweepCase> points, WorkloadPool& workloads) 
     if (run.world != 0 && runs_any(run, [](const FamilyTraits& f) { return f.has_files; })) {
       return Error{
           ErrorCode::invalid_argument,
-          fmt::format("run.world = {}: virtual ranks have neither memory nor files, expected "
-                      "run.benchmarks of hooks and plan alone, found {}",
-                      run.world, fmt::join(run.benchmarks, ", "))};
+          fmt::format(
+              "run.world = {}: virtual ranks have neither memory nor files, expected run.benchmarks of hooks and plan alone, found {}",
+              run.world, fmt::join(run.benchmarks, ", "))};
     }
     SHARDMARK_RETURN_IF_ERROR(workloads.get(point.config, Memory::none));
     if (const std::string& saved = point.config.reshard.saved_strategy; !saved.empty()) {

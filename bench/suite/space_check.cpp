@@ -54,11 +54,12 @@ Status check_space(std::span<const SweepCase> points, WorkloadPool& workloads) {
                         static_cast<double>(need.largest) * static_cast<double>(need.keep + 1);
     const double free = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
     if (wanted > free) {
-      return Error{ErrorCode::no_space,
-                   fmt::format("{} has {} free, this run needs {} at its fullest; set "
-                               "storage.directory, model.scale or run.keep",
-                               directory, format_bytes(static_cast<std::int64_t>(free)),
-                               format_bytes(static_cast<std::int64_t>(std::min(wanted, 9e18))))};
+      return Error{
+          ErrorCode::no_space,
+          fmt::format(
+              "{} has {} free, this run needs {} at its fullest; set storage.directory, model.scale or run.keep",
+              directory, format_bytes(static_cast<std::int64_t>(free)),
+              format_bytes(static_cast<std::int64_t>(std::min(wanted, 9e18))))};
     }
   }
   return {};

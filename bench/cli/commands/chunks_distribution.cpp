@@ -24,10 +24,11 @@ namespace {
 constexpr std::int64_t max_boxes = std::int64_t{1} << 22;
 
 Error too_many_boxes(const DeviceMesh& mesh) {
-  return {ErrorCode::invalid_argument,
-          fmt::format("mesh {} with this distribution may have more than {} boxes, expected a "
-                      "smaller mesh, split factor or larger blocks",
-                      to_string(mesh.shape()), max_boxes)};
+  return {
+      ErrorCode::invalid_argument,
+      fmt::format(
+          "mesh {} with this distribution may have more than {} boxes, expected a smaller mesh, split factor or larger blocks",
+          to_string(mesh.shape()), max_boxes)};
 }
 
 bool cuts(const Placement& placement) {
@@ -89,10 +90,11 @@ Result<Parts> parse_parts(ChunksDistribution& to, const std::string& type) {
   for (std::size_t m = 0; m < dims; ++m) {
     const Placement& placement = to.placements[m];
     if (placement.kind == PlacementKind::strided_shard || placement.dim != 0) {
-      return Error{ErrorCode::invalid_argument,
-                   fmt::format("--placements: found {}, a {} tensor is flattened first: expected "
-                               "S(0) to cut it, R to replicate it",
-                               to_string(placement), type)};
+      return Error{
+          ErrorCode::invalid_argument,
+          fmt::format(
+              "--placements: found {}, a {} tensor is flattened first: expected S(0) to cut it, R to replicate it",
+              to_string(placement), type)};
     }
     parts.count *= cuts(placement) ? to.mesh.shape()[static_cast<int>(m)] : 1;
   }
@@ -141,10 +143,10 @@ Status make_ragged(const ChunksArguments& arguments, ChunksDistribution& to) {
     SHARDMARK_ASSIGN_OR_RETURN(units, parse_numbers("--units", arguments.units));
   }
   if (static_cast<std::int64_t>(units.size()) != parts.count) {
-    return Error{ErrorCode::invalid_argument,
-                 fmt::format("--units '{}': found {} numbers, the mesh cuts the tensor into {} "
-                             "parts",
-                             arguments.units, units.size(), parts.count)};
+    return Error{
+        ErrorCode::invalid_argument,
+        fmt::format("--units '{}': found {} numbers, the mesh cuts the tensor into {} parts",
+                    arguments.units, units.size(), parts.count)};
   }
   if (auto range = RaggedShard::held_range(to.shape, units, 0); !range) {
     return Error{range.error().code, "--units: " + range.error().message};
@@ -181,9 +183,9 @@ Result<BlockCyclicLayout> cyclic_layout(ChunksDistribution& to) {
     if (placement.kind != PlacementKind::shard || layout.grid_dims[placement.dim] != -1) {
       return Error{
           ErrorCode::invalid_argument,
-          fmt::format("--placements: found {} for mesh dimension {}, a block-cyclic tensor "
-                      "takes R, and S(d) once for each dimension",
-                      to_string(placement), m)};
+          fmt::format(
+              "--placements: found {} for mesh dimension {}, a block-cyclic tensor takes R, and S(d) once for each dimension",
+              to_string(placement), m)};
     }
     layout.grid_dims[placement.dim] = m;
   }
@@ -238,10 +240,9 @@ Result<std::vector<OwnedBox>> parse_boxes(const std::string& text) {
     const std::size_t first = part.find(':');
     const std::size_t second = part.find(':', first == std::string::npos ? first : first + 1);
     if (second == std::string::npos) {
-      return Error{ErrorCode::invalid_argument,
-                   fmt::format("--boxes: found '{}', expected rank:offsets:sizes, as in "
-                               "0:0,0:5,7",
-                               part)};
+      return Error{
+          ErrorCode::invalid_argument,
+          fmt::format("--boxes: found '{}', expected rank:offsets:sizes, as in 0:0,0:5,7", part)};
     }
     OwnedBox owned;
     SHARDMARK_ASSIGN_OR_RETURN(owned.rank, parse_count("--boxes", part.substr(0, first)));

@@ -87,8 +87,7 @@ std::string human_text(const Inspection& inspection) {
     num_bytes += entry.num_bytes();
   }
   std::string text = fmt::format(
-      "{}\nstep {}, saved by {} ranks, seed {}, format {}, file layout {}\n{} entries, {} chunks, "
-      "{}\n",
+      "{}\nstep {}, saved by {} ranks, seed {}, format {}, file layout {}\n{} entries, {} chunks, {}\n",
       checkpoint.directory, manifest.step, manifest.world_size, manifest.seed, format_version,
       file_layout_name(manifest.layout), manifest.entries.entries.size(),
       manifest.entries.num_chunks(), format_bytes(num_bytes));

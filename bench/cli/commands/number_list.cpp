@@ -22,10 +22,11 @@ Result<std::vector<std::int64_t>> parse_numbers(const std::string& option, std::
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc() || end != digits.data() + digits.size() || value < 0) {
-      return Error{ErrorCode::invalid_argument,
-                   fmt::format("{} '{}': found '{}', expected extents from 0 to 2^63 - 1 separated "
-                               "by commas, as in 10,7",
-                               option, text, part)};
+      return Error{
+          ErrorCode::invalid_argument,
+          fmt::format(
+              "{} '{}': found '{}', expected extents from 0 to 2^63 - 1 separated by commas, as in 10,7",
+              option, text, part)};
     }
     values.push_back(value);
     if (part.size() == rest.size()) {

@@ -76,9 +76,7 @@ std::string human_text(const SaveSummary& summary, const Config& config, int ran
         format_seconds(report.returned_s), phases_table(summary.phases, save_phases));
   }
   return fmt::format(
-      "saved {}\n  {} from {} ranks ({}, {}): returned after {}, durable after {}, {}{}\n  {} "
-      "files, {} on disk, "
-      "padding {}\n\n{}",
+      "saved {}\n  {} from {} ranks ({}, {}): returned after {}, durable after {}, {}{}\n  {} files, {} on disk, padding {}\n\n{}",
       report.path, format_bytes(report.num_bytes), ranks, config.model.name,
       config.parallel.strategy, format_seconds(report.returned_s), format_seconds(report.durable_s),
       format_rate(static_cast<double>(report.num_bytes) / report.durable_s),

@@ -82,37 +82,33 @@ void add_chunks(CLI::App& app, CommandArguments& to) {
                   "Extents of the device mesh; optional with --boxes, which names ranks")
       ->type_name("N,...");
   command
-      .add_option("--placements", to.chunks.placements,
-                  "One for each mesh dimension: S(d) shard, R replicate, P partial (refused), "
-                  "SS(d,k) strided shard with split factor k. flat and ragged take S(0) and R; "
-                  "block-cyclic S(d) and R; sharded only without --boxes, replicas dropped. "
-                  "Optional for flat, ragged (cut over the whole mesh) and block-cyclic (mesh "
-                  "dimension d deals out dimension d)")
+      .add_option(
+          "--placements", to.chunks.placements,
+          "One for each mesh dimension: S(d) shard, R replicate, P partial (refused), SS(d,k) strided shard with split factor k. flat and ragged take S(0) and R; block-cyclic S(d) and R; sharded only without --boxes, replicas dropped. Optional for flat, ragged (cut over the whole mesh) and block-cyclic (mesh dimension d deals out dimension d)")
       ->type_name("P,...");
   command
-      .add_option("--type", to.chunks.type,
-                  "dtensor, sharded (an explicit list of boxes), flat (a range of the flattened "
-                  "concatenation of tensors: FSDP1, ZeRO), ragged (uneven units of elements) or "
-                  "block-cyclic (ScaLAPACK); default: dtensor")
+      .add_option(
+          "--type", to.chunks.type,
+          "dtensor, sharded (an explicit list of boxes), flat (a range of the flattened concatenation of tensors: FSDP1, ZeRO), ragged (uneven units of elements) or block-cyclic (ScaLAPACK); default: dtensor")
       ->type_name("TYPE");
   command
       .add_option("--boxes", to.chunks.boxes,
                   "sharded: which rank holds which box, each as rank:offsets:sizes")
       ->type_name("R:N,...:N,...;...");
   command
-      .add_option("--units", to.chunks.units,
-                  "ragged: units of each rank; a unit is ceil(elements / all units); default: one "
-                  "each")
+      .add_option(
+          "--units", to.chunks.units,
+          "ragged: units of each rank; a unit is ceil(elements / all units); default: one each")
       ->type_name("N,...");
   command
-      .add_option("--blocks", to.chunks.blocks,
-                  "block-cyclic: block sizes; default: 64, less where a process would get none, "
-                  "whole dimensions that no placement cuts")
+      .add_option(
+          "--blocks", to.chunks.blocks,
+          "block-cyclic: block sizes; default: 64, less where a process would get none, whole dimensions that no placement cuts")
       ->type_name("N,...");
   command
-      .add_option("--source", to.chunks.source,
-                  "block-cyclic: for each tensor dimension the process that holds its first "
-                  "block; default: 0")
+      .add_option(
+          "--source", to.chunks.source,
+          "block-cyclic: for each tensor dimension the process that holds its first block; default: 0")
       ->type_name("N,...");
   command
       .add_option("--flat-before", to.chunks.flat_before,

@@ -152,8 +152,7 @@ constexpr std::string_view description =
     ".BR srun (1).\n"
     "The others need one process and do not start MPI. With\n"
     ".B \\-\\-json\n"
-    "a command prints exactly one JSON document on standard output; messages go to standard "
-    "error.\n";
+    "a command prints exactly one JSON document on standard output; messages go to standard error.\n";
 
 constexpr std::string_view man_closing =
     ".SH EXIT STATUS\n"
@@ -162,8 +161,7 @@ constexpr std::string_view man_closing =
     "Something failed underneath: a checksum or value mismatch, damaged files, an I/O error, no\n"
     "space, a failed benchmark case, another rank's failure.\n"
     ".TP\n.B 2\n"
-    "Arguments or configuration; a checkpoint, step or tensor that is not there, is there "
-    "already,\n"
+    "Arguments or configuration; a checkpoint, step or tensor that is not there, is there already,\n"
     "or has another shape or dtype.\n"
     ".SH ENVIRONMENT\n"
     ".TP\n.B SHARDMARK_CONFIG_PATH\n"

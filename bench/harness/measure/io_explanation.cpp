@@ -46,11 +46,12 @@ IoExplanation explain_broken(const IoFacts::BrokenCollective& broken) {
                               : fmt::format("by rank{} {}", broken.ranks.size() == 1 ? "" : "s",
                                             fmt::join(broken.ranks, ", "));
   if ((broken.cause & datatype_conversion) != 0) {
-    return {"type-conversion",
-            fmt::format("HDF5 converted elements between memory and file {}, one piece after "
-                        "another and never collectively: {}",
-                        who, names(broken.fqns)),
-            "store each tensor in the type it has in memory (model.dtype)"};
+    return {
+        "type-conversion",
+        fmt::format(
+            "HDF5 converted elements between memory and file {}, one piece after another and never collectively: {}",
+            who, names(broken.fqns)),
+        "store each tensor in the type it has in memory (model.dtype)"};
   }
   return {"collective-broken",
           fmt::format("collective transfers of {} were made independent {}; HDF5's reason: {}",
@@ -62,21 +63,18 @@ void explain_requests(const IoFacts& facts, std::vector<IoExplanation>& found) {
   if (share(facts.small_requests, facts.requests) > most) {
     found.push_back(
         {"tiny-pieces",
-         fmt::format("{} of {} requests are smaller than {} after neighbours were "
-                     "merged",
+         fmt::format("{} of {} requests are smaller than {} after neighbours were merged",
                      facts.small_requests, facts.requests, format_bytes(small_request_bytes)),
-         "storage.layout = \"shared-chunked\" or \"per-rank\", where what a rank "
-         "writes lies end to end"});
+         "storage.layout = \"shared-chunked\" or \"per-rank\", where what a rank writes lies end to end"});
   }
   if (share(facts.misaligned_requests, facts.requests) > many) {
     found.push_back(
         {"misaligned",
-         fmt::format("{} of {} requests share a block of {} with others: those blocks go through "
-                     "the page cache",
-                     facts.misaligned_requests, facts.requests, format_bytes(facts.block_bytes)),
+         fmt::format(
+             "{} of {} requests share a block of {} with others: those blocks go through the page cache",
+             facts.misaligned_requests, facts.requests, format_bytes(facts.block_bytes)),
          facts.has_virtual  // already apart from other ranks: its own neighbours
-             ? "storage.alignment = \"4KiB\" with allow_padding, or shapes whose shards are whole "
-               "blocks"
+             ? "storage.alignment = \"4KiB\" with allow_padding, or shapes whose shards are whole blocks"
              : "storage.layout = \"per-rank\", or shapes whose shards are whole blocks"});
   }
 }
@@ -85,22 +83,20 @@ void explain_pieces(const IoFacts& facts, std::vector<IoExplanation>& found) {
   if (share(facts.small_piece_bytes, facts.num_bytes) > most) {
     found.push_back(
         {"tiny-pieces",
-         fmt::format("{} of {} pieces are smaller than {} and hold {:.0f} % of the bytes: {} a "
-                     "piece on average",
-                     facts.small_pieces, facts.pieces, format_bytes(facts.stripe_bytes),
-                     100 * share(facts.small_piece_bytes, facts.num_bytes),
-                     format_bytes(facts.num_bytes / std::max<std::int64_t>(facts.pieces, 1))),
-         "storage.io = \"direct\", which merges neighbours; storage.layout = \"shared-chunked\" or "
-         "\"per-rank\" where shards cut rows, \"packed\" where tensors are small"});
+         fmt::format(
+             "{} of {} pieces are smaller than {} and hold {:.0f} % of the bytes: {} a piece on average",
+             facts.small_pieces, facts.pieces, format_bytes(facts.stripe_bytes),
+             100 * share(facts.small_piece_bytes, facts.num_bytes),
+             format_bytes(facts.num_bytes / std::max<std::int64_t>(facts.pieces, 1))),
+         "storage.io = \"direct\", which merges neighbours; storage.layout = \"shared-chunked\" or \"per-rank\" where shards cut rows, \"packed\" where tensors are small"});
   }
   if (share(facts.misaligned_shares, facts.shares) > many) {
     found.push_back(
         {"misaligned",
-         fmt::format("{} of {} shares begin inside a block of {}: blocks at their ends "
-                     "are written by two ranks, or read before they are written",
-                     facts.misaligned_shares, facts.shares, format_bytes(facts.block_bytes)),
-         "storage.alignment = \"1MiB\" for large tensors (with allow_padding where that "
-         "pads), or storage.layout = \"per-rank\""});
+         fmt::format(
+             "{} of {} shares begin inside a block of {}: blocks at their ends are written by two ranks, or read before they are written",
+             facts.misaligned_shares, facts.shares, format_bytes(facts.block_bytes)),
+         "storage.alignment = \"1MiB\" for large tensors (with allow_padding where that pads), or storage.layout = \"per-rank\""});
   }
 }
 
@@ -129,14 +125,12 @@ std::vector<IoExplanation> explain(const IoFacts& facts) {
   if (facts.metadata_share > many) {
     found.push_back(
         {"metadata",
-         fmt::format("creating and closing {} datasets took {:.0f} % of the time, in {} "
-                     "calls into HDF5",
-                     facts.datasets, 100 * facts.metadata_share, facts.metadata_calls),
+         fmt::format(
+             "creating and closing {} datasets took {:.0f} % of the time, in {} calls into HDF5",
+             facts.datasets, 100 * facts.metadata_share, facts.metadata_calls),
          facts.has_virtual && facts.requested != "direct"  // where they are made beside the writes
-             ? "storage.layout = \"shared\": virtual datasets take HDF5 four times as long as "
-               "plain ones"
-             : "fewer, larger tensors (a flat type, fewer optimizer tensors); storage.backend = "
-               "\"posix\" shows what is left without HDF5"});
+             ? "storage.layout = \"shared\": virtual datasets take HDF5 four times as long as plain ones"
+             : "fewer, larger tensors (a flat type, fewer optimizer tensors); storage.backend = \"posix\" shows what is left without HDF5"});
   }
   return found;
 }

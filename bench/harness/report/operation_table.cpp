@@ -97,8 +97,7 @@ std::string interference_text(const CaseSummary& summary) {
     return "";
   }
   return fmt::format(
-      "interference: {}: {:.1f} steps/s alone, {:.1f} during the save: {:.2f} times "
-      "as slow\n",
+      "interference: {}: {:.1f} steps/s alone, {:.1f} during the save: {:.2f} times as slow\n",
       short_name(summary), 1 / alone_s, 1 / during_s, during_s / alone_s);
 }
 
@@ -143,8 +142,7 @@ std::string operation_table(std::span<const CaseSummary> summaries, const TextSt
   table.may_omit({"padding", "files", "requests", "moved"});
   return std::string("\n") + table.text(style) +
          wrapped(
-             "visible: until observers have read it. memory/rank: most beyond the tensors. "
-             "below us: the kernel's count.\n" +
+             "visible: until observers have read it. memory/rank: most beyond the tensors. below us: the kernel's count.\n" +
                  lines,
              style.width, 2);
 }

@@ -212,11 +212,11 @@ std::string node_remarks(const RunContext& context, std::span<const CaseSummary>
     return context.topology.host_of_node[static_cast<std::size_t>(node)];
   };
   if (slow.empty()) {
-    return largest ? fmt::format(
-                         "nodes: none stands out; {} works longest, {:.0f} % above the "
-                         "middle one\n",
-                         host(largest->node), 100 * largest->excess)
-                   : "";
+    return largest
+               ? fmt::format(
+                     "nodes: none stands out; {} works longest, {:.0f} % above the middle one\n",
+                     host(largest->node), 100 * largest->excess)
+               : "";
   }
   std::string text;
   for (const auto& [node, cases] : slow) {
@@ -232,11 +232,7 @@ std::string legend(std::span<const CaseSummary> summaries) {
     repetitions = std::max(repetitions, summary.repetitions);
   }
   return fmt::format(
-      "Medians [min..max] of {} repetition{}. Times run from a barrier to the end of the slowest "
-      "rank: of saves until the caller goes on (returned) and until all fsyncs and the rename are "
-      "done (durable). GiB/s: bytes / median time. imbal: busiest rank / mean. slowest phase: its "
-      "share of the time, its rank. cold, warm: page caches of these nodes; servers are not "
-      "seen.\n",
+      "Medians [min..max] of {} repetition{}. Times run from a barrier to the end of the slowest rank: of saves until the caller goes on (returned) and until all fsyncs and the rename are done (durable). GiB/s: bytes / median time. imbal: busiest rank / mean. slowest phase: its share of the time, its rank. cold, warm: page caches of these nodes; servers are not seen.\n",
       repetitions, repetitions == 1 ? "" : "s");
 }
 
@@ -275,8 +271,7 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
                      wrapped(legend(summaries), fitted.width);
   if (!falls.empty()) {
     text += wrapped(
-        "of raw: the rate over that of raw files, one a rank (the faster of buffered and "
-        "O_DIRECT).\n",
+        "of raw: the rate over that of raw files, one a rank (the faster of buffered and O_DIRECT).\n",
         fitted.width);
     text += waterfall_text(falls, summaries);
   }

@@ -97,9 +97,7 @@ std::string same_layout_text(std::span<const CaseSummary> summaries) {
   if (worst != nullptr) {
     const TimeSpread& ratio = *worst->same_layout_ratio;
     text += fmt::format(
-        "reshard: worst pair {}: {:.2f} [{:.2f}..{:.2f}] of the time of the same bytes in their "
-        "own "
-        "layout\n",
+        "reshard: worst pair {}: {:.2f} [{:.2f}..{:.2f}] of the time of the same bytes in their own layout\n",
         pair(*worst), ratio.median, ratio.min, ratio.max);
   }
   if (widest != nullptr) {

@@ -46,11 +46,12 @@ Status check_layout(const BlockCyclicLayout& layout) {
   const int ndim = layout.global_sizes.ndim();
   if (layout.block_sizes.ndim() != ndim || layout.grid_dims.ndim() != ndim ||
       layout.source.ndim() != ndim) {
-    return Error{ErrorCode::invalid_argument,
-                 fmt::format("block sizes {}, grid dimensions {} and source {} of a tensor {}: "
-                             "expected one each a dimension",
-                             to_string(layout.block_sizes), to_string(layout.grid_dims),
-                             to_string(layout.source), to_string(layout.global_sizes))};
+    return Error{
+        ErrorCode::invalid_argument,
+        fmt::format(
+            "block sizes {}, grid dimensions {} and source {} of a tensor {}: expected one each a dimension",
+            to_string(layout.block_sizes), to_string(layout.grid_dims), to_string(layout.source),
+            to_string(layout.global_sizes))};
   }
   std::uint32_t taken = 0;
   for (int d = 0; d < ndim; ++d) {
