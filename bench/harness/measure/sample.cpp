@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <utility>
 
 namespace shardmark::bench {
 namespace {
@@ -23,28 +24,32 @@ void gather_times(Sample& sample, const Measurement& measurement, const Collecti
     sample.phases.push_back(phases);
     sample.total_s.push_back(all[at + num_phases]);
   }
-  const auto slowest = [&](const std::optional<double>& value) -> std::optional<double> {
-    const double max = comm.all_reduce(value.value_or(0), MPI_MAX);
-    return value ? std::optional(max / passes) : std::nullopt;
-  };
-  sample.overlapped_s = slowest(measurement.overlapped_s);
-  sample.returned_s = slowest(measurement.returned_s);
-  sample.durable_s = slowest(measurement.durable_s);
   sample.time_s = time.max_s / passes;
 }
 
-void sum_counts(Sample& sample, const Measurement& measurement, const Communicator& comm) {
-  std::array<std::int64_t, 4> sums = {
-      measurement.bytes_read.value_or(0), measurement.bytes_written.value_or(0),
-      measurement.read_requests.value_or(0), measurement.write_requests.value_or(0)};
-  comm.all_reduce(std::span<std::int64_t>(sums), MPI_SUM);
-  const auto keep = [](const std::optional<std::int64_t>& own, std::int64_t sum) {
-    return own ? std::optional(sum) : std::nullopt;
-  };
-  sample.bytes_read = keep(measurement.bytes_read, sums[0]);
-  sample.bytes_written = keep(measurement.bytes_written, sums[1]);
-  sample.read_requests = keep(measurement.read_requests, sums[2]);
-  sample.write_requests = keep(measurement.write_requests, sums[3]);
+/// The values of a table's fields over all ranks. A field that this rank has not set, none has.
+template <typename T, std::size_t n>
+void reduce_fields(Sample& sample, const Measurement& measurement,
+                   const std::array<MeasuredField<T>, n>& fields, const Communicator& comm) {
+  for (const auto& [over_ranks, op] :
+       {std::pair(OverRanks::sum, MPI_SUM), std::pair(OverRanks::max, MPI_MAX)}) {
+    std::array<T, n> values{};
+    for (std::size_t i = 0; i < n; ++i) {
+      values[i] =
+          fields[i].over_ranks == over_ranks ? (measurement.*fields[i].value).value_or(0) : 0;
+    }
+    comm.all_reduce(std::span<T>(values), op);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (fields[i].over_ranks == over_ranks && measurement.*fields[i].value) {
+        sample.*fields[i].value = values[i];
+      }
+    }
+  }
+  for (const MeasuredField<T>& field : fields) {
+    if (field.over_ranks == OverRanks::root) {
+      sample.*field.value = measurement.*field.value;
+    }
+  }
 }
 
 void gather_memory_and_balance(Sample& sample, const Measurement& measurement,
@@ -121,20 +126,16 @@ std::vector<double> phase_seconds(const Sample& sample, Phase phase) {
 Sample gather_sample(const Measurement& measurement, const CollectiveTime& time, double passes,
                      const OperationUsage& usage, const Communicator& comm) {
   Sample sample;
-  sample.visible_s = measurement.visible_s;
-  sample.visible_from = measurement.visible_from;
-  sample.why = measurement.why;
+  static_cast<OperationFacts&>(sample) = measurement;
   sample.phase_list.assign(measurement.phase_list.begin(), measurement.phase_list.end());
-  sample.num_bytes = measurement.num_bytes;
-  sample.verify_bytes_read = measurement.verify_bytes_read;
-  sample.inventory = measurement.inventory;
-  sample.cold = measurement.cold;
-  sample.io_modes = measurement.io_modes;
-  sample.metrics = measurement.metrics;
-  sample.o_direct_actual = measurement.o_direct_actual;
-  sample.verified = measurement.verified;
   gather_times(sample, measurement, time, passes, comm);
-  sum_counts(sample, measurement, comm);
+  reduce_fields(sample, measurement, measured_times, comm);
+  for (const MeasuredField<double>& field : measured_times) {
+    if (auto& seconds = sample.*field.value; seconds && field.over_ranks != OverRanks::root) {
+      *seconds /= passes;
+    }
+  }
+  reduce_fields(sample, measurement, measured_counts, comm);
   gather_memory_and_balance(sample, measurement, usage.peak_memory_bytes, comm);
   sum_io(sample, usage.io, comm);
   gather_events(sample, measurement.events, comm);

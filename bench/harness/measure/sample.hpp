@@ -10,6 +10,7 @@
 
 #include "bench/harness/measure/collective_timer.hpp"
 #include "bench/harness/measure/io_explanation.hpp"
+#include "bench/harness/measure/measured_fields.hpp"
 #include "bench/machine/cache_state.hpp"
 #include "bench/machine/process_io.hpp"
 #include "shardmark/core/result.hpp"
@@ -33,34 +34,24 @@ struct IoModeRecord {
   std::vector<std::string> fqns;  // empty: all tensors
 };
 
-/// One rank's part of one repetition, as a case reports it. Every rank sets the same optionals.
-struct Measurement {
-  std::span<const Phase> phase_list;  // what this family measures
-  PhaseTimes phases;                  // sum to this rank's total
-  std::optional<double> returned_s;
-  std::optional<double> durable_s;
-
-  // Of this rank, summed over ranks for the sample.
-  std::optional<std::int64_t> bytes_read;
-  std::optional<std::int64_t> bytes_written;
-  std::optional<std::int64_t> read_requests;
-  std::optional<std::int64_t> write_requests;
-  std::optional<std::int64_t> balanced_bytes;  // imbalance = maximum over mean of these
-
-  // The same on all ranks, or known to rank 0 only.
-  std::optional<std::int64_t> num_bytes;
-  std::optional<std::int64_t> verify_bytes_read;
+/// What is known of one repetition that is no number over ranks: the same on all, or rank 0's.
+struct OperationFacts {
+  std::string visible_from;
   std::optional<DiskInventory> inventory;
   std::optional<CacheReport> cold;
   std::vector<IoModeRecord> io_modes;
   std::optional<bool> o_direct_actual;  // where it was asked for or could have been
   std::map<std::string, double> metrics;
+  std::vector<IoExplanation> why;  // what made it slow
   std::optional<bool> verified;
-  std::optional<double> visible_s;  // rank 0's
-  std::string visible_from;
-  std::vector<PhaseEvent> events;      // when the phases were, on this rank's clock
-  std::vector<IoExplanation> why;      // what made it slow; rank 0
-  std::optional<double> overlapped_s;  // of this rank; the largest of all ranks for the sample
+};
+
+/// One rank's part of one repetition, as a case reports it. Every rank sets the same optionals.
+struct Measurement : MeasuredFields, OperationFacts {
+  std::span<const Phase> phase_list;           // what this family measures
+  PhaseTimes phases;                           // sum to this rank's total
+  std::vector<PhaseEvent> events;              // when the phases were, on this rank's clock
+  std::optional<std::int64_t> balanced_bytes;  // imbalance = maximum over mean of these
 };
 
 /// What an operation took beside its time, on this rank.
@@ -69,38 +60,20 @@ struct OperationUsage {
   std::optional<ProcessIo> io;
 };
 
-/// One repetition of one case over all ranks: an element of samples.json.
-struct Sample {
+/// One repetition of one case over all ranks: an element of samples.json. After a failure
+/// everything measured is absent. "imbalance" is always among the metrics.
+struct Sample : MeasuredFields, OperationFacts {
   std::size_t case_index = 0;
   int repetition = 0;
   int order = 0;  // place in the run
 
-  std::optional<double> time_s;  // absent after a failure, like everything measured
-  std::optional<double> returned_s;
-  std::optional<double> durable_s;
-  std::optional<double> visible_s;
-  std::string visible_from;
-  std::optional<double> overlapped_s;
-  std::vector<IoExplanation> why;
+  std::optional<double> time_s;
   std::vector<Phase> phase_list;
   std::vector<double> total_s;                           // by rank
   std::vector<PhaseTimes> phases;                        // by rank
   std::optional<std::vector<std::int64_t>> peak_memory;  // bytes, by rank
   std::optional<ProcessIo> below;                        // of all ranks
   std::vector<std::vector<PhaseEvent>> events;           // by rank
-
-  std::optional<std::int64_t> num_bytes;
-  std::optional<std::int64_t> bytes_read;
-  std::optional<std::int64_t> bytes_written;
-  std::optional<std::int64_t> read_requests;
-  std::optional<std::int64_t> write_requests;
-  std::optional<std::int64_t> verify_bytes_read;
-  std::optional<DiskInventory> inventory;
-  std::optional<CacheReport> cold;
-  std::vector<IoModeRecord> io_modes;
-  std::optional<bool> o_direct_actual;
-  std::map<std::string, double> metrics;  // "imbalance" is always there
-  std::optional<bool> verified;
   std::optional<Error> error;
   std::optional<std::string> skipped;
 };

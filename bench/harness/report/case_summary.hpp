@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bench/harness/measure/benchmark_case.hpp"
@@ -29,13 +30,11 @@ struct CaseSummary {
   std::optional<Error> error;  // the first
   std::optional<std::int64_t> num_bytes;
   std::optional<TimeSpread> time_s;
-  std::optional<TimeSpread> returned_s;
-  std::optional<TimeSpread> durable_s;
-  std::optional<TimeSpread> visible_s;
-  std::optional<double> imbalance;              // median
-  std::optional<double> rate_bytes_per_s;       // bytes over median time, I/O only
-  std::optional<TimeSpread> same_layout_ratio;  // reshard, see same_layout.hpp; no unit
-  std::optional<double> amplification;          // bytes asked of storage / needed, the largest
+  std::map<std::string_view, TimeSpread> times;  // of measured_times, by key
+  std::optional<double> imbalance;               // median
+  std::optional<double> rate_bytes_per_s;        // bytes over median time, I/O only
+  std::optional<TimeSpread> same_layout_ratio;   // reshard, see same_layout.hpp; no unit
+  std::optional<double> amplification;           // bytes asked of storage / needed, the largest
   std::optional<SlowestPhase> slowest_phase;
   std::optional<CacheState> cold;                 // the worst of all: any warm repetition shows
   std::optional<double> resident_fraction;        // likewise the largest
@@ -48,6 +47,12 @@ struct CaseSummary {
   std::optional<DiskInventory> inventory;
   std::vector<IoExplanation> why;
   std::map<std::string, double> metrics;
+
+  /// Of one of measured_times; nullopt where it was not measured.
+  std::optional<TimeSpread> spread_of(std::string_view key) const {
+    const auto found = times.find(key);
+    return found == times.end() ? std::nullopt : std::optional(found->second);
+  }
 };
 
 }  // namespace shardmark::bench

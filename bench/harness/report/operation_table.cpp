@@ -115,7 +115,8 @@ std::string operation_table(std::span<const CaseSummary> summaries, const TextSt
                {"padding", Align::right}});
   std::vector<double> seconds;
   for (const CaseSummary& summary : summaries) {
-    seconds.push_back(summary.visible_s ? summary.visible_s->median : 0);
+    const auto visible = summary.spread_of("visible_s");
+    seconds.push_back(visible ? visible->median : 0);
   }
   const TimeUnit unit = common_unit(seconds);
   std::string lines;
@@ -125,9 +126,9 @@ std::string operation_table(std::span<const CaseSummary> summaries, const TextSt
       continue;
     }
     any = true;
+    const auto visible = summary.spread_of("visible_s");
     const auto& inventory = summary.inventory;
-    table.add_row({short_name(summary),
-                   summary.visible_s ? format_seconds(summary.visible_s->median, unit) : "",
+    table.add_row({short_name(summary), visible ? format_seconds(visible->median, unit) : "",
                    bytes_text(summary.peak_memory_bytes),
                    summary.requests ? fmt::format("{}", *summary.requests) : "",
                    bytes_text(summary.bytes_moved), bytes_text(summary.bytes_below),

@@ -120,7 +120,7 @@ class Labels {
 TimeUnit unit_of_times(std::span<const CaseSummary> summaries) {
   std::vector<double> seconds;
   for (const CaseSummary& summary : summaries) {
-    for (const auto& spread : {summary.time_s, summary.returned_s}) {
+    for (const auto& spread : {summary.time_s, summary.spread_of("returned_s")}) {
       if (spread && summary.failed == 0) {
         seconds.push_back(spread->median);
       }
@@ -150,10 +150,10 @@ std::vector<std::string> row(const CaseSummary& summary, const Labels& labels, c
   const CaseDescription& description = *summary.description;
   std::vector<std::string> cells = {std::string(description.family.name), description.strategy,
                                     labels.variant(summary)};
+  const auto returned = summary.spread_of("returned_s");
   const bool good = summary.time_s && summary.failed == 0 && !summary.skipped;
   cells.push_back(good && summary.num_bytes ? format_bytes(*summary.num_bytes) : "");
-  cells.push_back(good && summary.returned_s ? format_seconds(summary.returned_s->median, unit)
-                                             : "");
+  cells.push_back(good && returned ? format_seconds(returned->median, unit) : "");
   cells.push_back(time_text(summary, unit));
   if (!good) {
     return cells;

@@ -128,6 +128,12 @@ void add_phases(Json& to, const Sample& sample) {
                     {"peak_memory_bytes", or_null(sample.peak_memory)}};
 }
 
+void add_fields(Json& to, const Sample& sample, const auto& fields) {
+  for (const auto& field : fields) {
+    to[std::string(field.key)] = or_null(sample.*field.value);
+  }
+}
+
 Json sample_json(const RunContext& context, const CaseDescription& of, const Sample& sample) {
   Json json = {{"name", of.name},
                {"family", of.family.name},
@@ -141,22 +147,15 @@ Json sample_json(const RunContext& context, const CaseDescription& of, const Sam
                {"repetition", sample.repetition},
                {"warmup", false},
                {"order", sample.order},
-               {"num_bytes", or_null(sample.num_bytes)},
-               {"time_s", or_null(sample.time_s)},
-               {"returned_s", or_null(sample.returned_s)},
-               {"durable_s", or_null(sample.durable_s)},
-               {"visible_s", or_null(sample.visible_s)},
-               {"visible_from", text_or_null(sample.visible_from)},
-               {"overlapped_s", or_null(sample.overlapped_s)}};
+               {"num_bytes", nullptr},  // the place of the first of measured_counts
+               {"time_s", or_null(sample.time_s)}};
+  add_fields(json, sample, measured_times);
+  json["visible_from"] = text_or_null(sample.visible_from);
   add_phases(json, sample);
   const std::vector<double> work = shared_work(sample);
   json["per_node"] = {
       {"work_s", work.empty() ? std::vector<double>() : mean_by_node(work, context.topology)}};
-  json["bytes_read"] = or_null(sample.bytes_read);
-  json["bytes_written"] = or_null(sample.bytes_written);
-  json["read_requests"] = or_null(sample.read_requests);
-  json["write_requests"] = or_null(sample.write_requests);
-  json["verify_bytes_read"] = or_null(sample.verify_bytes_read);
+  add_fields(json, sample, measured_counts);
   json["bytes_below"] = below_json(sample.below);
   json["inventory"] = inventory_json(sample.inventory);
   json["cold"] = cold_json(sample.cold);
@@ -183,25 +182,28 @@ Json summary_json(const CaseSummary& summary) {
     slowest = {{"phase", phase_name(summary.slowest_phase->phase)},
                {"rank", summary.slowest_phase->rank}};
   }
-  return {{"name", summary.description->name},
-          {"family", summary.description->family.name},
-          {"model", text_or_null(summary.description->model)},
-          {"strategy", text_or_null(summary.description->strategy)},
-          {"repetitions", summary.repetitions},
-          {"failed", summary.failed},
-          {"skipped", or_null(summary.skipped)},
-          {"num_bytes", or_null(summary.num_bytes)},
-          {"time_s", spread_json(summary.time_s)},
-          {"returned_s", spread_json(summary.returned_s)},
-          {"durable_s", spread_json(summary.durable_s)},
-          {"visible_s", spread_json(summary.visible_s)},
-          {"same_layout_ratio", spread_json(summary.same_layout_ratio)},
-          {"amplification", or_null(summary.amplification)},
-          {"imbalance", or_null(summary.imbalance)},
-          {"slowest", slowest},
-          {"cold", summary.cold ? Json(cache_state_name(*summary.cold)) : Json(nullptr)},
-          {"peak_memory_bytes", or_null(summary.peak_memory_bytes)},
-          {"error", error_json(summary.error)}};
+  Json json = {{"name", summary.description->name},
+               {"family", summary.description->family.name},
+               {"model", text_or_null(summary.description->model)},
+               {"strategy", text_or_null(summary.description->strategy)},
+               {"repetitions", summary.repetitions},
+               {"failed", summary.failed},
+               {"skipped", or_null(summary.skipped)},
+               {"num_bytes", or_null(summary.num_bytes)},
+               {"time_s", spread_json(summary.time_s)}};
+  for (const MeasuredField<double>& field : measured_times) {
+    if (field.over_rounds == OverRounds::spread) {
+      json[std::string(field.key)] = spread_json(summary.spread_of(field.key));
+    }
+  }
+  json.update({{"same_layout_ratio", spread_json(summary.same_layout_ratio)},
+               {"amplification", or_null(summary.amplification)},
+               {"imbalance", or_null(summary.imbalance)},
+               {"slowest", slowest},
+               {"cold", summary.cold ? Json(cache_state_name(*summary.cold)) : Json(nullptr)},
+               {"peak_memory_bytes", or_null(summary.peak_memory_bytes)},
+               {"error", error_json(summary.error)}});
+  return json;
 }
 
 Json waterfall_json(const Waterfall& waterfall, std::span<const CaseSummary> summaries) {

@@ -45,9 +45,12 @@ std::optional<SlowestPhase> slowest_phase_of(const SamplePointers& samples, doub
 
 void add_times(CaseSummary& summary, const SamplePointers& good) {
   summary.time_s = spread_of_samples(good, [](const Sample& s) { return s.time_s; });
-  summary.returned_s = spread_of_samples(good, [](const Sample& s) { return s.returned_s; });
-  summary.durable_s = spread_of_samples(good, [](const Sample& s) { return s.durable_s; });
-  summary.visible_s = spread_of_samples(good, [](const Sample& s) { return s.visible_s; });
+  for (const MeasuredField<double>& field : measured_times) {
+    const auto spread = spread_of_samples(good, [&](const Sample& s) { return s.*field.value; });
+    if (spread && field.over_rounds == OverRounds::spread) {
+      summary.times[field.key] = *spread;
+    }
+  }
   if (!summary.time_s) {
     return;
   }
