@@ -15,9 +15,7 @@
 namespace shardmark::bench {
 namespace {
 
-const Communicator& world() {
-  return testing::world();
-}
+using shardmark::testing::world;
 
 std::int64_t resident_bytes() {
   std::ifstream file("/proc/self/status");

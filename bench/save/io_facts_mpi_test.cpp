@@ -20,9 +20,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Communicator& world() {
-  return testing::world();
-}
+using shardmark::testing::world;
 
 /// Saves two tensors, rows and columns, in one file.
 SaveReport saved(const std::string& directory, const Dims& sizes, std::int64_t alignment) {

@@ -25,9 +25,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
-const Communicator& world() {
-  return testing::world();
-}
+using shardmark::testing::world;
 
 class Suite : public ::testing::Test {
  protected:

@@ -8,9 +8,7 @@
 namespace shardmark::bench {
 namespace {
 
-const Communicator& world() {
-  return testing::world();
-}
+using shardmark::testing::world;
 
 double fake_now_s = 0;
 

@@ -28,9 +28,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Communicator& world() {
-  return testing::world();
-}
+using shardmark::testing::world;
 
 constexpr std::array<Phase, 2> fake_phases = {Phase::read, Phase::wait};
 

@@ -11,9 +11,7 @@
 namespace shardmark::bench {
 namespace {
 
-const Communicator& world() {
-  return testing::world();
-}
+using shardmark::testing::world;
 
 TEST(SameOnAllRanks, NamesTheFirstWordThatDiffersAndItsRank) {
   EXPECT_TRUE(same_on_all_ranks("words", {"a", "", "b c"}, world()));

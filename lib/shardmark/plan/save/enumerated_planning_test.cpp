@@ -25,7 +25,7 @@ struct Plans {
   std::vector<SavePlan> of_rank;
 };
 
-Plans plan_all(const std::vector<BoxState>& ranks, DedupPolicy policy) {
+Plans plan_ranks(const std::vector<BoxState>& ranks, DedupPolicy policy) {
   LocalPlanExchange exchange(static_cast<int>(ranks.size()));
   Plans plans;
   plans.of_rank.resize(ranks.size());
@@ -126,7 +126,7 @@ TEST(DedupPlan, DcpChoosesAsItsWalkDoes) {
   RandomSource random;
   for (int round = 0; round < 100; ++round) {
     const auto ranks = random_ranks(random, 1 + random.index(7));
-    const Plans plans = plan_all(ranks, DedupPolicy::dcp);
+    const Plans plans = plan_ranks(ranks, DedupPolicy::dcp);
     std::map<Key, int> expected = owners_by_dcp(ranks);
     std::erase_if(expected, [](const auto& each) { return each.first.second.empty(); });
     std::map<Key, int> found;
@@ -160,7 +160,7 @@ TEST(DedupPlan, SplitGivesEachHolderAPieceOfItsOwnBox) {
     state.add("big", {sizes, Dtype::float32, {{{0, 1024 * (rank % 2)}, {3000, 1024}}}});
     state.add("small", {{1000}, Dtype::float32, {whole_box({1000})}});
   }
-  const Plans plans = plan_all(ranks, DedupPolicy::split);
+  const Plans plans = plan_ranks(ranks, DedupPolicy::split);
   std::map<std::string, std::vector<Box>> stored;
   std::set<std::uint64_t> chunks;
   std::vector<std::int64_t> bytes(world_size, 0);
@@ -196,11 +196,11 @@ TEST(DedupPlan, SplitOfOneBigReplicaIsEven) {
   for (BoxState& rank : ranks) {
     rank.add("w", {{10'000, 10'000}, Dtype::float64, {whole_box({10'000, 10'000})}});
   }
-  const auto planning = plan_all(ranks, DedupPolicy::split).planning;
+  const auto planning = plan_ranks(ranks, DedupPolicy::split).planning;
   const auto& bytes = planning.global->statistics.rank_bytes;
   const double mean = 8e8 / world_size;
   EXPECT_LT(static_cast<double>(*std::ranges::max_element(bytes)) / mean, 1.001);
-  EXPECT_EQ(plan_all(ranks, DedupPolicy::lowest_rank).planning.global->statistics.rank_bytes[0],
+  EXPECT_EQ(plan_ranks(ranks, DedupPolicy::lowest_rank).planning.global->statistics.rank_bytes[0],
             std::int64_t{800'000'000});
 }
 

@@ -6,12 +6,11 @@
 namespace shardmark {
 namespace {
 
-constexpr PlannerKind all_kinds[] = {PlannerKind::coordinator, PlannerKind::tree,
-                                     PlannerKind::layout};
-
 TEST(SavePlanner, KindsHaveNames) {
-  for (const PlannerKind kind : all_kinds) {
-    EXPECT_EQ(planner_kind_from_name(planner_kind_name(kind)), kind);
+  for (const PlannerTraits& planner : planner_table()) {
+    EXPECT_EQ(planner_kind_from_name(planner.name), planner.kind);
+    EXPECT_EQ(planner_kind_name(planner.kind), planner.name);
+    EXPECT_NE(make_save_planner(planner.kind, DedupPolicy::balanced), nullptr);
   }
   EXPECT_FALSE(planner_kind_from_name("zzz"));
 }

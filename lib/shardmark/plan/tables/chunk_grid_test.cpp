@@ -12,6 +12,7 @@
 
 #include "shardmark/plan/tables/chunk_grid.hpp"
 #include "shardmark/plan/tables/chunk_table.hpp"
+#include "shardmark/plan/tables/layout_test_fixture.hpp"
 #include "shardmark/protocol/shard_rule.hpp"
 #include "shardmark/testing/random_source.hpp"
 
@@ -36,34 +37,6 @@ std::map<Box, std::vector<std::int64_t>> brute_force(const TensorLayout& layout,
     }
   }
   return holders;
-}
-
-TensorLayout random_layout(testing::RandomSource& random) {
-  const auto mesh_ndim = static_cast<int>(1 + random.number(3));
-  const auto ndim = static_cast<int>(random.number(4));
-  const Dims shape = random.sizes(mesh_ndim, 1, 5);
-  // Any order of mesh dimensions over ranks, and a stride that leaves ranks out.
-  std::vector<int> order(shape.size());
-  for (int i = 0; i < mesh_ndim; ++i) {
-    order[static_cast<std::size_t>(i)] = i;
-  }
-  std::shuffle(order.begin(), order.end(), random.engine());
-  Dims strides = shape;
-  std::int64_t stride = 1 + random.number(2);
-  for (const int d : order) {
-    strides[d] = stride;
-    stride *= shape[d] + random.number(2);
-  }
-  std::vector<Placement> placements;
-  for (int m = 0; m < mesh_ndim; ++m) {
-    const auto dim = ndim == 0 ? 0 : static_cast<std::int32_t>(random.number(2 * ndim) - ndim);
-    const std::int64_t kind = ndim == 0 ? 0 : random.number(4);
-    placements.push_back(kind == 0   ? Placement::replicate()
-                         : kind == 3 ? Placement::strided_shard(dim, 1 + random.number(5))
-                                     : Placement::shard(dim));
-  }
-  const DeviceMesh mesh = *DeviceMesh::strided(shape, strides, random.number(4));
-  return *make_tensor_layout(random.sizes(ndim, 0, 20), Dtype::float32, mesh, placements);
 }
 
 void expect_as_brute_force(const ChunkGrid& grid, std::int64_t world_size) {
@@ -111,7 +84,7 @@ void expect_as_brute_force(const ChunkGrid& grid, std::int64_t world_size) {
 TEST(ChunkGrid, IsWhatTheRanksHold) {
   testing::RandomSource random;
   for (int round = 0; round < 400; ++round) {
-    const TensorLayout layout = random_layout(random);
+    const TensorLayout layout = testing::random_layout(random);
     const auto grid = ChunkGrid::make(layout);
     ASSERT_NE(grid, nullptr);
     std::int64_t world_size = layout.mesh.first_rank() + 2;
@@ -128,7 +101,7 @@ TEST(ChunkGrid, IsWhatTheRanksHold) {
 TEST(ChunkGrid, FindsEveryOverlap) {
   testing::RandomSource random;
   for (int round = 0; round < 400; ++round) {
-    const auto grid = ChunkGrid::make(random_layout(random));
+    const auto grid = ChunkGrid::make(testing::random_layout(random));
     const Dims sizes = grid->layout().global_sizes;
     Box wanted = whole_box(sizes);
     for (int d = 0; d < sizes.ndim(); ++d) {

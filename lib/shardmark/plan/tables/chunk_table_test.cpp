@@ -1,46 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "shardmark/plan/tables/chunk_grid.hpp"
 #include "shardmark/plan/tables/chunk_table.hpp"
+#include "shardmark/plan/tables/layout_test_fixture.hpp"
 #include "shardmark/testing/random_source.hpp"
 
 namespace shardmark {
 namespace {
-
-TensorLayout random_layout(testing::RandomSource& random) {
-  const auto mesh_ndim = static_cast<int>(1 + random.number(3));
-  const auto ndim = static_cast<int>(random.number(4));
-  const Dims shape = random.sizes(mesh_ndim, 1, 5);
-  // Any order of mesh dimensions over ranks, and a stride that leaves ranks out.
-  std::vector<int> order(shape.size());
-  for (int i = 0; i < mesh_ndim; ++i) {
-    order[static_cast<std::size_t>(i)] = i;
-  }
-  std::shuffle(order.begin(), order.end(), random.engine());
-  Dims strides = shape;
-  std::int64_t stride = 1 + random.number(2);
-  for (const int d : order) {
-    strides[d] = stride;
-    stride *= shape[d] + random.number(2);
-  }
-  std::vector<Placement> placements;
-  for (int m = 0; m < mesh_ndim; ++m) {
-    const auto dim = ndim == 0 ? 0 : static_cast<std::int32_t>(random.number(2 * ndim) - ndim);
-    const std::int64_t kind = ndim == 0 ? 0 : random.number(4);
-    placements.push_back(kind == 0   ? Placement::replicate()
-                         : kind == 3 ? Placement::strided_shard(dim, 1 + random.number(5))
-                                     : Placement::shard(dim));
-  }
-  const DeviceMesh mesh = *DeviceMesh::strided(shape, strides, random.number(4));
-  return *make_tensor_layout(random.sizes(ndim, 0, 20), Dtype::float32, mesh, placements);
-}
 
 TEST(ChunkTable, MixesListedChunksAndLayouts) {
   testing::RandomSource random;
@@ -49,7 +20,7 @@ TEST(ChunkTable, MixesListedChunksAndLayouts) {
     ChunkTable chunks;
     std::vector<Box> expected;
     for (char name = 'a'; name < 'h'; ++name) {
-      const TensorLayout layout = random_layout(random);
+      const TensorLayout layout = testing::random_layout(random);
       Entry entry{std::string(1, name), EntryKind::tensor, layout.dtype, layout.global_sizes,
                   entries.num_chunks()};
       if (const auto grid = ChunkGrid::make(layout); random.one_in(2)) {
