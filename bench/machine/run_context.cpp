@@ -73,6 +73,36 @@ std::vector<std::int64_t> RunContext::ranks_per_node() const {
   return counts;
 }
 
+std::vector<ContextEntry> context_entries(const RunContext& context) {
+  const BuildInfo& build = context.build;
+  const std::vector<std::int64_t> node_of_rank(context.topology.node_of_rank.begin(),
+                                               context.topology.node_of_rank.end());
+  return {{"shardmark_version", build.version},
+          {"commit", build.commit},
+          {"dirty", build.dirty},
+          {"build_type", build.build_type},
+          {"compiler", build.compiler},
+          {"mpi", build.mpi},
+          {"hdf5", build.hdf5},
+          {"fmt", build.fmt},
+          {"benchmark", build.google_benchmark},
+          {"nodes", std::int64_t{context.topology.num_nodes()}},
+          {"ranks", std::int64_t{context.num_ranks()}},
+          {"ranks_per_node", context.ranks_per_node()},
+          {"hosts", context.topology.host_of_node},
+          {"node_of_rank", node_of_rank, false},
+          {"cpu", context.cpu},
+          {"filesystem", context.filesystem},
+          {"mpi_io", context.mpi_io},
+          {"gives_free_memory_back", context.gives_free_memory_back, false},
+          {"suite", context.suite},
+          {"config", context.config},
+          {"config_hash", context.config_hash},
+          {"started", context.started, false},
+          {"shuffle_seed", context.shuffle_seed},
+          {"command_line", context.command_line, false}};
+}
+
 std::string cpu_name() {
   std::string model = "unknown";
   std::ifstream file("/proc/cpuinfo");

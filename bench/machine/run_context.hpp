@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "bench/machine/build_info.hpp"
@@ -45,6 +47,20 @@ struct RunContext {
   int num_ranks() const noexcept { return static_cast<int>(topology.node_of_rank.size()); }
   std::vector<std::int64_t> ranks_per_node() const;
 };
+
+/// What one key of the context holds.
+using ContextValue =
+    std::variant<bool, std::int64_t, std::uint64_t, std::string, std::vector<std::int64_t>,
+                 std::vector<std::string>, FileSystem, MpiIo>;
+
+struct ContextEntry {
+  std::string_view key;
+  ContextValue value;
+  bool in_benchmark_json = true;  // which takes short text only
+};
+
+/// Local. The one list of the context's keys, in their order: results/schema.json has the same.
+std::vector<ContextEntry> context_entries(const RunContext& context);
 
 /// Local. Model name and number of cores of this node.
 std::string cpu_name();

@@ -22,33 +22,23 @@ Json text_or_null(const std::string& text) {
   return text.empty() ? Json(nullptr) : Json(text);
 }
 
+Json value_json(const FileSystem& filesystem) {
+  return {{"type", filesystem.type}, {"path", filesystem.path}};
+}
+Json value_json(const MpiIo& mpi_io) {
+  return {{"component", mpi_io.component}, {"hints", Json(mpi_io.hints)}};
+}
+Json value_json(const auto& value) {
+  return value;
+}
+
 Json context_json(const RunContext& context) {
-  const BuildInfo& build = context.build;
-  return {
-      {"shardmark_version", build.version},
-      {"commit", build.commit},
-      {"dirty", build.dirty},
-      {"build_type", build.build_type},
-      {"compiler", build.compiler},
-      {"mpi", build.mpi},
-      {"hdf5", build.hdf5},
-      {"fmt", build.fmt},
-      {"benchmark", build.google_benchmark},
-      {"nodes", context.topology.num_nodes()},
-      {"ranks", context.num_ranks()},
-      {"ranks_per_node", context.ranks_per_node()},
-      {"hosts", context.topology.host_of_node},
-      {"node_of_rank", context.topology.node_of_rank},
-      {"cpu", context.cpu},
-      {"filesystem", {{"type", context.filesystem.type}, {"path", context.filesystem.path}}},
-      {"mpi_io", {{"component", context.mpi_io.component}, {"hints", Json(context.mpi_io.hints)}}},
-      {"gives_free_memory_back", context.gives_free_memory_back},
-      {"suite", context.suite},
-      {"config", context.config},
-      {"config_hash", context.config_hash},
-      {"started", context.started},
-      {"shuffle_seed", context.shuffle_seed},
-      {"command_line", context.command_line}};
+  Json json = Json::object();
+  for (const ContextEntry& entry : context_entries(context)) {
+    json[std::string(entry.key)] =
+        std::visit([](const auto& value) { return value_json(value); }, entry.value);
+  }
+  return json;
 }
 
 Json inventory_json(const std::optional<DiskInventory>& inventory) {

@@ -95,31 +95,28 @@ Status initialize(const BenchmarkFlags& flags, const Communicator& comm,
   return comm.agree(status);
 }
 
+std::string context_text(const FileSystem& filesystem) {
+  return filesystem.type;
+}
+std::string context_text(const MpiIo& mpi_io) {
+  return mpi_io.component;
+}
+template <typename T>
+std::string context_text(const std::vector<T>& values) {
+  return fmt::format("{}", fmt::join(values, ","));
+}
+std::string context_text(const auto& value) {
+  return fmt::format("{}", value);
+}
+
 void add_context(const RunContext& context) {
-  const auto add = [](const char* key, auto&& value) {
-    benchmark::AddCustomContext(key, fmt::format("{}", std::forward<decltype(value)>(value)));
-  };
-  const BuildInfo& build = context.build;
-  add("shardmark_version", build.version);
-  add("commit", build.commit);
-  add("dirty", build.dirty);
-  add("build_type", build.build_type);
-  add("compiler", build.compiler);
-  add("mpi", build.mpi);
-  add("hdf5", build.hdf5);
-  add("fmt", build.fmt);
-  add("benchmark", build.google_benchmark);
-  add("nodes", context.topology.num_nodes());
-  add("ranks", context.num_ranks());
-  add("ranks_per_node", fmt::join(context.ranks_per_node(), ","));
-  add("hosts", fmt::join(context.topology.host_of_node, ","));
-  add("cpu", context.cpu);
-  add("filesystem", context.filesystem.type);
-  add("mpi_io", context.mpi_io.component);
-  add("suite", context.suite);
-  add("config", context.config);
-  add("config_hash", context.config_hash);
-  add("shuffle_seed", context.shuffle_seed);
+  for (const ContextEntry& entry : context_entries(context)) {
+    if (entry.in_benchmark_json) {
+      benchmark::AddCustomContext(
+          std::string(entry.key),
+          std::visit([](const auto& value) { return context_text(value); }, entry.value));
+    }
+  }
 }
 
 void run_silently() {
