@@ -195,6 +195,24 @@ TEST(PlanCodec, AssignedPlanIsStrict) {
   }
 }
 
+/// Extents of up to `max_bits` bits that fill 2^63 bytes as far as they can, and the longest box.
+struct Longest {
+  Dims sizes;
+  Box box;
+};
+Longest longest_item(int ndim, int max_bits) {
+  Longest item{Dims::filled(ndim, 1), whole_box(Dims::filled(ndim, 1))};
+  int left = 62;
+  for (int d = 0; d < ndim; ++d) {
+    const int bits = std::min(left, max_bits);
+    item.sizes[d] = (std::int64_t{1} << bits) - (bits == max_bits ? 1 : 0);
+    left -= bits;
+    item.box.offsets[d] = item.sizes[d] / 2;
+    item.box.sizes[d] = item.sizes[d] - item.box.offsets[d];
+  }
+  return item;
+}
+
 TEST(PlanCodec, AnItemTakesAtMost64BytesBesidesItsName) {
   for (const bool usual : {true, false}) {
     std::size_t worst = 0;

@@ -133,9 +133,9 @@ TEST(CoordinatorSavePlanner, AHookThatFailsEndsThePlanning) {
   LocalPlanExchange exchange(2);
   const auto planning =
       make_coordinator_save_planner(DedupPolicy::balanced)
-          ->plan([&](int) { return Result<const StateDict*>(&state); }, exchange,
-                 [](int, const std::shared_ptr<const SavePlan>&) { return Status(); },
-                 [](PlanStep) {});
+          ->plan({.state_dict_of = [&](int) { return Result<const StateDict*>(&state); },
+                  .exchange = exchange,
+                  .take = [](int, const std::shared_ptr<const SavePlan>&) { return Status(); }});
   ASSERT_FALSE(planning);
   EXPECT_EQ(planning.error().code, ErrorCode::unsupported);
   EXPECT_EQ(planning.error().message, "'layer.w': not today");

@@ -27,8 +27,14 @@ using shardmark::testing::VirtualState;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr PlannerKind all_kinds[] = {PlannerKind::coordinator, PlannerKind::tree,
-                                     PlannerKind::layout};
+/// Every row of the table: a new planner is tested as soon as it has one.
+std::vector<PlannerKind> all_kinds() {
+  std::vector<PlannerKind> kinds;
+  for (const PlannerTraits& planner : planner_table()) {
+    kinds.push_back(planner.kind);
+  }
+  return kinds;
+}
 
 struct Planned {
   SavePlanning planning;
@@ -139,7 +145,7 @@ void compare_planners(RandomSource& random, int world_size, int num_tensors) {
   VirtualState state(random, world_size, num_tensors, random.one_in(2));
   for (const DedupPolicy policy : {DedupPolicy::balanced, DedupPolicy::lowest_rank}) {
     std::optional<Planned> first;
-    for (const PlannerKind kind : all_kinds) {
+    for (const PlannerKind kind : all_kinds()) {
       SCOPED_TRACE(fmt::format("{} {} world {}", planner_kind_name(kind), dedup_policy_name(policy),
                                world_size));
       const auto planner = make_save_planner(kind, policy);
@@ -211,7 +217,7 @@ std::string disagreement(PlannerKind kind, const std::function<void(DisagreeingS
 
 TEST(SavePlanner, RanksThatDisagreeAreNamedWithBothValues) {
   const auto replicate = Placement::replicate();
-  for (const PlannerKind kind : all_kinds) {
+  for (const PlannerKind kind : all_kinds()) {
     SCOPED_TRACE(planner_kind_name(kind));
     EXPECT_THAT(disagreement(kind,
                              [&](DisagreeingState& odd) {
@@ -276,7 +282,7 @@ class CountingPlanner final : public SavePlanner {
 
 TEST(CachedSavePlanner, GivesWhatTheInnerPlannerGave) {
   RandomSource random;
-  for (const PlannerKind kind : all_kinds) {
+  for (const PlannerKind kind : all_kinds()) {
     int count = 0;
     const auto planner = make_cached_save_planner(
         std::make_unique<CountingPlanner>(make_save_planner(kind, DedupPolicy::balanced), count));
@@ -315,7 +321,7 @@ TEST(CachedSavePlanner, AnyChangeIsPlannedAnew) {
       {"placement", "a", {8, 4}, Dtype::float32, {4}, Placement::shard(1)},
       {"world", "a", {8, 4}, Dtype::float32, {4}, Placement::shard(0), 5},
       {"object", "a", {8, 4}, Dtype::float32, {4}, Placement::shard(0), 4, 9}};
-  for (const PlannerKind kind : all_kinds) {
+  for (const PlannerKind kind : all_kinds()) {
     int count = 0;
     const auto planner = make_cached_save_planner(
         std::make_unique<CountingPlanner>(make_save_planner(kind, DedupPolicy::balanced), count));
