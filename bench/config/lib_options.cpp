@@ -16,11 +16,23 @@ T known(const std::optional<T>& value) {
 WorkloadOptions workload_options(const Config& config) {
   const ModelConfig& m = config.model;
   const ParallelConfig& p = config.parallel;
-  return {{m.name, m.scale, m.dtype, m.optimizer, m.safetensors, m.matrix_sizes,
-           m.experts == "stacked"},
-          {p.strategy, p.dp_replicate, p.dp_shard, p.tp, p.pp, p.ep, p.order, p.grid_rows,
-           p.block_size},
-          {}};
+  return {.model = {.name = m.name,
+                    .scale = m.scale,
+                    .dtype = m.dtype,
+                    .optimizer = m.optimizer,
+                    .safetensors = m.safetensors,
+                    .matrix_sizes = m.matrix_sizes,
+                    .stacked_experts = m.experts == "stacked"},
+          .parallel = {.strategy = p.strategy,
+                       .dp_replicate = p.dp_replicate,
+                       .dp_shard = p.dp_shard,
+                       .tp = p.tp,
+                       .pp = p.pp,
+                       .ep = p.ep,
+                       .order = p.order,
+                       .grid_rows = p.grid_rows,
+                       .block_size = p.block_size},
+          .filter = {}};
 }
 
 DedupPolicy dedup_policy(const Config& config) {
