@@ -2,8 +2,9 @@
 # the same everywhere.
 
 add_library(shardmark_warnings INTERFACE)
+# In a batch a local name may meet another file's: only what is compiled file by file is asked for -Wshadow.
 target_compile_options(shardmark_warnings INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
+  -Wall -Wextra -Wpedantic $<$<NOT:$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wshadow> -Wconversion -Wsign-conversion -Wnon-virtual-dtor
   -Woverloaded-virtual -Wcast-align -Wdouble-promotion
   $<$<BOOL:${SHARDMARK_WARNINGS_AS_ERRORS}>:-Werror>)
 

@@ -1,120 +1,171 @@
 // SPDX-License-Identifier: Apache-2.0
-// chunks --type: the boxes of every sharded type, by hand.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <string>
 
-#include "bench/cli/commands/chunks_command.hpp"
+#include "bench/cli/driven_command.hpp"
+#include "bench/cli/refusal_test_fixture.hpp"
 
 namespace shardmark::bench {
 namespace {
 
 using nlohmann::json;
-using ::testing::HasSubstr;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
-ChunksArguments typed(const std::string& type, const std::string& shape, const std::string& mesh) {
-  ChunksArguments arguments;
-  arguments.type = type;
-  arguments.shape = shape;
-  arguments.mesh = mesh;
-  arguments.json = true;
-  return arguments;
+Words chunks(const std::string& shape, const std::string& mesh, const std::string& placements) {
+  return {"chunks", "--shape", shape, "--mesh", mesh, "--placements", placements, "--json"};
 }
 
-/// "0,0+2,4 ...|..." by rank, or the error's message.
-std::string boxes(const ChunksArguments& arguments) {
-  const auto output = chunks_command(arguments);
-  if (!output) {
-    EXPECT_EQ(exit_code(output.error().code), 2);
-    return output.error().message;
-  }
-  const json document = json::parse(output->text);
+std::string joined(const json& numbers) {
   std::string text;
-  for (const json& rank : document["ranks"]) {
-    text += rank["rank"] == 0 ? "" : "|";
-    for (std::size_t i = 0; i < rank["chunks"].size(); ++i) {
-      text += (i == 0 ? "" : " ") + rank["chunks"][i]["offsets"].dump() +
-              rank["chunks"][i]["sizes"].dump();
-    }
+  for (const json& number : numbers) {
+    text += (text.empty() ? "" : ",") + number.dump();
   }
   return text;
 }
 
-TEST(ChunksTypes, Sharded) {
-  ChunksArguments arguments = typed("sharded", "4,6", "");
-  arguments.boxes = "1:0,0:4,2;0:2,2:2,4;0:0,2:2,4;3:4,0:0,6";
-  EXPECT_EQ(boxes(arguments), "[0,2][2,4] [2,2][2,4]|[0,0][4,2]|[4,0][0,6]|[4,0][0,6]");
-  arguments.boxes = "0:0,0:4,2";
-  EXPECT_THAT(boxes(arguments), HasSubstr("no box holds element [0, 2]"));
-  arguments.boxes = "0:0,0:4,6;1:1,1:1,1";
-  EXPECT_THAT(boxes(arguments), HasSubstr("overlap at [1, 1]"));
-  arguments.boxes = "0:0,0";
-  EXPECT_THAT(boxes(arguments), HasSubstr("expected rank:offsets:sizes"));
-  arguments.boxes = "5:0,0:4,6";
-  arguments.mesh = "2";
-  EXPECT_THAT(boxes(arguments), HasSubstr("found rank 5"));
-  arguments.boxes.clear();
-  EXPECT_THAT(boxes(arguments), HasSubstr("placement"));
-  arguments.mesh = "2,2";
-  arguments.placements = "R,S(0)";
-  EXPECT_EQ(boxes(arguments), "[0,0][2,6]|[2,0][2,6]|[4,0][0,6]|[4,0][0,6]");
+std::string placement_text(const json& placement) {
+  if (placement.contains("shard")) {
+    return "S(" + placement["shard"].dump() + ")";
+  }
+  if (placement.contains("strided_shard")) {
+    return "SS(" + placement["strided_shard"].dump() + "," + placement["split_factor"].dump() + ")";
+  }
+  return placement.contains("partial") ? "P" : "R";
 }
 
-TEST(ChunksTypes, Flat) {
-  ChunksArguments arguments = typed("flat", "2,5", "4");
-  EXPECT_EQ(boxes(arguments), "[0,0][1,3]|[0,3][1,2] [1,0][1,1]|[1,1][1,3]|[1,4][1,1]");
-  arguments.flat_before = "3";
-  arguments.flat_after = "3";  // 16 elements, 4 each: this tensor is 3 to 12
-  EXPECT_EQ(boxes(arguments), "[0,0][1,1]|[0,1][1,4]|[1,0][1,4]|[1,4][1,1]");
-  arguments.mesh = "2,2";
-  arguments.placements = "S(0),R";
-  EXPECT_EQ(boxes(arguments), "[0,0][1,5]|[0,0][1,5]|[1,0][1,5]|[1,0][1,5]");
-  arguments.placements = "S(1),R";
-  EXPECT_THAT(boxes(arguments), HasSubstr("flattened first"));
-  arguments.placements = "P,R";
-  EXPECT_THAT(boxes(arguments), HasSubstr("partial placement"));
-  arguments = typed("flat", "", "2");
-  EXPECT_EQ(boxes(arguments), "[][]|");
-  arguments.flat_before = "9223372036854775807";
-  EXPECT_THAT(boxes(arguments), HasSubstr("2^63"));
+/// What the golden case says in the command's own form.
+json expected_document(const json& golden) {
+  json document = {{"shape", golden["global_shape"]},
+                   {"mesh", golden["mesh_shape"]},
+                   {"placements", json::array()},
+                   {"ranks", json::array()}};
+  const auto ndim = static_cast<std::int64_t>(golden["global_shape"].size());
+  for (json placement : golden["placements"]) {
+    for (const char* kind : {"shard", "strided_shard"}) {
+      if (placement.contains(kind) && placement[kind].get<std::int64_t>() < 0) {
+        placement[kind] = placement[kind].get<std::int64_t>() + ndim;
+      }
+    }
+    document["placements"].push_back(placement_text(placement));
+  }
+  for (const json& rank : golden["expected"]) {
+    json boxes = json::array();
+    if (rank.contains("chunks")) {
+      for (const json& chunk : rank["chunks"]) {
+        boxes.push_back({{"offsets", chunk["offset"]}, {"sizes", chunk["size"]}});
+      }
+    } else {
+      boxes.push_back({{"offsets", rank["global_offset"]}, {"sizes", rank["local_shape"]}});
+    }
+    document["ranks"].push_back({{"rank", document["ranks"].size()}, {"chunks", boxes}});
+  }
+  return document;
 }
 
-TEST(ChunksTypes, Ragged) {
-  ChunksArguments arguments = typed("ragged", "4,6", "4");
-  arguments.units = "3,1,0,4";
-  EXPECT_EQ(boxes(arguments), "[0,0][1,6] [1,0][1,3]|[1,3][1,3]|[4,0][0,6]|[2,0][2,6]");
-  arguments.units = "3,1";
-  EXPECT_THAT(boxes(arguments), HasSubstr("found 2 numbers"));
-  arguments.units = "0,0,0,0";
-  EXPECT_THAT(boxes(arguments), HasSubstr("not all 0"));
-  arguments.units.clear();
-  EXPECT_EQ(boxes(arguments), "[0,0][1,6]|[1,0][1,6]|[2,0][1,6]|[3,0][1,6]");
+std::string placements_text(const json& golden) {
+  std::string text;
+  for (const json& placement : golden["placements"]) {
+    text += (text.empty() ? "" : ",") + placement_text(placement);
+  }
+  return text;
 }
 
-TEST(ChunksTypes, BlockCyclic) {
-  ChunksArguments arguments = typed("block-cyclic", "5,4", "2,2");
-  arguments.blocks = "2,2";
-  EXPECT_EQ(boxes(arguments), "[0,0][2,2] [4,0][1,2]|[0,2][2,2] [4,2][1,2]|[2,0][2,2]|[2,2][2,2]");
-  arguments.source = "1,0";
-  EXPECT_EQ(boxes(arguments), "[2,0][2,2]|[2,2][2,2]|[0,0][2,2] [4,0][1,2]|[0,2][2,2] [4,2][1,2]");
-  arguments.source = "2,0";
-  EXPECT_THAT(boxes(arguments), HasSubstr("source process 2"));
-  arguments.source.clear();
-  arguments.blocks = "0,2";
-  EXPECT_THAT(boxes(arguments), HasSubstr("block sizes"));
-  arguments.blocks.clear();
-  EXPECT_EQ(boxes(arguments), "[0,0][3,2]|[0,2][3,2]|[3,0][2,2]|[3,2][2,2]");
-  arguments.placements = "S(0),S(0)";
-  EXPECT_THAT(boxes(arguments), HasSubstr("once for each dimension"));
-  arguments = typed("block-cyclic", "4000000,4000000", "2,2");
-  EXPECT_THAT(boxes(arguments), HasSubstr("more than 4194304 boxes"));
+json golden_vectors() {
+  std::ifstream file(SHARDMARK_SOURCE_DIR "/lib/shardmark/testing/golden/dcp_vectors.json");
+  return json::parse(file);
 }
 
-TEST(ChunksTypes, OptionsOfOtherTypes) {
-  ChunksArguments arguments = typed("flat", "4", "2");
-  arguments.units = "1,1";
-  EXPECT_THAT(boxes(arguments), HasSubstr("--units goes with --type ragged, found --type flat"));
+TEST(ChunksCommand, GivesEveryGoldenCase) {
+  const json golden = golden_vectors();
+  ASSERT_EQ(golden["cases"].size(), 320U);
+  for (const json& example : golden["cases"]) {
+    const Outcome outcome = shardmark(chunks(
+        joined(example["global_shape"]), joined(example["mesh_shape"]), placements_text(example)));
+    ASSERT_EQ(outcome.exit_code, 0) << example["name"] << outcome.err;
+    EXPECT_THAT(outcome.err, IsEmpty());
+    EXPECT_EQ(json::parse(outcome.out), expected_document(example)) << example["name"];
+  }
+}
+
+TEST(ChunksCommand, RefusesTheGoldenErrors) {
+  const json golden = golden_vectors();
+  ASSERT_EQ(golden["error_cases"].size(), 2U);
+  for (const json& example : golden["error_cases"]) {
+    const Outcome outcome = shardmark(chunks(
+        joined(example["global_shape"]), joined(example["mesh_shape"]), placements_text(example)));
+    EXPECT_EQ(outcome.exit_code, 2);
+    const json document = json::parse(outcome.out);
+    EXPECT_EQ(document["error"]["code"], 2);
+    EXPECT_EQ(document["error"]["rank"], 0);
+    EXPECT_THAT(outcome.err, HasSubstr(document["error"]["message"].get<std::string>()));
+  }
+}
+
+TEST(ChunksCommand, NormalisesNegativeDimensionsAndTakesEmptyShapes) {
+  const Outcome negative = shardmark(chunks("4,6", "2", " SS(-1, 3) "));
+  EXPECT_EQ(json::parse(negative.out)["placements"], json({"SS(1,3)"}));
+  const json scalar = {{"rank", 1},
+                       {"chunks", {{{"offsets", json::array()}, {"sizes", json::array()}}}}};
+  EXPECT_EQ(json::parse(shardmark(chunks("", "2", "R")).out)["ranks"][1], scalar);
+  EXPECT_EQ(json::parse(shardmark({"chunks", "--shape=", "--mesh=2", "--placements=R", "--json"})
+                            .out)["ranks"][1],
+            scalar);
+  // Empty shards stand at the extent; keys come in the documented order.
+  EXPECT_EQ(shardmark(chunks("1", "2", "S(0)")).out,
+            "{\"shape\":[1],\"mesh\":[2],\"placements\":[\"S(0)\"],\"ranks\":["
+            "{\"rank\":0,\"chunks\":[{\"offsets\":[0],\"sizes\":[1]}]},"
+            "{\"rank\":1,\"chunks\":[{\"offsets\":[1],\"sizes\":[0]}]}]}\n");
+}
+
+TEST(ChunksCommand, PrintsATableForPeople) {
+  Words arguments = chunks("8", "2", "SS(0,2)");
+  arguments.pop_back();
+  EXPECT_EQ(shardmark(arguments).out,
+            "tensor [8] on mesh [2], placements SS(0,2)\n\n"
+            "rank  coordinate  offsets  sizes  elements\n"
+            "----  ----------  -------  -----  --------\n"
+            "   0  [0]         [0]      [2]           2\n"
+            "   0  [0]         [4]      [2]           2\n"
+            "   1  [1]         [2]      [2]           2\n"
+            "   1  [1]         [6]      [2]           2\n");
+}
+
+TEST(ChunksCommand, RefusesBadArguments) {
+  const auto refused = [](const std::string& shape, const std::string& mesh,
+                          const std::string& placements, const std::string& part) {
+    Words arguments = chunks(shape, mesh, placements);
+    arguments.pop_back();
+    expect_refusal(arguments, part);
+  };
+  refused("10,x", "2", "R", "--shape '10,x': found 'x', expected extents");
+  refused("10,,2", "2", "R", "found ''");
+  refused("10,", "2", "R", "found ''");
+  refused("-4", "2", "R", "found '-4'");
+  refused("9223372036854775808", "2", "R", "--shape");
+  refused("4294967296,4294967296", "2", "R", "2^63");
+  refused("1,1,1,1,1,1,1,1,1", "2", "R", "8");
+  refused("4", "", "", "--mesh: found nothing");
+  refused("4", "0", "R", "every extent must be at least 1");
+  refused("4", "2", "S(1)", "shard dimension outside the tensor");
+  refused("4", "2", "S(-2)", "shard dimension outside the tensor");
+  refused("4", "2,2", "R", "1 placements for a mesh of 2 dimensions");
+  refused("4", "2", "X", "placement 'X': expected R, P, S(d) or SS(d,k)");
+  refused("4", "2", "SS(0,0)", "k >= 1");
+  refused("4", "2", "P", "partial placement");
+  refused("4", "99999,99999", "R,R", "more than 2^31 ranks");
+  refused("4", "65536,1000", "R,R", "more than 4194304 boxes");
+  refused("9000000000000", "2", "SS(0,4000000000000)", "more than 4194304 boxes");
+
+  Words arguments = chunks("4", "2", "R");
+  arguments.insert(arguments.end(), {"--type", "flatt"});
+  EXPECT_THAT(shardmark(arguments).err, HasSubstr("did you mean 'flat'?"));
+  EXPECT_EQ(shardmark(arguments).exit_code, 2);
 }
 
 }  // namespace
