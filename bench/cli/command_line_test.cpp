@@ -14,9 +14,9 @@ namespace shardmark::bench {
 namespace {
 
 using nlohmann::json;
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 Words chunk_words(const std::string& shape, const std::string& mesh,
                   const std::string& placements) {
@@ -62,7 +62,7 @@ TEST(CommandLine, ExplainsConfigurationsThatItCannotRead) {
     expect_refusal({command, "smoke", "--set", "storage.oi=x"}, "did you mean 'storage.io'?");
     expect_refusal({command, "no/such.toml"}, "no such file");
   }
-  const auto folder = std::filesystem::path(testing::TempDir()) / "shardmark_command_configs";
+  const auto folder = std::filesystem::path(::testing::TempDir()) / "shardmark_command_configs";
   std::filesystem::create_directories(folder / "suites");
   std::ofstream(folder / "suites/own.toml") << "[run]\nranks = true\n";
   const Outcome outcome = shardmark({"plan", "own"}, {"SHARDMARK_CONFIG_PATH=" + folder.string()});
@@ -105,7 +105,7 @@ TEST(CommandLine, LocalCommandsRunOnRankZeroAlone) {
     for (const Words& words : {arguments, Words{"--version"}, Words{"chunks", "--help"},
                                Words{"chunks", "--shap"}, Words{"plan", "no-such"}}) {
       const Outcome outcome = shardmark(words, variables);
-      EXPECT_EQ(outcome.exit_code, 0) << testing::PrintToString(words);
+      EXPECT_EQ(outcome.exit_code, 0) << ::testing::PrintToString(words);
       EXPECT_THAT(outcome.out + outcome.err, IsEmpty());
     }
   }

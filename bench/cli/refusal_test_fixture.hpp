@@ -14,10 +14,10 @@ namespace shardmark::bench {
 /// One message of at most six lines on stderr, nothing on stdout, the given code.
 inline void expect_refusal(const Words& arguments, const std::string& part, int code = 2) {
   const Outcome outcome = shardmark(arguments);
-  EXPECT_EQ(outcome.exit_code, code) << testing::PrintToString(arguments);
-  EXPECT_THAT(outcome.out, testing::IsEmpty());
-  EXPECT_THAT(outcome.err,
-              testing::AllOf(testing::StartsWith("shardmark: error: "), testing::HasSubstr(part)));
+  EXPECT_EQ(outcome.exit_code, code) << ::testing::PrintToString(arguments);
+  EXPECT_THAT(outcome.out, ::testing::IsEmpty());
+  EXPECT_THAT(outcome.err, ::testing::AllOf(::testing::StartsWith("shardmark: error: "),
+                                            ::testing::HasSubstr(part)));
   EXPECT_LE(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 6);
 }
 

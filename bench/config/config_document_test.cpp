@@ -7,10 +7,10 @@
 namespace shardmark::bench {
 namespace {
 
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Pair;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 TEST_F(ConfigTest, IncludesAreComposedAndLaterKeysWin) {
   write("models/x.toml", "[model]\nname = \"x\"\nscale = 0.5\n[run]\nkeep = 1\nwarmup = 5\n");

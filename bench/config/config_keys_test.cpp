@@ -11,9 +11,9 @@
 namespace shardmark::bench {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr const char* defaults = R"([model]
 name = "m"

@@ -15,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 TEST_F(ConfigTest, ConfigsAreFoundByPathOrName) {
   const std::string path = write("suites/mine.toml", minimal);

@@ -19,11 +19,11 @@ using Overrides = std::vector<std::string>;
 inline constexpr const char* minimal = "[model]\nname = \"m\"\n[parallel]\nstrategy = \"ddp\"\n";
 
 /// A configs folder of its own for each test.
-class ConfigTest : public testing::Test {
+class ConfigTest : public ::testing::Test {
  protected:
   ConfigTest() {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    root_ = std::filesystem::path(testing::TempDir()) /
+    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+    root_ = std::filesystem::path(::testing::TempDir()) /
             ("shardmark_config_" + std::to_string(getpid()) + "_" + info->name());
     std::filesystem::create_directories(root_ / "suites");
   }

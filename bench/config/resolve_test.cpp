@@ -14,9 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Pair;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 TEST_F(ConfigTest, SweepIsTheProductOfItsLists) {
   const std::string text = std::string(minimal) +

@@ -7,7 +7,7 @@
 namespace shardmark::bench {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST_F(ConfigTest, NoTomlIsAnErrorWithItsPlace) {
   EXPECT_THAT(message(base("[model]\nname = \n"), ErrorCode::invalid_argument),

@@ -13,7 +13,7 @@ namespace {
 TEST(BuildInfo, IsWhole) {
   const BuildInfo info = build_info();
   EXPECT_TRUE(info.commit == "unknown" || info.commit.size() == 40) << info.commit;
-  EXPECT_THAT(info.mpi, testing::Not(testing::HasSubstr(",")));
+  EXPECT_THAT(info.mpi, ::testing::Not(::testing::HasSubstr(",")));
   for (const std::string& text : {info.version, info.compiler, info.build_type, info.mpi, info.hdf5,
                                   info.fmt, info.google_benchmark}) {
     EXPECT_FALSE(text.empty());

@@ -14,8 +14,8 @@ namespace shardmark::bench {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 Words chunks(const std::string& shape, const std::string& mesh, const std::string& placements) {
   return {"chunks", "--shape", shape, "--mesh", mesh, "--placements", placements, "--json"};

@@ -83,7 +83,7 @@ TEST(PlanCommand, MemoryCountsReplicas) {
     EXPECT_EQ(found["bytes_per_rank"]["mean"].get<double>() * 4, total);
   }
   EXPECT_THAT(shardmark({"plan", "smoke", "--world", "4"}).out,
-              testing::HasSubstr("\n  memory per rank   min "));
+              ::testing::HasSubstr("\n  memory per rank   min "));
 }
 
 TEST(PlanCommand, ATreeFindsWhatTheCoordinatorFinds) {

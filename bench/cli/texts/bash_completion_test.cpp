@@ -11,7 +11,7 @@
 namespace shardmark::bench {
 namespace {
 
-using testing::IsEmpty;
+using ::testing::IsEmpty;
 
 /// What bash would offer for a line whose words readline has broken up; the last one is completed.
 std::string bash_offers(const std::string& script, const Words& words) {

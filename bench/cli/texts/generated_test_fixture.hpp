@@ -16,7 +16,7 @@ namespace shardmark::bench {
 inline std::string generated(const std::string& what) {
   const Outcome outcome = shardmark({"--generate", what});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, testing::IsEmpty());
+  EXPECT_THAT(outcome.err, ::testing::IsEmpty());
   return outcome.out;
 }
 
@@ -24,7 +24,8 @@ inline std::string generated(const std::string& what) {
 class TemporaryFile {
  public:
   TemporaryFile(const std::string& name, const std::string& text)
-      : path_(std::filesystem::path(testing::TempDir()) / (std::to_string(getpid()) + "_" + name)) {
+      : path_(std::filesystem::path(::testing::TempDir()) /
+              (std::to_string(getpid()) + "_" + name)) {
     std::ofstream(path_) << text;
   }
   TemporaryFile(const TemporaryFile&) = delete;

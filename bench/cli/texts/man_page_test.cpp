@@ -15,8 +15,8 @@
 namespace shardmark::bench {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 /// The page as a reader sees it, blanks and line breaks as one blank.
 std::string shown(const std::string& page) {

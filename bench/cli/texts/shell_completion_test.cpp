@@ -9,8 +9,8 @@
 namespace shardmark::bench {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 TEST(Generate, WordsForCompletions) {
   EXPECT_THAT(generated("suites"), HasSubstr("quick\nreshard\n"));
