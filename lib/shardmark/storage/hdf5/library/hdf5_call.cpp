@@ -107,7 +107,8 @@ std::string hdf5_library_version() {
   unsigned major = 0;
   unsigned minor = 0;
   unsigned release = 0;
-  if (H5get_libversion(&major, &minor, &release) < 0) {
+  // Any call makes the library ready, and after that its H5dont_atexit() fails: ours comes first.
+  if (!prepare_hdf5() || H5get_libversion(&major, &minor, &release) < 0) {
     return "unknown";
   }
   return fmt::format("{}.{}.{}", major, minor, release);
