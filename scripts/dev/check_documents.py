@@ -90,9 +90,9 @@ def main() -> int:
         return 2
     program = str(pathlib.Path(sys.argv[1]).resolve())
     failed = count = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for name in DOCUMENTS:
-            path = ROOT / name
+    for name in DOCUMENTS:
+        path = ROOT / name
+        with tempfile.TemporaryDirectory() as folder:
             for command in commands_of(path.read_text(encoding="utf-8")) if path.exists() else ():
                 count += 1
                 why = check(command, program, folder)
