@@ -20,6 +20,19 @@ LICENCE = "SPDX-License-Identifier: Apache-2.0"
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|farm|root|home/\w+)/")
 LATER = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b")
 CI_FOLDER = ".ci"
+TEST_OF = re.compile(r"(.+?)(?:_mpi)?_test\.cpp$")
+# Kits, numbered edge cases, and whole checkpoints.
+TESTS_OF_MANY = ("lib/shardmark/testing/", "lib/shardmark/checkpoint/")
+# What is tested over several files at once.
+OVER_FILES = {
+    "lib/shardmark/storage/format/names_and_records_test.cpp",
+    "lib/shardmark/storage/posix/posix_test.cpp",
+    "lib/shardmark/storage/raw/raw_io_test.cpp",
+    "lib/shardmark/tensor/painting_oracle_test.cpp",
+    "lib/shardmark/tensor/sharded_types_test.cpp",
+    "lib/shardmark/workload/distribution_test.cpp",
+    "lib/shardmark/workload/safetensors_test.cpp",
+}
 
 
 def source_files(root):
@@ -63,10 +76,21 @@ def check_text(path, lines):
             yield f"{path}:{number}: work left for later: {line.strip()[:80]}"
 
 
+def check_tests(paths):
+    """A test stands beside the file that it names."""
+    names = {str(path) for path in paths}
+    for name in sorted(names):
+        match = TEST_OF.match(name)
+        if match and not name.startswith(TESTS_OF_MANY) and name not in OVER_FILES:
+            if not {f"{match[1]}.cpp", f"{match[1]}.hpp"} & names:
+                yield f"{name}:1: tests no file: there is no {match[1].rsplit('/', 1)[-1]}.cpp or .hpp beside it"
+
+
 def check_tree(root):
     """All violations as text."""
-    found = []
-    for path in source_files(root):
+    paths = source_files(root)
+    found = list(check_tests(paths))
+    for path in paths:
         found += check_place(path)
         try:
             lines = (root / path).read_text(encoding="utf-8").splitlines()

@@ -18,6 +18,8 @@ FAULTS = [
     ("lib/a.cpp", "int a;\n", "lib/a.cpp:1: the first line must be"),
     ("lib/a.py", "#!/usr/bin/env python3\nimport sys\n", "lib/a.py:1: the first line must be"),
     ("lib/a.cpp", LICENCE + "int a;\n" * 500, "lib/a.cpp:501: 501 lines"),
+    ("lib/nothing_test.cpp", LICENCE, "lib/nothing_test.cpp:1: tests no file"),
+    ("lib/nothing_mpi_test.cpp", LICENCE, "lib/nothing_mpi_test.cpp:1: tests no file"),
     ("lib/utils.hpp", LICENCE, "lib/utils.hpp:1: the name says nothing"),
     ("lib/a.hpp", LICENCE + '\n"/' + 'work/x"\n', "lib/a.hpp:3: path of one machine"),
     ("README.md", "see /" + "root/x\n", "README.md:1: path of one machine"),
