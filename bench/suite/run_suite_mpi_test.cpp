@@ -271,7 +271,7 @@ TEST_F(Suite, AWrongBitRemovesTheNumber) {
       CheckpointSteps::make(std::vector<std::string>{checkpoints()}, 0, 5, world());
   ASSERT_TRUE(checkpoints_made);
   environment.checkpoints = *checkpoints_made;
-  const auto load_case = make_load_case(all.front(), environment);
+  const auto load_case = std::move(load_cases(environment)(all.front()).front());
   CaseRunner runner(world(), {});
   ASSERT_TRUE(runner.set_up(*load_case));
   EXPECT_TRUE(runner.warm_up(*load_case));
