@@ -43,10 +43,10 @@ def printed_figure(measurement: Measurement, figures: Figures, whole: Figures | 
     if whole:
         printed.follows += [f"{name} of whole times" for name, value in whole.named().items()
                             if abs(printed.value / value - 1) < SAME]  # fmt: skip
-    if not printed.follows and measurement.tool.startswith(("DLIO", "MLPerf")) and figures.rank_0 is not None:
+    if not printed.follows and printed.of_rank_0 and figures.rank_0 is not None:
         measurement.fault("contradiction", f"{printed.name} is {printed.value:.6g} {measurement.unit}: no figure of "
                           f"these times (rank 0's is {figures.rank_0:.6g})")  # fmt: skip
-    if measurement.tool.startswith(("DLIO", "MLPerf")) and figures.slowest:
+    if printed.of_rank_0 and figures.slowest:
         over = printed.value / figures.slowest
         text = f"that {printed.name} is the rate of all ranks: it is rank 0's alone"
         fast = any(rank.rank == 0 and rank.ratio < 1 for rank in ranks)
@@ -72,9 +72,8 @@ def together(measurement: Measurement, whole: Figures | None) -> None:
 def durability(measurement: Measurement) -> None:
     if not measurement.writes:
         return
-    if measurement.tool.startswith(("DLIO", "MLPerf")):
-        measurement.limit("no-fsync", "that saves reached storage: nothing in these files shows an fsync; DLIO (seen in e1919d7, "
-                          "v2.0.1) takes checkpoint.fsync and does not act on it")  # fmt: skip
+    if measurement.sync_doubt:
+        measurement.limit("no-fsync", f"that saves reached storage: {measurement.sync_doubt}")
     elif measurement.synced is None:
         measurement.limit("no-fsync", "that bytes reached storage: the files do not say whether an fsync is in the time")
     elif not measurement.synced:

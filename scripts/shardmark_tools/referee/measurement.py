@@ -29,6 +29,7 @@ class Printed:
 
     name: str
     value: float
+    of_rank_0: bool = False  # as DLIO's summary is
     follows: list[str] = dataclasses.field(default_factory=list)  # figures that it equals
 
 
@@ -55,6 +56,7 @@ class Measurement:
     memory_per_node_bytes: float | None = None
     through_page_cache: bool | None = None  # None: the files do not say
     synced: bool | None = None  # fsync (or the like) inside the time; None: the files do not say
+    sync_doubt: str | None = None  # why an fsync that the settings ask for is not shown
     first_start_s: float | None = None  # rank 0's clock, no zone: only differences within one host mean anything
     last_end_s: float | None = None
     findings: list[Finding] = dataclasses.field(default_factory=list)

@@ -12,6 +12,7 @@ from shardmark_tools.referee.read_dlio import Folder, seconds_of
 PROCESSES = {"llama3-8b": 8, "llama3-70b": 64, "llama3-405b": 512, "llama3-1t": 1024}
 CHECKPOINTS = 10
 MOST_GAP_S = 30.0
+LEAST_RANKS_PER_HOST = 4  # and one more
 
 
 @dataclasses.dataclass

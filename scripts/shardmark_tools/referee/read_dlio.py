@@ -18,6 +18,8 @@ RANK_FILE = re.compile(r"(\d{1,7})_per_epoch_stats\.json")
 METADATA_FILE = re.compile(r"checkpointing_.*_metadata\.json")
 BLOCK = re.compile(r"(save|load)_ckpt(\d{1,6})")
 TOLERANCE = 1e-3  # of sums and products of numbers in the files
+SYNC_DOUBT = ("nothing in these files shows an fsync; DLIO (seen in e1919d7, v2.0.1) takes checkpoint.fsync and does not act "
+              "on it")  # fmt: skip
 CLOCK_TOLERANCE_S = 2e-3  # of end - start against the duration
 FEWEST_STARTS = 2
 
@@ -118,10 +120,22 @@ def memory_per_node(folder: Folder) -> float | None:
     return values[0] * GIB if len(values) == 1 and values[0] > 0 else None
 
 
+def tool_of(folder: Folder) -> str:
+    if folder.metadata and "shardmark" in folder.metadata:
+        return "Shardmark, exported"
+    return "MLPerf Storage checkpointing (DLIO)" if folder.metadata else "DLIO checkpointing"
+
+
+def read_cold(folder: Folder) -> bool:
+    """Shardmark looks at the page cache before each load; nobody else's files say."""
+    states = folder.metadata and folder.metadata.find("shardmark", "cold")
+    return bool(states) and all(state.text() == "client-cold" for state in states.items())
+
+
 def printed(folder: Folder, operation: str) -> Printed | None:
     name = f"{operation}_checkpoint_io_mean_GB_per_second"
     node = folder.summary and folder.summary.find("metric", name)
-    return Printed(f"summary.json {name}", node.number()) if node else None
+    return Printed(f"summary.json {name}", node.number(), of_rank_0=True) if node else None
 
 
 def measure(folder: Folder, operation: str) -> Measurement | None:
@@ -133,15 +147,17 @@ def measure(folder: Folder, operation: str) -> Measurement | None:
     blocks = [{rank: blocks[place] for rank, blocks in folder.ranks.items() if place in blocks}
               for place in places]  # fmt: skip
     hosts = folder.summary and folder.summary.find("num_hosts")
+    ours = bool(folder.metadata and "shardmark" in folder.metadata)  # whose saves are durable when they end
     measurement = Measurement(
         path=str(folder.path), operation=operation, writes=operation == "save",
-        tool="MLPerf Storage checkpointing (DLIO)" if folder.metadata else "DLIO checkpointing",
+        tool=tool_of(folder),
         unit="GiB/s", unit_size=GIB,
         amounts=[amount or statistics.median(b.amount for b in row.values()) for row in blocks],
         seconds=[{rank: block.duration_s for rank, block in sorted(row.items())} for row in blocks],
         expected_ranks=expected_ranks(folder), amount_by_rank_known=zero_stage(folder) == 3,
         printed=printed(folder, operation), nodes=hosts.count(least=1) if hosts else None,
-        memory_per_node_bytes=memory_per_node(folder), through_page_cache=True,
+        memory_per_node_bytes=memory_per_node(folder), through_page_cache=not read_cold(folder),
+        synced=ours, sync_doubt=None if ours else SYNC_DOUBT,
     )  # fmt: skip
     firsts = [row[0] for row in blocks if 0 in row]
     if firsts:

@@ -315,7 +315,7 @@ class Claims(Folder):
 
 class Script(Folder):
     def run_script(self, *arguments):
-        return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=600, check=False)
 
     def test_exit_codes(self):
         self.write_dlio(flat(1.0))
