@@ -178,7 +178,7 @@ def check_refusals(root):
     other = pathlib.Path(root, "other")
     subprocess.run(["cp", "-r", directory, other], check=True)
     commit = other / "step-00000007" / "COMMIT"
-    commit.write_text(commit.read_text().replace("format_version 1", "format_version 9"))
+    commit.write_text(commit.read_text().replace("format_version 2", "format_version 9"))
 
     def refused(what, word, ranks, *arguments, last=()):
         code, _, messages = run(ranks, *arguments, last=last)

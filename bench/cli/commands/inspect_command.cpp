@@ -17,8 +17,8 @@ using nlohmann::ordered_json;
 
 struct Inspection {
   CheckpointSummary checkpoint;
-  std::optional<std::vector<ChunkError>> errors;  // with --verify
-  std::optional<Error> failure;                   // of the verification
+  std::optional<Verification> verification;  // with --verify
+  std::optional<Error> failure;              // of the verification
 };
 
 ordered_json entries_document(const Manifest& manifest, EntryKind kind) {
@@ -42,7 +42,7 @@ std::string json_text(const Inspection& inspection) {
   const Manifest& manifest = inspection.checkpoint.manifest;
   ordered_json document;
   document["step"] = manifest.step;
-  document["format_version"] = format_version;
+  document["format_version"] = manifest.version;
   document["world_size"] = manifest.world_size;
   document["seed"] = manifest.seed;
   document["file_layout"] = file_layout_name(manifest.layout);
@@ -54,9 +54,11 @@ std::string json_text(const Inspection& inspection) {
   document["objects"] = entries_document(manifest, EntryKind::object);
   document["verified"] = nullptr;
   document["errors"] = ordered_json::array();
-  if (inspection.errors) {
-    document["verified"] = !inspection.failure;
-    for (const ChunkError& error : *inspection.errors) {
+  if (inspection.verification) {
+    if (inspection.verification->has_checksums || inspection.failure) {
+      document["verified"] = !inspection.failure;  // else nothing was, which is neither
+    }
+    for (const ChunkError& error : inspection.verification->errors) {
       document["errors"].push_back(
           {{"fqn", error.fqn},
            {"offsets", std::vector<std::int64_t>(error.offsets.begin(), error.offsets.end())},
@@ -67,6 +69,12 @@ std::string json_text(const Inspection& inspection) {
     document.update(ordered_json::parse(error_document(*inspection.failure)));
   }
   return document.dump(2) + "\n";
+}
+
+std::string place_of(const ChunkError& error) {
+  return error.fqn.empty() && error.offsets.empty()
+             ? "outside the tensors"
+             : fmt::format("'{}' at {}", error.fqn, to_string(error.offsets));
 }
 
 std::string human_text(const Inspection& inspection) {
@@ -88,18 +96,19 @@ std::string human_text(const Inspection& inspection) {
   }
   std::string text = fmt::format(
       "{}\nstep {}, saved by {} ranks, seed {}, format {}, file layout {}\n{} entries, {} chunks, {}\n",
-      checkpoint.directory, manifest.step, manifest.world_size, manifest.seed, format_version,
+      checkpoint.directory, manifest.step, manifest.world_size, manifest.seed, manifest.version,
       file_layout_name(manifest.layout), manifest.entries.entries.size(),
       manifest.entries.num_chunks(), format_bytes(num_bytes));
   for (const auto& file : checkpoint.files) {
     text += fmt::format("  {}  {}\n", file.path, format_bytes(file.num_bytes));
   }
-  if (inspection.errors) {
-    text += inspection.failure               ? "checksums: DAMAGED\n"
-            : manifest.checksums_address < 0 ? "checksums: none were saved, nothing to verify\n"
-                                             : "checksums: every byte is as written\n";
-    for (const ChunkError& error : *inspection.errors) {
-      text += fmt::format("  '{}' at {}: {}\n", error.fqn, to_string(error.offsets), error.message);
+  if (inspection.verification) {
+    text += inspection.failure ? "checksums: DAMAGED\n"
+            : !inspection.verification->has_checksums
+                ? "checksums: none were saved, nothing to verify\n"
+                : "checksums: every byte is as written\n";
+    for (const ChunkError& error : inspection.verification->errors) {
+      text += fmt::format("  {}: {}\n", place_of(error), error.message);
     }
   }
   return text + "\n" + table.text(text_style(stdout));
@@ -130,14 +139,13 @@ Result<CommandOutput> inspect_command(const InspectArguments& arguments) {
   SHARDMARK_RETURN_IF_ERROR(checkpoint);
   inspection.checkpoint = std::move(*checkpoint);
   if (arguments.verify) {
-    SHARDMARK_ASSIGN_OR_RETURN(inspection.errors, verify_checkpoint(inspection.checkpoint));
-    if (!inspection.errors->empty()) {
-      const ChunkError& first = inspection.errors->front();
-      inspection.failure =
-          Error{ErrorCode::data_loss,
-                fmt::format("{}: {} damaged chunks, the first in '{}' at {}",
-                            inspection.checkpoint.directory, inspection.errors->size(), first.fqn,
-                            to_string(first.offsets))};
+    SHARDMARK_ASSIGN_OR_RETURN(inspection.verification, verify_checkpoint(inspection.checkpoint));
+    const std::vector<ChunkError>& errors = inspection.verification->errors;
+    if (!errors.empty()) {
+      inspection.failure = Error{ErrorCode::data_loss,
+                                 fmt::format("{}: {} damaged chunks or files, the first {}: {}",
+                                             inspection.checkpoint.directory, errors.size(),
+                                             place_of(errors.front()), errors.front().message)};
     }
   }
   return CommandOutput{arguments.json ? json_text(inspection) : human_text(inspection),

@@ -85,9 +85,9 @@ Result<AsyncStart> AsyncSaver::start(const StateDict& state_dict, const SaveOpti
   SHARDMARK_RETURN_IF_ERROR(state.join());
   started.waited_s = seconds_since(begin);
   if (!can_run_behind(options.storage)) {
-    return Error{ErrorCode::invalid_argument,
-                 "storage.async writes in the background with storage.io = \"direct\", or with the "
-                 "back ends posix and posix-shared; HDF5's own transfers cannot run there"};
+    return Error{
+        ErrorCode::invalid_argument,
+        "storage.async writes in the background with storage.io = \"direct\", or with the back ends posix and posix-shared; HDF5's own transfers cannot run there"};
   }
   state.save = make_save_protocol(options, state.comm);
   SaveProtocol& save = *state.save;

@@ -77,9 +77,9 @@ TEST_P(RawBackend, SavesWhatLoadsAtAnotherShardingAndInspects) {
       ASSERT_TRUE(summary) << summary.error().message;
       EXPECT_EQ(summary->files.size(),
                 GetParam() == Backend::posix ? static_cast<std::size_t>(world().size()) + 1 : 1U);
-      const auto errors = verify_checkpoint(*summary);
-      ASSERT_TRUE(errors) << errors.error().message;
-      EXPECT_TRUE(errors->empty());
+      const auto verified = verify_checkpoint(*summary);
+      ASSERT_TRUE(verified) << verified.error().message;
+      EXPECT_TRUE(verified->errors.empty());
       EXPECT_TRUE(check_visible(options.directory, options.step, {}));
     }
     world().barrier();

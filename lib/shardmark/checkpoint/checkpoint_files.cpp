@@ -48,7 +48,8 @@ Status read_manifest(OpenCheckpoint& checkpoint) {
                  fmt::format("{}: {}", checkpoint.directory, manifest.error().message)};
   }
   checkpoint.manifest = std::move(*manifest);
-  if (checkpoint.manifest.save_id != record.save_id || checkpoint.manifest.step != record.step) {
+  if (checkpoint.manifest.save_id != record.save_id || checkpoint.manifest.step != record.step ||
+      checkpoint.manifest.version != record.version) {
     return damaged(checkpoint.directory, "COMMIT and manifest are of different saves");
   }
   std::vector<std::int64_t> sizes;
@@ -74,9 +75,10 @@ Result<OpenCheckpoint> open_checkpoint(const std::string& directory,
   SHARDMARK_RETURN_IF_ERROR(check_file_sizes(checkpoint));
   SHARDMARK_RETURN_IF_ERROR(read_manifest(checkpoint));
   const std::string entry_file = checkpoint.directory + "/" + checkpoint.record.files.front().name;
-  SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t hash,
-                             structure_hash(entry_file, checkpoint.manifest));
-  if (hash != checkpoint.record.structure_hash) {
+  SHARDMARK_ASSIGN_OR_RETURN(
+      const std::uint64_t hash,
+      hash_outside(entry_file, entry_file_elements(checkpoint.manifest), ReadFrom::cache));
+  if (hash != checkpoint.record.files.front().outside_hash) {
     return damaged(checkpoint.directory,
                    "the entry file is not as it was committed (outside element data)");
   }

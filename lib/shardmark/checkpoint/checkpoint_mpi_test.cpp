@@ -193,10 +193,11 @@ TEST_P(EveryStorage, FindsAFlippedBitAndNamesItsChunk) {
     file.put(static_cast<char>(byte ^ 4));
   }
   world().barrier();
-  const auto errors = verify_checkpoint(*checkpoint);
-  ASSERT_TRUE(errors);
-  ASSERT_EQ(errors->size(), 1U);
-  EXPECT_EQ(errors->front().fqn, "columns");
+  const auto verified = verify_checkpoint(*checkpoint);
+  ASSERT_TRUE(verified);
+  EXPECT_TRUE(verified->has_checksums);
+  ASSERT_EQ(verified->errors.size(), 1U);
+  EXPECT_EQ(verified->errors.front().fqn, "columns");
   for (const bool same_layout : {true, false}) {
     FilledState loaded(world());
     same_layout ? add_rows(loaded) : add_transposed(loaded);

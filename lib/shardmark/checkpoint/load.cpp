@@ -43,7 +43,6 @@ class Load {
   Result<LoadReport> run() {
     SHARDMARK_RETURN_IF_ERROR(plan());
     LoadReport report;
-    report.keys = report_keys(plan_, manifest_.entries, comm_);
     clock_.enter(Phase::read);
     std::vector<ReadTask> tasks;
     SHARDMARK_RETURN_IF_ERROR(agree(resolve(tasks)));
@@ -64,6 +63,8 @@ class Load {
     const Status verified = verification.run(tasks, reader->checksums(), options_.checksum);
     SHARDMARK_RETURN_IF_ERROR(agree(verified));
 
+    report.phases = clock_.stop();
+    report.keys = report_keys(plan_, manifest_.entries, comm_);
     report.step = manifest_.step;
     report.seed = manifest_.seed;
     report.num_bytes = plan_.num_bytes;
@@ -76,7 +77,6 @@ class Load {
     report.verified_chunks = verification.counts().verified;
     report.unverified_chunks = verification.counts().unverified;
     report.verify_bytes_read = verification.counts().bytes_read;
-    report.phases = clock_.stop();
     report.events = clock_.events();
     report.total_s = report.phases.total_s();
     return report;

@@ -9,7 +9,6 @@
 #include "shardmark/storage/contract/storage_writer.hpp"
 #include "shardmark/storage/directory/partial_checkpoint.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
-#include "shardmark/storage/raw/structure_hash.hpp"
 
 namespace shardmark {
 namespace {
@@ -56,6 +55,7 @@ class Save final : public SaveProtocol {
     SHARDMARK_RETURN_IF_ERROR(writer_->write(std::span(tasks_).subspan(num_written_)));
     clock_.enter(Phase::flush);
     SHARDMARK_RETURN_IF_ERROR(writer_->flush());
+    SHARDMARK_ASSIGN_OR_RETURN(file_hashes_, writer_->hash_data_files());
     SHARDMARK_RETURN_IF_ERROR(commit());
     share_outcome();
     return {};
@@ -76,6 +76,9 @@ class Save final : public SaveProtocol {
   void enter(Phase phase) override { clock_.enter(phase); }
 
   SaveReport report() override {
+    // First of all: what is put together here belongs to no phase, and the step has been durable
+    // for as long as it takes.
+    report_.phases = clock_.stop();
     report_.step = options_.step;
     report_.layout = manifest_.layout;
     report_.bytes_written = writer_->counters().bytes_written;
@@ -88,7 +91,6 @@ class Save final : public SaveProtocol {
         report_.fqns.push_back(entry.fqn);
       }
     }
-    report_.phases = clock_.stop();
     report_.events = clock_.events();
     if (planning_.global) {
       planning_.global->ensure_statistics();
@@ -223,25 +225,23 @@ class Save final : public SaveProtocol {
     return on_root(Phase::commit, [this]() -> Status {
       const std::vector<std::byte> bytes = encode(manifest_);
       report_.inventory.metadata_bytes = static_cast<std::int64_t>(bytes.size());
-      SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, writer_->write_manifest(bytes));
+      SHARDMARK_ASSIGN_OR_RETURN(const StoredManifest stored, writer_->write_manifest(bytes));
       if (!stores()) {
         return {};
       }
-      const std::string entry_file = partial_->path() + "/" + manifest_.files.front();
-      CommitRecord record{manifest_.save_id,
-                          manifest_.step,
-                          {},
-                          address,
-                          static_cast<std::int64_t>(bytes.size()),
-                          0};
+      CommitRecord record;
+      record.save_id = manifest_.save_id;
+      record.step = manifest_.step;
+      record.manifest_address = stored.address;
+      record.manifest_bytes = static_cast<std::int64_t>(bytes.size());
+      file_hashes_.front() = stored.outside_hash;
       std::int64_t file_bytes = 0;
-      for (const std::string& file : manifest_.files) {
+      for (std::size_t i = 0; i < manifest_.files.size(); ++i) {
         SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size,
-                                   file_size(partial_->path() + "/" + file));
-        record.files.push_back({file, size});
+                                   file_size(partial_->path() + "/" + manifest_.files[i]));
+        record.files.push_back({manifest_.files[i], size, file_hashes_[i]});
         file_bytes += size;
       }
-      SHARDMARK_ASSIGN_OR_RETURN(record.structure_hash, structure_hash(entry_file, manifest_));
       SHARDMARK_ASSIGN_OR_RETURN(report_.path, partial_->commit(record));
       partial_.reset();
       take_inventory(file_bytes, static_cast<std::int64_t>(to_text(record).size()));
@@ -289,6 +289,7 @@ class Save final : public SaveProtocol {
   std::size_t num_written_ = 0;  // of them
   std::int64_t calls_before_ = hdf5_metadata_calls();
   Manifest manifest_;
+  std::vector<std::uint64_t> file_hashes_;    // by file, outside elements
   std::optional<PartialCheckpoint> partial_;  // rank 0
   SaveReport report_;
   std::unique_ptr<StorageWriter> writer_;  // last: may be at work on the manifest and the plan

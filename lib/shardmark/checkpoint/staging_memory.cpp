@@ -72,10 +72,10 @@ Status StagingMemory::reserve(std::int64_t num_bytes) {
   void* const mapping =
       ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) {
-    return Error{ErrorCode::no_space,
-                 fmt::format("cannot get {} bytes of memory to stage a save in "
-                             "(storage.staging_bytes)",
-                             wanted)};
+    return Error{
+        ErrorCode::no_space,
+        fmt::format("cannot get {} bytes of memory to stage a save in (storage.staging_bytes)",
+                    wanted)};
   }
   data_ = static_cast<std::byte*>(mapping);
   size_ = wanted;

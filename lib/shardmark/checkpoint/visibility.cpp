@@ -85,9 +85,9 @@ Status wait_until_visible(const std::string& directory, std::int64_t step, const
       return seen;
     }
     if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(timeout_s)) {
-      return Error{ErrorCode::io_error, fmt::format("step {} was committed in {} and is not seen "
-                                                    "there after {} s",
-                                                    step, directory, timeout_s)};
+      return Error{ErrorCode::io_error,
+                   fmt::format("step {} was committed in {} and is not seen there after {} s", step,
+                               directory, timeout_s)};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "shardmark/storage/contract/file_clients.hpp"
 #include "shardmark/storage/format/manifest.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
+#include "shardmark/storage/raw/structure_hash.hpp"
 
 namespace shardmark {
 
@@ -20,8 +22,11 @@ struct PlacedFiles {
   std::uint64_t own_file =
       0;  // of `paths`: where chunks that are not in the entry file go; 0: none
   bool leads_own_file = false;  // this rank made it, and makes it durable though it writes nothing
+  ElementRanges own_elements;   // of it, by all who write there; on the rank that leads it
   std::int64_t checksums_address = -1;  // in the entry file; -1 without checksums
+  bool blocks_apart = false;            // no two ranks' pieces lie in one sharing_block()
   bool detects_holes = false;           // this file system tells unwritten bytes from zeros
+  FileClients clients;                  // through which page caches the ranks see the files
 };
 
 }  // namespace shardmark

@@ -32,6 +32,12 @@ struct LayoutCounters {
   std::int64_t library_metadata_bytes = 0;
 };
 
+/// The manifest in the finished entry file.
+struct StoredManifest {
+  std::int64_t address = 0;
+  std::uint64_t outside_hash = 0;  // XXH3-64 of the file outside element data
+};
+
 /// Makes the files of one save and tells every rank where its elements go; knows nothing of how
 /// they get there. One object a save.
 class SaveFiles {
@@ -45,8 +51,8 @@ class SaveFiles {
   virtual Result<PlacedFiles> create(const SaveTarget& target) = 0;
 
   /// Local, rank 0, when every element is durable. Writes the manifest's bytes into the entry file,
-  /// durably and read back. Returns their address. Errors: io_error, no_space.
-  virtual Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) = 0;
+  /// durably and read back, and finishes that file. Errors: io_error, no_space.
+  virtual Result<StoredManifest> write_manifest(std::span<const std::byte> bytes) = 0;
 
   /// Final after write_manifest().
   virtual const LayoutCounters& layout_counters() const noexcept = 0;

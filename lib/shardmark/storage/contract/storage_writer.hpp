@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "shardmark/core/tensor_view.hpp"
 #include "shardmark/mpi/communicator.hpp"
@@ -46,9 +47,13 @@ class StorageWriter {
   /// Phase flush. Every byte of elements and checksums is durable after it.
   virtual Status flush() = 0;
 
-  /// Local, rank 0, phase commit. Writes the manifest's bytes into the entry file, durably.
-  /// Returns their address.
-  virtual Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) = 0;
+  /// Collective, phase flush, after flush(). XXH3-64 of each data file outside element data, by the
+  /// manifest's files; anything for the entry file, which is not finished yet.
+  virtual Result<std::vector<std::uint64_t>> hash_data_files() = 0;
+
+  /// Local, rank 0, phase commit. Writes the manifest's bytes into the entry file, durably, and
+  /// finishes that file.
+  virtual Result<StoredManifest> write_manifest(std::span<const std::byte> bytes) = 0;
 
   virtual const WriteCounters& counters() const noexcept = 0;
   virtual const LayoutCounters& layout_counters() const noexcept = 0;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -24,16 +25,23 @@ Status DirectWriter::write(std::span<const WriteTask> tasks) {
   if (written) {
     written = write_elements(tasks);
   }
+  if (files_.clients.several()) {
+    SHARDMARK_RETURN_IF_ERROR(agree(written));  // what follows is collective
+  }
   if (written) {
-    const auto requests = write_checksums_at(files_, {entries_, tasks, checksums_, first_});
+    const auto requests = write_small_pieces(files_, {entries_, tasks, checksums_, first_}, comm_);
     written = Status(requests);
     if (requests) {
       counters_.bytes_written += static_cast<std::int64_t>(8 * checksums_.size());
       counters_.write_requests += *requests;
     }
   }
+  return agree(written);
+}
+
+Status DirectWriter::agree(const Status& local) {
   const ScopedPhase wait(clock_, Phase::wait);
-  return comm_.agree(written);
+  return comm_.agree(local);
 }
 
 Status DirectWriter::write_part(std::span<const WriteTask> tasks) {
@@ -60,12 +68,21 @@ Status DirectWriter::open_files(std::span<const WriteTask> tasks) {
 Status DirectWriter::write_elements(std::span<const WriteTask> tasks) {
   std::vector<RawTransfer<const std::byte>> transfers;
   transfers.reserve(tasks.size());
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
-    transfers.push_back({files_.pieces[first_ + i], tasks[i].write->box, tasks[i].elements});
-  }
+  std::vector<std::size_t> task_of;  // by transfer
   const bool hashes = options_.checksum == ChecksumKind::xxh3;
   checksums_.assign(hashes ? tasks.size() : 0, 0);
-  std::unordered_map<std::size_t, StreamingChecksum> unfinished;  // by task
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (!is_for_root(files_, entries_->entries[tasks[i].write->entry], tasks[i])) {
+      transfers.push_back({files_.pieces[first_ + i], tasks[i].write->box, tasks[i].elements});
+      task_of.push_back(i);
+    } else {
+      counters_.bytes_written += tasks[i].elements.num_bytes();
+      if (hashes) {
+        checksums_[i] = xxh3(tasks[i].elements);
+      }
+    }
+  }
+  std::unordered_map<std::size_t, StreamingChecksum> unfinished;  // by transfer
   RawWriter writer(options_.threads, counters_);
   TransferRuns<const std::byte> runs(transfers);
   Status status;
@@ -75,7 +92,7 @@ Status DirectWriter::write_elements(std::span<const WriteTask> tasks) {
     StreamingChecksum* const checksum = hashes ? &unfinished[run.transfer] : nullptr;
     status = writer.put(open_.at(run.file), bytes, run.offset, checksum);
     if (hashes && run.last) {
-      checksums_[run.transfer] = checksum->digest();
+      checksums_[task_of[run.transfer]] = checksum->digest();
       unfinished.erase(run.transfer);
     }
   }
@@ -90,10 +107,6 @@ Status DirectWriter::write_elements(std::span<const WriteTask> tasks) {
 }
 
 Status DirectWriter::flush() {
-  const auto agree = [this](const Status& local) {
-    const ScopedPhase wait(clock_, Phase::wait);
-    return comm_.agree(local);
-  };
   // All ranks durable first: the proof of one rank looks at pages that others share.
   SHARDMARK_RETURN_IF_ERROR(agree(sync()));
   return agree(prove());
@@ -114,19 +127,14 @@ Status DirectWriter::sync() const {
 }
 
 Status DirectWriter::prove() const {
-  SHARDMARK_RETURN_IF_ERROR(prove_written(files_, {entries_, tasks_, checksums_, first_}));
-  std::vector<std::byte> stored;
+  std::vector<WrittenClaim> edges;
   for (const RawWriter::Edge& edge : edges_) {
-    stored.resize(static_cast<std::size_t>(edge.num_bytes));
-    SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t got, edge.file->read(stored, edge.offset, false));
-    if (got != edge.num_bytes || xxh3(std::span<const std::byte>(stored)) != edge.checksum) {
-      return Error{ErrorCode::io_error,
-                   fmt::format("{}: {} bytes at {} were written without an error but did not reach "
-                               "the file",
-                               edge.file->path(), edge.num_bytes, edge.offset)};
-    }
+    const auto file = std::find_if(open_.begin(), open_.end(),
+                                   [&](const auto& open) { return &open.second == edge.file; });
+    edges.push_back(claim_of_bytes(file->first, edge.offset, edge.num_bytes, edge.checksum,
+                                   fmt::format("{} bytes at {}", edge.num_bytes, edge.offset)));
   }
-  return {};
+  return prove_written(files_, {entries_, tasks_, checksums_, first_}, std::move(edges), comm_);
 }
 
 }  // namespace shardmark

@@ -9,6 +9,7 @@
 #include "shardmark/storage/contract/placed_files.hpp"
 #include "shardmark/storage/contract/save_files.hpp"
 #include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/direct/write_proof.hpp"
 #include "shardmark/storage/raw/raw_file.hpp"
 #include "shardmark/storage/raw/raw_writer.hpp"
 
@@ -27,8 +28,11 @@ class DirectWriter final : public StorageWriter {
   Status write(std::span<const WriteTask> tasks) override;
   Status write_part(std::span<const WriteTask> tasks) override;
   Status flush() override;
-  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override {
+  Result<StoredManifest> write_manifest(std::span<const std::byte> bytes) override {
     return made_by_->write_manifest(bytes);
+  }
+  Result<std::vector<std::uint64_t>> hash_data_files() override {
+    return shardmark::hash_data_files(files_, comm_);
   }
   const WriteCounters& counters() const noexcept override { return counters_; }
   const LayoutCounters& layout_counters() const noexcept override {
@@ -36,6 +40,7 @@ class DirectWriter final : public StorageWriter {
   }
 
  private:
+  Status agree(const Status& local);
   Status open_files(std::span<const WriteTask> tasks);
   Status write_elements(std::span<const WriteTask> tasks);
   Status sync() const;

@@ -9,9 +9,13 @@
 #include <cerrno>
 #include <vector>
 
+#include "shardmark/core/checksum.hpp"
 #include "shardmark/core/rounding.hpp"
+#include "shardmark/storage/direct/written_claims.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
 #include "shardmark/storage/posix/file.hpp"
+#include "shardmark/storage/posix/file_system.hpp"
+#include "shardmark/storage/posix/page_residency.hpp"
 #include "shardmark/storage/posix/space.hpp"
 
 namespace shardmark {
@@ -21,7 +25,7 @@ Status make_file(const std::string& path, std::int64_t num_bytes) {
   SHARDMARK_RETURN_IF_ERROR(check_file_size_limit(path, num_bytes));
   {
     SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file,
-                               open_file(path, O_RDWR | O_CREAT | O_EXCL));
+                               open_file(path, O_WRONLY | O_CREAT | O_EXCL));
     if (::ftruncate(file.get(), num_bytes) != 0) {
       return errno_error("cannot extend", path, errno);
     }
@@ -35,12 +39,15 @@ class RawFilesMaking {
   RawFilesMaking(const SaveTarget& target, const StorageOptions& options, const Communicator& comm,
                  PhaseClock& clock)
       : target_(target),
+        coherence_(options.coherence),
         comm_(comm),
         clock_(clock),
         has_checksums_(options.checksum == ChecksumKind::xxh3 && target.entries->num_chunks() > 0),
         file_a_rank_(options.backend == Backend::posix) {}
 
   Status run() {
+    SHARDMARK_ASSIGN_OR_RETURN(files_.clients,
+                               FileClients::discover(target_.directory, coherence_, comm_));
     name_files();
     share_sizes();
     SHARDMARK_RETURN_IF_ERROR(agree(place_own_chunks()));
@@ -54,6 +61,9 @@ class RawFilesMaking {
       made = make_file(files_.paths[files_.own_file],
                        rank_bytes_[static_cast<std::size_t>(comm_.rank())]);
     }
+    if (made && files_.clients.several()) {
+      made = hand_over();
+    }
     SHARDMARK_RETURN_IF_ERROR(agree(made));
     return agree(detect_holes());
   }
@@ -64,6 +74,18 @@ class RawFilesMaking {
   Status agree(const Status& local) {
     const ScopedPhase wait(clock_, Phase::wait);
     return comm_.agree(local);
+  }
+
+  /// Other clients see the files at their full length.
+  Status hand_over() const {
+    std::vector<FileRange> made;
+    if (comm_.is_root()) {
+      made.push_back({files_.paths.front(), 0, 0});
+    }
+    if (file_a_rank_) {
+      made.push_back({files_.paths[files_.own_file], 0, 0});
+    }
+    return drop_cached_pages(made);
   }
 
   void name_files() {
@@ -77,6 +99,7 @@ class RawFilesMaking {
     files_.layout = file_a_rank_ ? FileLayout::per_rank : FileLayout::shared;
     files_.own_file = file_a_rank_ ? static_cast<std::uint64_t>(comm_.rank()) + 1 : 0;
     files_.leads_own_file = file_a_rank_;
+    files_.blocks_apart = true;
   }
 
   std::int64_t bytes_of(const PlannedWrite& write) const {
@@ -93,7 +116,7 @@ class RawFilesMaking {
     std::int64_t at = 0;
     for (const std::int64_t num_bytes : rank_bytes_) {
       rank_starts_.push_back(file_a_rank_ ? 0 : at);
-      at += round_up(num_bytes, default_block_bytes);
+      at += round_up(num_bytes, sharing_block());
       total_bytes_ += num_bytes;
     }
     entry_file_bytes_ = file_a_rank_ ? 0 : at;
@@ -107,6 +130,9 @@ class RawFilesMaking {
     std::int64_t at = rank_starts_[static_cast<std::size_t>(comm_.rank())];
     for (const PlannedWrite& write : target_.plan->writes) {
       files_.pieces.push_back({files_.own_file, at, write.box.offsets, write.box.sizes});
+      if (file_a_rank_) {
+        files_.own_elements.emplace_back(at, bytes_of(write));
+      }
       at += bytes_of(write);
     }
     return {};
@@ -139,7 +165,7 @@ class RawFilesMaking {
   Status detect_holes() {
     const auto own = static_cast<std::size_t>(comm_.rank());
     Result<bool> detects = false;
-    if (rank_bytes_[own] >= 2 * default_block_bytes) {
+    if (files_.clients.knows_holes && rank_bytes_[own] >= 2 * sharing_block()) {
       detects = can_detect_holes(files_.paths[files_.own_file], rank_starts_[own]);
     }
     files_.detects_holes =
@@ -148,6 +174,7 @@ class RawFilesMaking {
   }
 
   const SaveTarget& target_;
+  Coherence coherence_;
   const Communicator& comm_;
   PhaseClock& clock_;
   bool has_checksums_;
@@ -161,21 +188,21 @@ class RawFilesMaking {
 };
 
 /// Appends the manifest's bytes to the entry file, durably.
-Result<std::int64_t> append_manifest(const std::string& path, std::span<const std::byte> bytes) {
+Result<std::int64_t> append_manifest(const std::string& path, std::span<const std::byte> bytes,
+                                     ReadFrom from) {
+  const FileRange whole{path, 0, 0};
+  if (from == ReadFrom::storage) {
+    SHARDMARK_RETURN_IF_ERROR(drop_cached_pages({&whole, 1}));
+  }
   SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, file_size(path));
   {
-    SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDWR));
+    SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_WRONLY));
     SHARDMARK_RETURN_IF_ERROR(write_at(file, path, bytes, address));
-    std::vector<std::byte> stored(bytes.size());
-    SHARDMARK_RETURN_IF_ERROR(read_at(file, path, stored, address));
-    if (!std::equal(stored.begin(), stored.end(), bytes.begin())) {
-      return Error{ErrorCode::io_error,
-                   fmt::format("{}: the manifest was written without an error but did not reach "
-                               "the file",
-                               path)};
-    }
   }
   SHARDMARK_RETURN_IF_ERROR(fsync_path(path));
+  const WrittenClaim claim = claim_of_bytes(0, address, static_cast<std::int64_t>(bytes.size()),
+                                            xxh3(bytes), "the manifest");
+  SHARDMARK_RETURN_IF_ERROR(check_claims({&claim, 1}, {&path, 1}, from));
   return address;
 }
 
@@ -186,11 +213,18 @@ Result<PlacedFiles> RawFileSet::create(const SaveTarget& target) {
   SHARDMARK_RETURN_IF_ERROR(making.run());
   PlacedFiles placed = making.take();
   entry_file_ = placed.paths.front();
+  proof_reads_ = placed.clients.proof_reads();
+  manifest_ = target.manifest;
   return placed;
 }
 
-Result<std::int64_t> RawFileSet::write_manifest(std::span<const std::byte> bytes) {
-  return append_manifest(entry_file_, bytes);
+Result<StoredManifest> RawFileSet::write_manifest(std::span<const std::byte> bytes) {
+  StoredManifest stored;
+  SHARDMARK_ASSIGN_OR_RETURN(stored.address, append_manifest(entry_file_, bytes, proof_reads_));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      stored.outside_hash,
+      hash_outside(entry_file_, entry_file_elements(*manifest_), proof_reads_));
+  return stored;
 }
 
 }  // namespace shardmark

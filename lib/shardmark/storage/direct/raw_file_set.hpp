@@ -22,7 +22,7 @@ class RawFileSet final : public SaveFiles {
       : options_(options), comm_(comm), clock_(clock) {}
 
   Result<PlacedFiles> create(const SaveTarget& target) override;
-  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override;
+  Result<StoredManifest> write_manifest(std::span<const std::byte> bytes) override;
   const LayoutCounters& layout_counters() const noexcept override { return counters_; }
 
  private:
@@ -30,6 +30,8 @@ class RawFileSet final : public SaveFiles {
   const Communicator& comm_;
   PhaseClock& clock_;
   std::string entry_file_;
+  const Manifest* manifest_ = nullptr;  // rank 0
+  ReadFrom proof_reads_ = ReadFrom::cache;
   LayoutCounters counters_;  // all bytes are elements or ours
 };
 

@@ -1,143 +1,184 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/storage/direct/write_proof.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
-#include <vector>
+#include <utility>
 
 #include "shardmark/core/checksum.hpp"
-#include "shardmark/storage/posix/file.hpp"
+#include "shardmark/core/rounding.hpp"
+#include "shardmark/storage/posix/file_system.hpp"
 #include "shardmark/storage/posix/space.hpp"
-#include "shardmark/storage/raw/stored_chunk.hpp"
 
 namespace shardmark {
 namespace {
 
-// Smaller chunks may lie in pages that somebody else has written, where a loss leaves no hole.
-constexpr std::int64_t shared_page_bytes = 8192;
-
-Error lost(std::string_view what, const std::string& path) {
-  return {ErrorCode::io_error,
-          fmt::format("{} written without an error but did not reach {}", what, path)};
-}
+constexpr int claims_tag = 15;
 
 /// True if the task's piece has bytes that nobody writes.
 bool is_padded(const StoredPiece& piece, const PlannedWrite& write, const Entry& entry) {
   return piece.sizes != entry.sizes && piece.sizes != write.box.sizes;
 }
 
-Status prove_no_holes(const PlacedFiles& files, const WrittenTasks& written) {
-  std::map<std::uint64_t, std::set<std::pair<std::int64_t, std::int64_t>>> ranges;  // by file
-  for (std::size_t i = 0; i < written.tasks.size(); ++i) {
-    const StoredPiece& piece = files.pieces[written.first + i];
-    const PlannedWrite& write = *written.tasks[i].write;
-    const Entry& entry = written.entries->entries[write.entry];
-    if (!is_padded(piece, write, entry)) {
-      ranges[piece.file].emplace(piece.address, volume(piece.sizes) * element_size(entry.dtype));
-    }
-  }
-  for (const auto& [file, pieces] : ranges) {
-    std::vector<FileRange> list;
-    for (const auto& [address, num_bytes] : pieces) {
-      list.push_back({files.paths[file], address, num_bytes});
-    }
-    SHARDMARK_RETURN_IF_ERROR(check_no_holes(files.paths[file], list));
-  }
-  return {};
-}
+/// The tasks of one rank, with what has to be known of each.
+class Proof {
+ public:
+  Proof(const PlacedFiles& files, const WrittenTasks& written) : files_(files), written_(written) {}
 
-Status read_back(const PlacedFiles& files, const WrittenTasks& written) {
-  std::map<std::uint64_t, FileDescriptor> open;
-  StoredChunkHasher hasher;
-  for (std::size_t i = 0; i < written.tasks.size(); ++i) {
-    const StoredPiece& piece = files.pieces[written.first + i];
-    const WriteTask& task = written.tasks[i];
-    const Entry& entry = written.entries->entries[task.write->entry];
-    if (files.detects_holes && task.elements.num_bytes() > shared_page_bytes &&
-        !is_padded(piece, *task.write, entry)) {
-      continue;
+  /// Files in which a hole lies where this rank has written, or that do not tell.
+  Result<std::set<std::uint64_t>> doubtful_files() const {
+    std::map<std::uint64_t, std::set<std::pair<std::int64_t, std::int64_t>>> ranges;  // by file
+    std::set<std::uint64_t> doubtful;
+    for (std::size_t i = 0; i < written_.tasks.size(); ++i) {
+      const StoredPiece& piece = piece_of(i);
+      if (!files_.detects_holes) {
+        doubtful.insert(piece.file);
+      } else if (!is_padded(piece, write_of(i), entry_of(i))) {
+        ranges[piece.file].emplace(piece.address, volume(piece.sizes) * itemsize_of(i));
+      }
     }
-    if (!open[piece.file]) {
-      SHARDMARK_ASSIGN_OR_RETURN(open[piece.file], open_file(files.paths[piece.file], O_RDONLY));
+    for (const auto& [file, pieces] : ranges) {
+      std::vector<FileRange> list;
+      for (const auto& [address, num_bytes] : pieces) {
+        list.push_back({files_.paths[file], address, num_bytes});
+      }
+      SHARDMARK_ASSIGN_OR_RETURN(const bool whole, is_without_holes(files_.paths[file], list));
+      if (!whole) {
+        doubtful.insert(file);
+      }
     }
-    SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t stored,
-                               hasher.hash(open[piece.file], files.paths[piece.file], piece,
-                                           element_size(entry.dtype), task.write->box));
-    if (stored != xxh3(task.elements)) {
-      return lost(fmt::format("'{}': chunk {} was", entry.fqn, to_string(task.write->box)),
-                  files.paths[piece.file]);
-    }
+    return doubtful;
   }
-  return {};
-}
 
-/// Calls `take(first task, count, address)` for runs of tasks whose checksums are neighbours.
-template <typename Take>
-Status for_each_checksum_run(const PlacedFiles& files, const WrittenTasks& written,
-                             const Take& take) {
-  const auto& tasks = written.tasks;
-  for (std::size_t first = 0; first < tasks.size();) {
-    std::size_t end = first + 1;
-    while (end < tasks.size() && tasks[end].write->chunk == tasks[end - 1].write->chunk + 1) {
-      ++end;
+  /// Whatever holes do not prove.
+  std::vector<WrittenClaim> claims(const std::set<std::uint64_t>& doubtful) const {
+    std::vector<WrittenClaim> claims;
+    for (std::size_t i = 0; i < written_.tasks.size(); ++i) {
+      const std::int64_t num_bytes = written_.tasks[i].elements.num_bytes();
+      // A smaller one may lie in pages that somebody else has written, where a loss leaves no hole.
+      if (doubtful.contains(piece_of(i).file) || num_bytes <= 2 * sharing_block() ||
+          is_padded(piece_of(i), write_of(i), entry_of(i))) {
+        claims.push_back(claim_of(i));
+      } else if (files_.clients.several()) {
+        claim_shared_pages(i, claims);
+      }
     }
-    SHARDMARK_RETURN_IF_ERROR(
-        take(first, end - first,
-             files.checksums_address + static_cast<std::int64_t>(8 * tasks[first].write->chunk)));
-    first = end;
+    claim_checksums(claims);
+    return claims;
   }
-  return {};
-}
 
-Status read_back_checksums(const PlacedFiles& files, const WrittenTasks& written) {
-  if (files.checksums_address < 0 || written.checksums.empty()) {
-    return {};
+ private:
+  const StoredPiece& piece_of(std::size_t i) const { return files_.pieces[written_.first + i]; }
+  const PlannedWrite& write_of(std::size_t i) const { return *written_.tasks[i].write; }
+  const Entry& entry_of(std::size_t i) const {
+    return written_.entries->entries[write_of(i).entry];
   }
-  const std::string& path = files.paths.front();
-  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
-  std::vector<std::uint64_t> stored;
-  return for_each_checksum_run(
-      files, written, [&](std::size_t first, std::size_t count, std::int64_t address) -> Status {
-        stored.resize(count);
-        SHARDMARK_RETURN_IF_ERROR(
-            read_at(file, path, std::as_writable_bytes(std::span(stored)), address));
-        if (std::equal(stored.begin(), stored.end(),
-                       written.checksums.begin() + static_cast<std::ptrdiff_t>(first))) {
-          return {};
-        }
-        const Entry& entry = written.entries->entries[written.tasks[first].write->entry];
-        return lost(fmt::format("the checksum of '{}' was", entry.fqn), path);
-      });
+  std::int64_t itemsize_of(std::size_t i) const { return element_size(entry_of(i).dtype); }
+  std::string name_of(std::size_t i) const {
+    return fmt::format("'{}': chunk {}", entry_of(i).fqn, to_string(write_of(i).box));
+  }
+
+  WrittenClaim claim_of(std::size_t i) const {
+    const std::uint64_t checksum =
+        written_.checksums.empty() ? xxh3(written_.tasks[i].elements) : written_.checksums[i];
+    return {piece_of(i), write_of(i).box, itemsize_of(i), checksum, name_of(i)};
+  }
+
+  /// The two ends of what lies in one piece; all of what does not.
+  void claim_shared_pages(std::size_t i, std::vector<WrittenClaim>& claims) const {
+    const ConstTensorView& elements = written_.tasks[i].elements;
+    std::int64_t first = 0;
+    int runs = 0;
+    for_each_run(
+        relative_to(write_of(i).box, piece_of(i).offsets), piece_of(i).sizes,
+        [&](std::int64_t element, std::int64_t) { first = runs++ == 0 ? element : first; });
+    if (runs != 1 || !elements.is_contiguous()) {
+      claims.push_back(claim_of(i));
+      return;
+    }
+    const std::int64_t page = sharing_block();
+    const std::int64_t begin = piece_of(i).address + first * itemsize_of(i);
+    const std::int64_t end = begin + elements.num_bytes();
+    const std::int64_t first_end = round_up(begin, page);
+    const std::int64_t last_begin = round_down(end, page);
+    for (const auto& [from, to] : {std::pair(begin, first_end), std::pair(last_begin, end)}) {
+      if (from < to) {
+        const std::span bytes(elements.data + (from - begin), static_cast<std::size_t>(to - from));
+        claims.push_back(
+            claim_of_bytes(piece_of(i).file, from, to - from, xxh3(bytes), name_of(i)));
+      }
+    }
+  }
+
+  void claim_checksums(std::vector<WrittenClaim>& claims) const {
+    for (const ChecksumRun& run : checksum_runs(files_, written_)) {
+      claims.push_back(claim_of_bytes(
+          0, run.address, static_cast<std::int64_t>(run.bytes.size()), xxh3(run.bytes),
+          fmt::format("the checksum of '{}'", entry_of(run.first).fqn)));
+    }
+  }
+
+  const PlacedFiles& files_;
+  const WrittenTasks& written_;
+};
+
+/// Every rank's claims go to its witness. In the order of ranks, so that nobody waits in a circle.
+Status check_by_witnesses(const PlacedFiles& files, std::span<const WrittenClaim> own,
+                          const Communicator& comm) {
+  std::vector<WrittenClaim> others;
+  Status status;
+  const std::vector<int> witnesses = files.clients.witnesses();
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    const int witness = witnesses[static_cast<std::size_t>(rank)];
+    if (rank == comm.rank()) {
+      comm.send(encode(own), witness, claims_tag);
+    } else if (witness == comm.rank()) {
+      auto claims = decode_claims(comm.recv(rank, claims_tag));
+      status = status ? Status(claims) : status;
+      if (claims) {
+        std::move(claims->begin(), claims->end(), std::back_inserter(others));
+      }
+    }
+  }
+  return status ? check_claims(others, files.paths, ReadFrom::storage) : status;
 }
 
 }  // namespace
 
-Status prove_written(const PlacedFiles& files, const WrittenTasks& written) {
-  if (files.detects_holes) {
-    SHARDMARK_RETURN_IF_ERROR(prove_no_holes(files, written));
+Status prove_written(const PlacedFiles& files, const WrittenTasks& written,
+                     std::vector<WrittenClaim> more, const Communicator& comm) {
+  const Proof proof(files, written);
+  const auto doubtful = proof.doubtful_files();
+  std::vector<WrittenClaim> claims = std::move(more);
+  if (doubtful) {
+    std::vector<WrittenClaim> own = proof.claims(*doubtful);
+    std::move(own.begin(), own.end(), std::back_inserter(claims));
   }
-  SHARDMARK_RETURN_IF_ERROR(read_back(files, written));
-  return read_back_checksums(files, written);
+  Status status(doubtful);
+  if (files.clients.several()) {
+    const Status seen = check_by_witnesses(files, claims, comm);
+    return status ? seen : status;
+  }
+  return status ? check_claims(claims, files.paths, files.clients.proof_reads()) : status;
 }
 
-Result<std::int64_t> write_checksums_at(const PlacedFiles& files, const WrittenTasks& written) {
-  std::int64_t requests = 0;
-  if (files.checksums_address < 0 || written.checksums.empty()) {
-    return requests;
+Result<std::vector<std::uint64_t>> hash_data_files(const PlacedFiles& files,
+                                                   const Communicator& comm) {
+  std::vector<std::uint64_t> hashes(files.paths.size(), 0);
+  Status status;
+  if (files.leads_own_file) {
+    const std::string& path = files.paths[files.own_file];
+    const auto hash = hash_outside(path, files.own_elements, files.clients.proof_reads());
+    status = Status(hash);
+    hashes[files.own_file] = hash ? *hash : 0;
   }
-  const std::string& path = files.paths.front();
-  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_WRONLY));
-  SHARDMARK_RETURN_IF_ERROR(for_each_checksum_run(
-      files, written, [&](std::size_t first, std::size_t count, std::int64_t address) {
-        ++requests;
-        return write_at(file, path, std::as_bytes(written.checksums.subspan(first, count)),
-                        address);
-      }));
-  return requests;
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(status));
+  comm.all_reduce(hashes, MPI_BOR);
+  return hashes;
 }
 
 }  // namespace shardmark

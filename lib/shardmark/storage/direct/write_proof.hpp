@@ -2,30 +2,27 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <vector>
 
-#include "shardmark/plan/tables/entry_table.hpp"
+#include "shardmark/mpi/communicator.hpp"
 #include "shardmark/storage/contract/placed_files.hpp"
-#include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/direct/small_pieces.hpp"
+#include "shardmark/storage/direct/written_claims.hpp"
 
 namespace shardmark {
 
-/// What one rank has written and wants proven.
-struct WrittenTasks {
-  const EntryTable* entries = nullptr;
-  std::span<const WriteTask> tasks;
-  std::span<const std::uint64_t> checksums;  // by task; empty without checksums
-  std::size_t first = 0;                     // place of the first task in the rank's plan
-};
+/// Collective, after all ranks' fsync is agreed; the status is not agreed. Proves that the bytes of
+/// all ranks reached the files, although every write said so: by holes where the file system shows
+/// them, and by reading what may share a page with other bytes, or everything where holes say
+/// nothing. Where ranks write through several clients of the file system each has another one's
+/// rank read in its place, from storage. `more` are claims beyond the tasks'. Errors: io_error
+/// naming what is lost.
+Status prove_written(const PlacedFiles& files, const WrittenTasks& written,
+                     std::vector<WrittenClaim> more, const Communicator& comm);
 
-/// Local; after all ranks' fsync. Proves that the bytes of this rank reached its files, although
-/// every write said so: by holes where the file system shows them, of what may share a page with
-/// other bytes, and of everything where it does not, by reading. Checksums are always read back.
-/// Errors: io_error naming what is lost.
-Status prove_written(const PlacedFiles& files, const WrittenTasks& written);
-
-/// Local. Puts the checksum of each task at its place in the entry file. Returns how many requests
-/// that took.
-Result<std::int64_t> write_checksums_at(const PlacedFiles& files, const WrittenTasks& written);
+/// Collective, the same status on every rank. XXH3-64 outside elements of each data file, by
+/// number; 0 for the entry file, which is not finished yet.
+Result<std::vector<std::uint64_t>> hash_data_files(const PlacedFiles& files,
+                                                   const Communicator& comm);
 
 }  // namespace shardmark

@@ -57,11 +57,10 @@ Result<Alignment> resolve_alignment(const StorageOptions& options,
   if (!options.allow_padding && !pads_little(padding, object_bytes)) {
     return Error{
         ErrorCode::invalid_argument,
-        fmt::format("storage.alignment = {} with alignment_threshold = {} pads {} bytes of data "
-                    "by {}, expected at most 5 %, or allow_padding = true",
-                    alignment.bytes, alignment.threshold,
-                    std::accumulate(object_bytes.begin(), object_bytes.end(), std::int64_t{0}),
-                    padding)};
+        fmt::format(
+            "storage.alignment = {} with alignment_threshold = {} pads {} bytes of data by {}, expected at most 5 %, or allow_padding = true",
+            alignment.bytes, alignment.threshold,
+            std::accumulate(object_bytes.begin(), object_bytes.end(), std::int64_t{0}), padding)};
   }
   return alignment;
 }

@@ -53,17 +53,41 @@ class LineReader {
   bool ok_ = true;
 };
 
+/// The part of `text` before its first blank; `text` becomes what follows it.
+std::string_view take_word(std::string_view& text) {
+  const std::size_t space = text.find(' ');
+  const std::string_view word = text.substr(0, space);
+  text.remove_prefix(space == std::string_view::npos ? text.size() : space + 1);
+  return word;
+}
+
+CommitRecord::File take_file(LineReader& in, std::uint64_t version) {
+  CommitRecord::File file;
+  std::string_view value = in.value("file");
+  file.num_bytes = in.number<std::int64_t>(take_word(value), 10);
+  if (version > 1) {
+    file.outside_hash = in.number<std::uint64_t>(take_word(value), 16);
+  }
+  file.name = value;
+  return file;
+}
+
 }  // namespace
 
 std::string to_text(const CommitRecord& record) {
   std::string text(first_line);
-  text += fmt::format("format_version {}\nsave_id {}\nstep {}\n", format_version, record.save_id,
+  text += fmt::format("format_version {}\nsave_id {}\nstep {}\n", record.version, record.save_id,
                       record.step);
+  const bool old = record.version == 1;
   for (const CommitRecord::File& file : record.files) {
-    text += fmt::format("file {} {}\n", file.num_bytes, file.name);
+    const std::string hash =
+        old ? std::string() : fmt::format("{:016x} ", file.outside_hash.value_or(0));
+    text += fmt::format("file {} {}{}\n", file.num_bytes, hash, file.name);
   }
-  text += fmt::format("manifest {} {}\nstructure {:016x}\n", record.manifest_address,
-                      record.manifest_bytes, record.structure_hash);
+  text += fmt::format("manifest {} {}\n", record.manifest_address, record.manifest_bytes);
+  if (old && !record.files.empty()) {
+    text += fmt::format("structure {:016x}\n", record.files.front().outside_hash.value_or(0));
+  }
   text += fmt::format("xxh3 {:016x}\n", hash_of(text));
   return text;
 }
@@ -80,27 +104,25 @@ Result<CommitRecord> parse_commit_record(const std::string& text, const std::str
   if (!in.ok()) {
     return damaged("damaged: no format version");
   }
-  if (version != format_version) {
-    return Error{ErrorCode::unsupported,
-                 fmt::format("{}: format version {} is unknown, this program reads version {}",
-                             path, version, format_version)};
+  if (!is_known_version(version)) {
+    return Error{
+        ErrorCode::unsupported,
+        fmt::format("{}: format version {} is unknown, this program reads versions 1 to {}", path,
+                    version, format_version)};
   }
   CommitRecord record;
+  record.version = version;
   record.save_id = in.value("save_id");
   record.step = in.number<std::int64_t>(in.value("step"), 10);
   while (in.ok() && in.next_is("file")) {
-    const std::string_view value = in.value("file");
-    const std::size_t space = value.find(' ');
-    record.files.push_back(
-        {std::string(value.substr(space == std::string_view::npos ? value.size() : space + 1)),
-         in.number<std::int64_t>(value.substr(0, space), 10)});
+    record.files.push_back(take_file(in, version));
   }
-  const std::string_view manifest = in.value("manifest");
-  const std::size_t space = manifest.find(' ');
-  record.manifest_address = in.number<std::int64_t>(manifest.substr(0, space), 10);
-  record.manifest_bytes = in.number<std::int64_t>(
-      manifest.substr(space == std::string_view::npos ? manifest.size() : space + 1), 10);
-  record.structure_hash = in.number<std::uint64_t>(in.value("structure"), 16);
+  std::string_view manifest = in.value("manifest");
+  record.manifest_address = in.number<std::int64_t>(take_word(manifest), 10);
+  record.manifest_bytes = in.number<std::int64_t>(manifest, 10);
+  if (version == 1 && !record.files.empty()) {
+    record.files.front().outside_hash = in.number<std::uint64_t>(in.value("structure"), 16);
+  }
   in.value("xxh3");
   // Written again it must be the same bytes: this checks the hash, and that no number, blank or
   // letter case is other than to_text() writes it.

@@ -81,7 +81,7 @@ void check_chunk_sizes(ByteReader& in, const Manifest& manifest) {
 std::vector<std::byte> encode(const Manifest& manifest) {
   ByteWriter out;
   out.fixed64(magic);
-  out.varint(format_version);
+  out.varint(manifest.version);
   out.count(manifest.step);
   out.fixed64(manifest.seed);
   out.text(manifest.save_id);
@@ -113,10 +113,11 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
   if (in.fixed64() != magic) {
     in.fail("not a manifest");
   }
-  if (const std::uint64_t version = in.varint(); in.ok() && version != format_version) {
-    return Error{
-        ErrorCode::unsupported,
-        fmt::format("manifest: format version {}, this program reads {}", version, format_version)};
+  manifest.version = in.varint();
+  if (in.ok() && !is_known_version(manifest.version)) {
+    return Error{ErrorCode::unsupported,
+                 fmt::format("manifest: format version {}, this program reads 1 to {}",
+                             manifest.version, format_version)};
   }
   manifest.step = in.count();
   manifest.seed = in.fixed64();

@@ -13,8 +13,14 @@
 
 namespace shardmark {
 
-/// Version of everything on disk: COMMIT, manifest, names, types. A reader refuses any other.
-inline constexpr std::uint64_t format_version = 1;
+/// Version of everything on disk: COMMIT, manifest, names, types. What is written; a reader takes
+/// this one and all before, and refuses any other. Version 1 had in COMMIT the hash of the entry
+/// file alone.
+inline constexpr std::uint64_t format_version = 2;
+
+constexpr bool is_known_version(std::uint64_t version) noexcept {
+  return version >= 1 && version <= format_version;
+}
 
 /// How an entry's elements lie. The numbers are part of the manifest: only append.
 enum class StoredAs : std::uint8_t {
@@ -75,6 +81,7 @@ struct StoredPiece {
 /// Everything a reader needs to know of a checkpoint, confirmed by its own hash. The loader
 /// believes this and nothing of HDF5's structure.
 struct Manifest {
+  std::uint64_t version = format_version;
   std::int64_t step = 0;
   std::uint64_t seed = 0;
   std::string save_id;  // fresh for every save

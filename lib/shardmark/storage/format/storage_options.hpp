@@ -37,6 +37,13 @@ enum class IoMode : std::uint8_t {
 
 enum class ChecksumKind : std::uint8_t { none = 0, xxh3 = 1 };
 
+/// Whether ranks may trust that all see the same bytes of a file at once.
+enum class Coherence : std::uint8_t {
+  automatic,  // only those that share a page cache
+  yes,        // all of them
+  no,         // none
+};
+
 /// What a load hashes.
 enum class ChecksumMode : std::uint8_t {
   full,  // every chunk that any rank touches: those read only in part are read whole by one rank
@@ -72,12 +79,13 @@ struct StorageOptions {
   FileLayout layout = FileLayout::shared;
   IoMode io = IoMode::independent;
   ChecksumKind checksum = ChecksumKind::xxh3;
-  int groups = 1;                                        // files of FileLayout::groups
-  bool o_direct = true;                                  // in IoMode::direct
-  int threads = 0;                                       // in IoMode::direct; 0: choose
-  std::optional<std::int64_t> alignment;                 // bytes; nullopt: choose
-  std::int64_t alignment_threshold = 0;                  // bytes; 0: the alignment
-  bool allow_padding = false;                            // above 5 %, with an explicit alignment
+  int groups = 1;                         // files of FileLayout::groups
+  bool o_direct = true;                   // in IoMode::direct
+  int threads = 0;                        // in IoMode::direct; 0: choose
+  std::optional<std::int64_t> alignment;  // bytes; nullopt: choose
+  std::int64_t alignment_threshold = 0;   // bytes; 0: the alignment
+  bool allow_padding = false;             // above 5 %, with an explicit alignment
+  Coherence coherence = Coherence::automatic;
   std::map<std::string, std::string> hints = {};         // for MPI-IO
   std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
 };

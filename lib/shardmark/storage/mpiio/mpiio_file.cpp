@@ -13,7 +13,7 @@ namespace shardmark {
 namespace {
 
 // MPI counts are ints.
-constexpr std::size_t max_mpi_io_bytes = std::size_t{1} << 29;
+constexpr std::size_t max_count_bytes = std::size_t{1} << 29;
 
 }  // namespace
 
@@ -23,7 +23,8 @@ Result<MpiioFile> MpiioFile::open(const std::string& path, Access access,
   auto info = IoHints::make(hints);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(info)));
   MPI_File file = MPI_FILE_NULL;
-  const int mode = access == Access::write ? MPI_MODE_RDWR : MPI_MODE_RDONLY;
+  // Not for reading as well: a client of a file system writes back whole what it has read.
+  const int mode = access == Access::write ? MPI_MODE_WRONLY : MPI_MODE_RDONLY;
   const int code = MPI_File_open(comm.handle(), path.c_str(), mode, info->get(), &file);
   const Status released = info->release();
   MpiioFile opened(path, file);
@@ -54,7 +55,7 @@ Error MpiioFile::failed(int return_code, const char* function) const {
 
 Status MpiioFile::write(std::span<const std::byte> bytes, std::int64_t offset) {
   while (!bytes.empty()) {
-    const auto piece = bytes.first(std::min(bytes.size(), max_mpi_io_bytes));
+    const auto piece = bytes.first(std::min(bytes.size(), max_count_bytes));
     MPI_Status status;
     const int code = MPI_File_write_at(file_, offset, piece.data(), static_cast<int>(piece.size()),
                                        MPI_BYTE, &status);
@@ -64,9 +65,9 @@ Status MpiioFile::write(std::span<const std::byte> bytes, std::int64_t offset) {
     int count = 0;
     SHARDMARK_RETURN_IF_ERROR(mpi_call(MPI_Get_count(&status, MPI_BYTE, &count), "MPI_Get_count"));
     if (count <= 0) {
-      return Error{ErrorCode::io_error, fmt::format("{}: MPI-IO wrote nothing at byte {} and "
-                                                    "reported no error",
-                                                    path_, offset)};
+      return Error{
+          ErrorCode::io_error,
+          fmt::format("{}: MPI-IO wrote nothing at byte {} and reported no error", path_, offset)};
     }
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += count;
@@ -76,7 +77,7 @@ Status MpiioFile::write(std::span<const std::byte> bytes, std::int64_t offset) {
 
 Status MpiioFile::read(std::span<std::byte> bytes, std::int64_t offset) {
   while (!bytes.empty()) {
-    const auto piece = bytes.first(std::min(bytes.size(), max_mpi_io_bytes));
+    const auto piece = bytes.first(std::min(bytes.size(), max_count_bytes));
     MPI_Status status;
     const int code = MPI_File_read_at(file_, offset, piece.data(), static_cast<int>(piece.size()),
                                       MPI_BYTE, &status);

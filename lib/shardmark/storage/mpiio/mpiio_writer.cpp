@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/storage/direct/small_pieces.hpp"
 #include "shardmark/storage/direct/write_proof.hpp"
 #include "shardmark/storage/mpiio/mpiio_file.hpp"
 #include "shardmark/storage/mpiio/run_gatherer.hpp"
@@ -23,7 +24,7 @@ Status MpiioWriter::write(std::span<const WriteTask> tasks) {
   tasks_ = tasks;
   SHARDMARK_RETURN_IF_ERROR(write_elements(tasks));
   Status written;
-  const auto requests = write_checksums_at(files_, {entries_, tasks, checksums_});
+  const auto requests = write_small_pieces(files_, {entries_, tasks, checksums_}, comm_);
   written = Status(requests);
   if (requests) {
     counters_.bytes_written += static_cast<std::int64_t>(8 * checksums_.size());
@@ -81,7 +82,7 @@ Status MpiioWriter::flush() {
     return comm_.agree(local);
   };
   SHARDMARK_RETURN_IF_ERROR(agree(fsync_path(files_.paths.front())));
-  return agree(prove_written(files_, {entries_, tasks_, checksums_}));
+  return agree(prove_written(files_, {entries_, tasks_, checksums_}, {}, comm_));
 }
 
 }  // namespace shardmark

@@ -13,7 +13,12 @@ class NullWriter final : public StorageWriter {
   Status create(const SaveTarget& target) override;
   Status write(std::span<const WriteTask> tasks) override;
   Status flush() override { return {}; }
-  Result<std::int64_t> write_manifest(std::span<const std::byte> /*bytes*/) override { return 0; }
+  Result<std::vector<std::uint64_t>> hash_data_files() override {
+    return std::vector<std::uint64_t>(1, 0);
+  }
+  Result<StoredManifest> write_manifest(std::span<const std::byte> /*bytes*/) override {
+    return StoredManifest{};
+  }
   const WriteCounters& counters() const noexcept override { return counters_; }
   const LayoutCounters& layout_counters() const noexcept override { return layout_counters_; }
 

@@ -13,9 +13,6 @@
 namespace shardmark {
 namespace {
 
-// Below the limit of one read(2) or write(2) on Linux, 2 GiB less a page.
-constexpr std::size_t max_call_bytes = std::size_t{1} << 30;
-
 // Of smaller ones the kernel makes larger requests later.
 constexpr std::int64_t min_writeback_bytes = std::int64_t{1} << 20;
 

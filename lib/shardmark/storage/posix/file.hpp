@@ -11,6 +11,9 @@
 
 namespace shardmark {
 
+/// Most bytes of one read(2) or write(2); Linux moves 2 GiB less a page at most.
+inline constexpr std::size_t max_call_bytes = std::size_t{1} << 30;
+
 /// Owner of a file descriptor. Move-only; closing never reports, so fsync first what must be
 /// durable.
 class FileDescriptor {

@@ -23,6 +23,11 @@ struct Residency {
   std::int64_t resident_pages = 0;
 };
 
+/// What is to be read when a file is proven: what this node's page cache knows of it, or what
+/// storage has, for which the pages are dropped before, and after it too: what was read for a proof
+/// must not be taken for the file's contents when others have written more.
+enum class ReadFrom : std::uint8_t { cache, storage };
+
 /// Local. Asks the kernel (mincore) without touching the pages. Ranges of one file should be
 /// ascending. Errors: io_error if a file cannot be opened or mapped.
 Result<Residency> page_residency(std::span<const FileRange> ranges);

@@ -11,7 +11,8 @@
 namespace shardmark {
 
 /// Local. Errors: no_space if the file system of `directory` has less than `num_bytes` left, or
-/// this process may not write a file of that size (RLIMIT_FSIZE).
+/// this process may not write a file of that size (RLIMIT_FSIZE). A file system that gives no
+/// figures is taken at its word later.
 Status check_free_space(const std::string& directory, std::int64_t num_bytes);
 Status check_file_size_limit(const std::string& path, std::int64_t num_bytes);
 
@@ -28,9 +29,9 @@ Status release_reserve(const std::string& path);
 /// byte of `path` that nobody has written yet.
 Result<bool> can_detect_holes(const std::string& path, std::int64_t unwritten_offset);
 
-/// Local. Proves that every page of the ranges (of one file, ascending) has been written by
-/// somebody: MPI-IO may report success for bytes that it lost. Call after fsync. Errors: io_error
-/// naming the first lost byte.
-Status check_no_holes(const std::string& path, std::span<const FileRange> ranges);
+/// Local. True if every page of the ranges (of one file, ascending) has been written by somebody:
+/// MPI-IO may report success for bytes that it lost. Call after fsync. False says only that reading
+/// must tell: a file system may keep written zeros as a hole, or not answer after all.
+Result<bool> is_without_holes(const std::string& path, std::span<const FileRange> ranges);
 
 }  // namespace shardmark

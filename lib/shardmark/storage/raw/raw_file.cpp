@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "shardmark/storage/posix/file_system.hpp"
+#include "shardmark/storage/posix/missing_call.hpp"
 #include "shardmark/storage/posix/page_residency.hpp"
 
 namespace shardmark {
 namespace {
-
-constexpr std::size_t max_raw_call_bytes = std::size_t{1} << 30;
 
 /// The block that O_DIRECT wants, 0 where the file system says that it has no O_DIRECT. At least a
 /// page: a smaller one would share pages of the cache with buffered edges.
@@ -26,12 +26,12 @@ std::int64_t direct_block(const FileDescriptor& file) {
       return 0;
     }
     return std::max<std::int64_t>(
-        {default_block_bytes, info.stx_dio_mem_align, info.stx_dio_offset_align});
+        {sharing_block(), info.stx_dio_mem_align, info.stx_dio_offset_align});
   }
 #else
   static_cast<void>(file);
 #endif
-  return default_block_bytes;
+  return sharing_block();
 }
 
 }  // namespace
@@ -39,15 +39,16 @@ std::int64_t direct_block(const FileDescriptor& file) {
 Result<RawFile> RawFile::open(const std::string& path, Access access, bool o_direct) {
   RawFile file;
   file.path_ = path;
-  // Writers read back what they have written.
-  const int flags = access == Access::read ? O_RDONLY : O_RDWR;
+  // A writer opens nothing for reading: a client of a file system that has read a page writes it
+  // back whole, over what others wrote there.
+  const int flags = access == Access::read ? O_RDONLY : O_WRONLY;
   SHARDMARK_ASSIGN_OR_RETURN(file.cached_, open_file(path, flags));
   if (!o_direct) {
     return file;
   }
   file.block_ = direct_block(file.cached_);
   if (file.block_ == 0) {
-    file.block_ = default_block_bytes;
+    file.block_ = sharing_block();
     file.state_->reason = "this file system has no O_DIRECT";
     return file;
   }
@@ -62,7 +63,12 @@ Result<RawFile> RawFile::open(const std::string& path, Access access, bool o_dir
 }
 
 std::string RawFile::o_direct_reason() const {
-  return o_direct() ? "" : state_->reason;
+  return o_direct() ? "" : state_->reason.load();
+}
+
+void RawFile::give_up_o_direct(const char* reason) const {
+  state_->reason = reason;
+  state_->o_direct = false;
 }
 
 void RawFile::measure(std::int64_t offset, std::int64_t num_bytes) const {
@@ -73,8 +79,7 @@ void RawFile::measure(std::int64_t offset, std::int64_t num_bytes) const {
   const FileRange range{path_, offset, num_bytes};
   const auto residency = page_residency({&range, 1});
   if (residency && residency->resident_pages * 2 > residency->pages) {
-    state_->reason = "this file system takes O_DIRECT and uses the page cache all the same";
-    state_->o_direct = false;
+    give_up_o_direct("this file system takes O_DIRECT and uses the page cache all the same");
   }
 }
 
@@ -88,10 +93,14 @@ Status RawFile::write(std::span<const std::byte> bytes, std::int64_t offset,
   const std::int64_t first = offset;
   const auto all = static_cast<std::int64_t>(bytes.size());
   while (!bytes.empty()) {
-    const ssize_t put = ::pwrite(past_cache_.get(), bytes.data(),
-                                 std::min(bytes.size(), max_raw_call_bytes), offset);
+    const ssize_t put =
+        ::pwrite(past_cache_.get(), bytes.data(), std::min(bytes.size(), max_call_bytes), offset);
     if (put < 0 && errno == EINTR) {
       continue;
+    }
+    if (put < 0 && says_missing(errno)) {
+      give_up_o_direct("this file system opens files with O_DIRECT and then refuses to write them");
+      return write_at(cached_, path_, bytes, offset);
     }
     if (put < 0) {
       return errno_error("cannot write", path_, errno);
@@ -114,8 +123,13 @@ Result<std::int64_t> RawFile::read(std::span<std::byte> bytes, std::int64_t offs
   bool direct = past_cache;
   while (!bytes.empty()) {
     const ssize_t got = ::pread((direct ? past_cache_ : cached_).get(), bytes.data(),
-                                std::min(bytes.size(), max_raw_call_bytes), offset);
+                                std::min(bytes.size(), max_call_bytes), offset);
     if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0 && direct && says_missing(errno)) {
+      give_up_o_direct("this file system opens files with O_DIRECT and then refuses to read them");
+      direct = false;
       continue;
     }
     if (got < 0) {

@@ -45,9 +45,11 @@ class RawFile {
   struct State {
     std::atomic<bool> o_direct = false;
     std::atomic<bool> measured = false;
-    const char* reason = "";  // set before o_direct is cleared for the last time
+    std::atomic<const char*> reason = "";  // set before o_direct is cleared
   };
 
+  /// For all that use this file from now on.
+  void give_up_o_direct(const char* reason) const;
   void measure(std::int64_t offset, std::int64_t num_bytes) const;
 
   std::string path_;

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <new>
 #include <utility>
 
@@ -45,14 +46,28 @@ KeptPieces& kept_pieces() {
   return kept;
 }
 
+// O_DIRECT wants memory aligned as the file is, which may be by more than a page.
+constexpr std::size_t piece_alignment = std::size_t{2} << 20;
+
 std::byte* map_piece() {
+  constexpr std::size_t mapped_size = piece_size + piece_alignment;
   void* const mapping =
-      ::mmap(nullptr, piece_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      ::mmap(nullptr, mapped_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) {
     throw std::bad_alloc();
   }
-  static_cast<void>(::madvise(mapping, piece_size, MADV_HUGEPAGE));  // a wish only
-  return static_cast<std::byte*>(mapping);
+  auto* const begin = static_cast<std::byte*>(mapping);
+  const std::size_t before =
+      (piece_alignment - reinterpret_cast<std::uintptr_t>(begin) % piece_alignment) %
+      piece_alignment;
+  std::byte* const piece = begin + before;
+  // What is given back was never touched.
+  if (before > 0) {
+    ::munmap(begin, before);
+  }
+  ::munmap(piece + piece_size, piece_alignment - before);
+  static_cast<void>(::madvise(piece, piece_size, MADV_HUGEPAGE));  // a wish only
+  return piece;
 }
 
 }  // namespace

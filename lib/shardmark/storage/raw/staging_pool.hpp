@@ -27,8 +27,8 @@ inline constexpr std::size_t raw_staging_buffers = 4;
 /// program's own memory: as few as may be, all about as large, cut at whole MiB.
 std::int64_t straight_cut(std::int64_t offset, std::int64_t num_bytes) noexcept;
 
-/// A page-aligned buffer of raw_piece_bytes. The process keeps up to raw_staging_buffers of them
-/// for the next save or load: the first touch of memory may cost more than the I/O.
+/// A buffer of raw_piece_bytes, aligned to 2 MiB. The process keeps up to raw_staging_buffers of
+/// them for the next save or load: the first touch of memory may cost more than the I/O.
 class StagingPiece {
  public:
   StagingPiece();

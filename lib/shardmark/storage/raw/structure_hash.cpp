@@ -2,6 +2,7 @@
 #include "shardmark/storage/raw/structure_hash.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
@@ -11,29 +12,56 @@
 
 namespace shardmark {
 
-std::vector<std::pair<std::int64_t, std::int64_t>> ranges_outside_elements(
-    const Manifest& manifest, std::int64_t file_bytes) {
-  std::vector<std::pair<std::int64_t, std::int64_t>> elements;  // address, bytes
+namespace {
+
+/// Calls `add(file, address, bytes)` for each run of elements.
+template <typename Add>
+void for_each_element_range(const Manifest& manifest, const Add& add) {
   for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
     const Entry& entry = manifest.entries.entries[i];
-    if (manifest.locations[i].stored_as == StoredAs::whole) {
-      if (manifest.locations[i].file == 0 && entry.num_bytes() > 0) {
-        elements.emplace_back(manifest.locations[i].address, entry.num_bytes());
+    const EntryLocation& location = manifest.locations[i];
+    if (location.stored_as == StoredAs::whole) {
+      if (entry.num_bytes() > 0) {
+        add(location.file, location.address, entry.num_bytes());
       }
       continue;
     }
-    for (std::uint64_t c = 0; c < entry.num_chunks; ++c) {
-      const StoredPiece piece = manifest.piece_of(i, entry.first_chunk + c);
-      if (piece.file == 0) {
-        const Box box = manifest.chunks.box(entry.first_chunk + c, entry.sizes.ndim());
-        const std::int64_t itemsize = element_size(entry.dtype);
-        for_each_run(relative_to(box, piece.offsets), piece.sizes,
-                     [&](std::int64_t element, std::int64_t count) {
-                       elements.emplace_back(piece.address + element * itemsize, count * itemsize);
-                     });
-      }
+    const std::int64_t itemsize = element_size(entry.dtype);
+    for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+      const StoredPiece piece = manifest.piece_of(i, c);
+      const Box box = manifest.chunks.box(c, entry.sizes.ndim());
+      for_each_run(relative_to(box, piece.offsets), piece.sizes,
+                   [&](std::int64_t element, std::int64_t count) {
+                     add(piece.file, piece.address + element * itemsize, count * itemsize);
+                   });
     }
   }
+}
+
+}  // namespace
+
+std::vector<ElementRanges> element_ranges(const Manifest& manifest) {
+  std::vector<ElementRanges> ranges(manifest.files.size());
+  for_each_element_range(manifest,
+                         [&](std::uint64_t file, std::int64_t address, std::int64_t num_bytes) {
+                           ranges[file].emplace_back(address, num_bytes);
+                         });
+  return ranges;
+}
+
+ElementRanges entry_file_elements(const Manifest& manifest) {
+  ElementRanges ranges;
+  for_each_element_range(manifest,
+                         [&](std::uint64_t file, std::int64_t address, std::int64_t num_bytes) {
+                           if (file == 0) {
+                             ranges.emplace_back(address, num_bytes);
+                           }
+                         });
+  return ranges;
+}
+
+std::vector<std::pair<std::int64_t, std::int64_t>> ranges_outside(ElementRanges elements,
+                                                                  std::int64_t file_bytes) {
   std::sort(elements.begin(), elements.end());
   elements.emplace_back(file_bytes, 0);
   std::vector<std::pair<std::int64_t, std::int64_t>> outside;
@@ -47,22 +75,46 @@ std::vector<std::pair<std::int64_t, std::int64_t>> ranges_outside_elements(
   return outside;
 }
 
-Result<std::uint64_t> structure_hash(const std::string& entry_file, const Manifest& manifest) {
-  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(entry_file));
-  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(entry_file, O_RDONLY));
+namespace {
+
+Result<std::uint64_t> hash_ranges(const std::string& path, const ElementRanges& elements) {
+  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(path));
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
   constexpr std::int64_t buffer_bytes = std::int64_t{1} << 20;
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(size, buffer_bytes)));
   StreamingChecksum checksum;
-  for (const auto& [begin, end] : ranges_outside_elements(manifest, size)) {
+  for (const auto& [begin, end] : ranges_outside(elements, size)) {
     for (std::int64_t at = begin; at < end;) {
       const auto piece =
           std::span(buffer).first(static_cast<std::size_t>(std::min(buffer_bytes, end - at)));
-      SHARDMARK_RETURN_IF_ERROR(read_at(file, entry_file, piece, at));
+      SHARDMARK_RETURN_IF_ERROR(read_at(file, path, piece, at));
       checksum.update(piece);
       at += static_cast<std::int64_t>(piece.size());
     }
   }
   return checksum.digest();
+}
+
+}  // namespace
+
+Result<std::uint64_t> hash_outside(const std::string& path, const ElementRanges& elements,
+                                   ReadFrom from) {
+  SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t cached, hash_ranges(path, elements));
+  if (from == ReadFrom::cache) {
+    return cached;
+  }
+  const FileRange file{path, 0, 0};
+  SHARDMARK_RETURN_IF_ERROR(drop_cached_pages({&file, 1}));
+  SHARDMARK_ASSIGN_OR_RETURN(const std::uint64_t stored, hash_ranges(path, elements));
+  SHARDMARK_RETURN_IF_ERROR(drop_cached_pages({&file, 1}));
+  if (stored != cached) {
+    return Error{
+        ErrorCode::io_error,
+        fmt::format(
+            "{}: bytes outside the elements were written without an error but did not reach the file",
+            path)};
+  }
+  return stored;
 }
 
 }  // namespace shardmark

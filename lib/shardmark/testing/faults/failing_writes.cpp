@@ -5,6 +5,8 @@
 //   short:
 //                              every write of more than a byte does half of it and says so
 //   SHARDMARK_TEST_FAIL_AFTER  bytes that still reach the file (default 0)
+//   SHARDMARK_TEST_DIRECT_ERRNO  writes past the page cache fail so, though the open did not
+//   SHARDMARK_TEST_FLOCK_ERRNO   locks fail so
 //   SHARDMARK_TEST_PLAIN_FILES if set, on every rank: no holes are seen and no space is reserved
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -35,8 +37,25 @@ bool is_hdf5_file(int fd) {
          std::string_view(target.data(), static_cast<std::size_t>(length)).ends_with(".h5");
 }
 
+/// Sets errno to what the variable says; false without it.
+bool refuses(const char* name) {
+  if (variable(name).empty()) {
+    return false;
+  }
+  errno = std::atoi(variable(name).data());
+  return true;
+}
+
+bool is_past_cache(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_DIRECT) != 0;
+}
+
 /// What the write shall give: -2 for itself, -1 with errno, or the number of bytes it claims.
 ssize_t verdict(int fd, std::size_t num_bytes) {
+  if (is_past_cache(fd) && refuses("SHARDMARK_TEST_DIRECT_ERRNO")) {
+    return -1;
+  }
   static const bool chosen =
       !variable("SHARDMARK_TEST_FAIL_RANK").empty() &&
       variable("SHARDMARK_TEST_FAIL_RANK") == variable("OMPI_COMM_WORLD_RANK");
@@ -117,4 +136,12 @@ extern "C" __attribute__((visibility("default"))) int fallocate(int fd, int mode
   }
   return pass_on("fallocate", static_cast<int (*)(int, int, off_t, off_t)>(nullptr), fd, mode, at,
                  size);
+}
+
+// The struct of the same name is another thing.
+#pragma GCC diagnostic ignored "-Wshadow"
+extern "C" __attribute__((visibility("default"))) int flock(int fd, int operation) {
+  return refuses("SHARDMARK_TEST_FLOCK_ERRNO")
+             ? -1
+             : pass_on("flock", static_cast<int (*)(int, int)>(nullptr), fd, operation);
 }

@@ -6,9 +6,11 @@ step, nothing left behind, and the older checkpoint still good.
 Usage: fault_injection_test.py MPIRUN FAULTY_SAVE FAILING_WRITES_LIBRARY
 """
 
+import errno
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,6 +188,33 @@ class FaultInjection(unittest.TestCase):
             SHARDMARK_TEST_FAIL_MODE="drop",
             SHARDMARK_TEST_FAIL_AFTER=300_000,
         )  # fmt: skip
+
+    def test_o_direct_that_opens_and_refuses_to_write(self):
+        for step, number in enumerate((errno.EINVAL, errno.EOPNOTSUPP), 2):
+            for layout in ("per-rank", "shared"):
+                with self.subTest(errno=number, layout=layout):
+                    job = run_ranks(
+                        2, ["save", self.directory, step, "direct", layout],
+                        LD_PRELOAD=LIBRARY, SHARDMARK_TEST_DIRECT_ERRNO=number,
+                    )  # fmt: skip
+                    self.assertIsNotNone(job, "the save hangs")
+                    self.assertEqual(job.returncode, 0, job.stderr)
+                    self.assertIn("refuses to write", job.stdout)
+                    self.load(step, 3, "direct")
+                    shutil.rmtree(self.directory / f"step-{step:08}")
+
+    def test_no_locks(self):
+        numbers = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ENOSYS)
+        for step, number in enumerate(numbers, 2):
+            for io in ("direct", "independent"):
+                with self.subTest(errno=number, io=io):
+                    job = run_ranks(
+                        2, ["save", self.directory, step, io, "per-rank"],
+                        LD_PRELOAD=LIBRARY, SHARDMARK_TEST_FLOCK_ERRNO=number,
+                    )  # fmt: skip
+                    self.assertIsNotNone(job, "the save hangs")
+                    self.assertEqual(job.returncode, 0, job.stderr)
+                    shutil.rmtree(self.directory / f"step-{step:08}")
 
     def test_process_goes_on_after_a_failure_in_direct(self):
         for layout in ["shared", "per-rank"]:

@@ -64,7 +64,11 @@ Status save_one(const std::string& directory, std::int64_t step, const Storage& 
   options.storage.io = storage.io;
   options.storage.layout = storage.layout;
   options.storage.groups = 2;
-  return Status(save(state.state, options, comm));
+  SHARDMARK_ASSIGN_OR_RETURN(const SaveReport report, save(state.state, options, comm));
+  if (!report.counters.o_direct_reason.empty()) {
+    fmt::print("rank {}: {}\n", comm.rank(), report.counters.o_direct_reason);
+  }
+  return {};
 }
 
 Status load_one(const std::string& directory, std::int64_t step, IoMode io,
@@ -102,8 +106,8 @@ int check(const std::string& directory) {
   const auto steps = committed_steps(directory);
   for (const std::int64_t step : *steps) {
     const auto summary = inspect_checkpoint(directory, step);
-    const auto errors = summary ? verify_checkpoint(*summary) : summary.error();
-    fmt::print("step {} {}\n", step, errors && errors->empty() ? "good" : "BAD");
+    const auto verified = summary ? verify_checkpoint(*summary) : summary.error();
+    fmt::print("step {} {}\n", step, verified && verified->errors.empty() ? "good" : "BAD");
   }
   return 0;
 }

@@ -55,6 +55,15 @@ Result<LayoutCounters> create_data_file(const std::string& path, const StorageOp
   return LayoutCounters{file.metadata_bytes()};
 }
 
+ElementRanges element_ranges_of(std::span<const DataFileChunk> chunks, const EntryTable& entries) {
+  ElementRanges ranges;
+  for (const DataFileChunk& chunk : chunks) {
+    ranges.emplace_back(
+        chunk.address, chunk.box.num_elements() * element_size(entries.entries[chunk.entry].dtype));
+  }
+  return ranges;
+}
+
 std::vector<std::byte> encode_chunks(std::span<const DataFileChunk> chunks) {
   ByteWriter out;
   out.varint(chunks.size());

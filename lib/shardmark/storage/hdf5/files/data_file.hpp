@@ -12,6 +12,7 @@
 #include "shardmark/plan/tables/entry_table.hpp"
 #include "shardmark/storage/contract/save_files.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
+#include "shardmark/storage/raw/structure_hash.hpp"
 
 namespace shardmark {
 
@@ -28,6 +29,9 @@ struct DataFileChunk {
 /// as NewEntryFile's.
 Result<LayoutCounters> create_data_file(const std::string& path, const StorageOptions& options,
                                         const EntryTable& entries, std::span<DataFileChunk> chunks);
+
+/// Local. Where the elements of a data file lie.
+ElementRanges element_ranges_of(std::span<const DataFileChunk> chunks, const EntryTable& entries);
 
 /// Local. What the ranks of a data file tell each other of its chunks.
 std::vector<std::byte> encode_chunks(std::span<const DataFileChunk> chunks);

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <vector>
-
+#include "shardmark/core/checksum.hpp"
 #include "shardmark/storage/format/dataset_name.hpp"
 #include "shardmark/storage/hdf5/library/existing_file.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 #include "shardmark/storage/posix/file.hpp"
+#include "shardmark/storage/posix/page_residency.hpp"
 
 namespace shardmark {
 
@@ -33,20 +31,18 @@ Result<std::int64_t> write_manifest_dataset(const std::string& path,
 }
 
 Result<std::int64_t> write_manifest_durably(const std::string& path,
-                                            std::span<const std::byte> bytes) {
+                                            std::span<const std::byte> bytes, ReadFrom from) {
   const Hdf5Lock lock;
+  const FileRange whole{path, 0, 0};
+  if (from == ReadFrom::storage) {
+    SHARDMARK_RETURN_IF_ERROR(drop_cached_pages({&whole, 1}));
+  }
   SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, write_manifest_dataset(path, bytes));
   SHARDMARK_RETURN_IF_ERROR(fsync_path(path));
   // COMMIT will vouch for the file as it lies there, so what lies there must be this.
-  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
-  std::vector<std::byte> stored(bytes.size());
-  SHARDMARK_RETURN_IF_ERROR(read_at(file, path, stored, address));
-  if (!std::equal(stored.begin(), stored.end(), bytes.begin())) {
-    return Error{
-        ErrorCode::io_error,
-        fmt::format("{}: the manifest was written without an error but did not reach the file",
-                    path)};
-  }
+  const WrittenClaim claim = claim_of_bytes(0, address, static_cast<std::int64_t>(bytes.size()),
+                                            xxh3(bytes), "the manifest");
+  SHARDMARK_RETURN_IF_ERROR(check_claims({&claim, 1}, {&path, 1}, from));
   return address;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "shardmark/core/result.hpp"
+#include "shardmark/storage/direct/written_claims.hpp"
 #include "shardmark/storage/format/manifest.hpp"
 
 namespace shardmark {
@@ -26,9 +27,10 @@ inline constexpr const char* chunks_group = "/chunks";
 Result<std::int64_t> write_manifest_dataset(const std::string& path,
                                             std::span<const std::byte> bytes);
 
-/// Local, one rank. The same, durable and read back.
+/// Local, one rank. The same, durable and read back. With ReadFrom::storage HDF5 sees nothing of
+/// the file that was in the cache before: it writes whole pages again.
 Result<std::int64_t> write_manifest_durably(const std::string& path,
-                                            std::span<const std::byte> bytes);
+                                            std::span<const std::byte> bytes, ReadFrom from);
 
 /// Local. The path of an entry's dataset.
 Result<std::string> dataset_path(const Entry& entry);

@@ -72,4 +72,12 @@ std::vector<std::int64_t> object_sizes(const EntryFileOptions& options, const Pa
   return sizes;
 }
 
+std::int64_t element_bytes(const EntryTable& entries) {
+  std::int64_t total = 0;
+  for (const Entry& entry : entries.entries) {
+    total += entry.num_bytes();
+  }
+  return total;
+}
+
 }  // namespace shardmark

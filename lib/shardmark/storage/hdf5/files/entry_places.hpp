@@ -30,4 +30,7 @@ std::vector<std::size_t> order_of_entries(const EntryFileOptions& options,
 std::vector<std::int64_t> object_sizes(const EntryFileOptions& options, const PackedPlaces& places,
                                        const Manifest& manifest);
 
+/// Local. Bytes of all elements.
+std::int64_t element_bytes(const EntryTable& entries);
+
 }  // namespace shardmark

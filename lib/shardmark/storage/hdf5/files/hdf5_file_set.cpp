@@ -9,6 +9,7 @@
 #include "shardmark/plan/tables/byte_codec.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
+#include "shardmark/storage/hdf5/files/entry_places.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/space.hpp"
 
@@ -19,14 +20,6 @@ constexpr int members_tag = 11;
 constexpr int addresses_tag = 12;
 constexpr int pieces_tag = 13;
 
-std::int64_t element_bytes(const EntryTable& entries) {
-  std::int64_t total = 0;
-  for (const Entry& entry : entries.entries) {
-    total += entry.num_bytes();
-  }
-  return total;
-}
-
 }  // namespace
 
 /// The making of one set of files.
@@ -36,6 +29,9 @@ class Hdf5FileSet::Making {
       : set_(set), target_(target), options_(set.options_), comm_(set.comm_), clock_(set.clock_) {}
 
   Status run() {
+    SHARDMARK_ASSIGN_OR_RETURN(files_.clients,
+                               FileClients::discover(target_.directory, options_.coherence, comm_));
+    set_.proof_reads_ = files_.clients.proof_reads();
     arrange();
     // Before a file exists: the least that each will have. A limit hit later, inside MPI-IO, might
     // go unreported.
@@ -49,13 +45,18 @@ class Hdf5FileSet::Making {
       const Status data = shared ? make_data_file() : shared;
       made = made ? data : made;
     }
-    if (made && options_.io != IoMode::direct) {
-      made = set_.finish_entry_file();  // HDF5's own transfers need a finished file
+    // HDF5's own transfers need a finished file, and what HDF5 changes while other clients write
+    // into the same pages is lost, or what they write.
+    if (made && (options_.io != IoMode::direct || files_.clients.several())) {
+      made = set_.finish_entry_file();
     }
     SHARDMARK_RETURN_IF_ERROR(agree(made));
     collect_addresses();
     SHARDMARK_RETURN_IF_ERROR(agree(share_pieces()));
     SHARDMARK_RETURN_IF_ERROR(agree(reserve()));
+    if (files_.clients.several()) {
+      SHARDMARK_RETURN_IF_ERROR(agree(hand_over()));
+    }
     SHARDMARK_RETURN_IF_ERROR(agree(detect_holes()));
     if (set_.unfinished_) {
       set_.unfinished_->finish_behind();  // raw writes do not meet it
@@ -178,6 +179,7 @@ class Hdf5FileSet::Making {
                                            *target_.entries, set_.datasets_.data_chunks);
         status = Status(made);
         data_metadata_bytes_ = made ? made->library_metadata_bytes : 0;
+        files_.own_elements = element_ranges_of(set_.datasets_.data_chunks, *target_.entries);
       }
       bytes = encode_chunks(set_.datasets_.data_chunks);
     }
@@ -305,6 +307,18 @@ class Hdf5FileSet::Making {
     return {};
   }
 
+  /// What HDF5 has written is in storage, and no page of it stays in the cache of who made it:
+  /// whoever writes beside it must not write it again.
+  Status hand_over() const {
+    if (comm_.is_root()) {
+      SHARDMARK_RETURN_IF_ERROR(Status(hash_outside(
+          files_.paths.front(), entry_file_elements(*target_.manifest), ReadFrom::storage)));
+    }
+    return files_.leads_own_file ? Status(hash_outside(files_.paths[files_.own_file],
+                                                       files_.own_elements, ReadFrom::storage))
+                                 : Status();
+  }
+
   /// Asked of the largest piece, so that a whole page lies in it.
   Status detect_holes() {
     std::int64_t largest = -1;
@@ -320,7 +334,7 @@ class Hdf5FileSet::Making {
       }
     }
     Result<bool> detects = false;
-    if (largest >= 0) {
+    if (largest >= 0 && files_.clients.knows_holes) {
       const StoredPiece& piece = files_.pieces[static_cast<std::size_t>(largest)];
       detects = can_detect_holes(files_.paths[piece.file], piece.address);
     }
@@ -361,14 +375,21 @@ Status Hdf5FileSet::finish_entry_file() {
 }
 
 Result<PlacedFiles> Hdf5FileSet::create(const SaveTarget& target) {
+  manifest_ = target.manifest;
   Making making(*this, target);
   SHARDMARK_RETURN_IF_ERROR(making.run());
   return making.take();
 }
 
-Result<std::int64_t> Hdf5FileSet::write_manifest(std::span<const std::byte> bytes) {
+Result<StoredManifest> Hdf5FileSet::write_manifest(std::span<const std::byte> bytes) {
   SHARDMARK_RETURN_IF_ERROR(finish_entry_file());
-  return write_manifest_durably(entry_file_, bytes);
+  StoredManifest stored;
+  SHARDMARK_ASSIGN_OR_RETURN(stored.address,
+                             write_manifest_durably(entry_file_, bytes, proof_reads_));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      stored.outside_hash,
+      hash_outside(entry_file_, entry_file_elements(*manifest_), proof_reads_));
+  return stored;
 }
 
 }  // namespace shardmark

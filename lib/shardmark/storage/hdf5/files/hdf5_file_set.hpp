@@ -42,7 +42,7 @@ class Hdf5FileSet final : public SaveFiles {
   /// rank 0 that uses the target's manifest and owners.
   Result<PlacedFiles> create(const SaveTarget& target) override;
   /// Waits for virtual datasets that are still to come.
-  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override;
+  Result<StoredManifest> write_manifest(std::span<const std::byte> bytes) override;
   const LayoutCounters& layout_counters() const noexcept override { return counters_; }
 
   const Hdf5Datasets& datasets() const noexcept { return datasets_; }
@@ -59,6 +59,8 @@ class Hdf5FileSet final : public SaveFiles {
   const Communicator& comm_;
   PhaseClock& clock_;
   std::string entry_file_;
+  const Manifest* manifest_ = nullptr;  // rank 0
+  ReadFrom proof_reads_ = ReadFrom::cache;
   Hdf5Datasets datasets_;
   LayoutCounters counters_;                 // rank 0: of all files that are finished
   std::optional<NewEntryFile> unfinished_;  // rank 0, while virtual datasets are to come

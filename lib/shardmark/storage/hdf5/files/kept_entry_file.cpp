@@ -80,7 +80,7 @@ Status KeptEntryFile::keep(const std::string& path, std::vector<std::byte> conte
   SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(path));
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
   std::vector<std::byte> block(default_block_bytes);
-  for (const auto& [begin, end] : ranges_outside_elements(manifest, size)) {
+  for (const auto& [begin, end] : ranges_outside(entry_file_elements(manifest), size)) {
     for (std::int64_t at = begin; at < end;) {
       const std::int64_t stop =
           std::min(end, round_down(at, default_block_bytes) + default_block_bytes);
@@ -108,7 +108,7 @@ Status KeptEntryFile::keep(const std::string& path, std::vector<std::byte> conte
 Result<EntryFileMade> KeptEntryFile::make_again(const std::string& path, Manifest& manifest) const {
   {
     SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file,
-                               open_file(path, O_RDWR | O_CREAT | O_EXCL));
+                               open_file(path, O_WRONLY | O_CREAT | O_EXCL));
     if (::ftruncate(file.get(), file_bytes_) != 0) {
       return errno_error("cannot extend", path, errno);
     }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "shardmark/storage/hdf5/library/dataset_facts.hpp"
+#include "shardmark/storage/hdf5/library/file_locking.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 
 namespace shardmark {
@@ -12,8 +13,9 @@ Result<ExistingHdf5File> ExistingHdf5File::open(const std::string& path) {
   SHARDMARK_RETURN_IF_ERROR(prepare_hdf5());
   ExistingHdf5File file;
   file.path_ = path;
+  SHARDMARK_ASSIGN_OR_RETURN(const H5Properties access, unlocked_access());
   SHARDMARK_ASSIGN_OR_RETURN(
-      file.file_, hdf5_handle<H5File>(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "H5Fopen",
+      file.file_, hdf5_handle<H5File>(H5Fopen(path.c_str(), H5F_ACC_RDWR, access.get()), "H5Fopen",
                                       path.c_str()));
   return file;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "shardmark/storage/hdf5/library/file_locking.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 
 namespace shardmark {
@@ -43,9 +44,9 @@ Result<H5Properties> file_creation(const NewFileOptions& options) {
 }
 
 Result<H5Properties> file_access(const NewFileOptions& options) {
-  H5Properties access(H5Pcreate(H5P_FILE_ACCESS));
+  SHARDMARK_ASSIGN_OR_RETURN(H5Properties access, unlocked_access());
   const auto newest = options.holds_virtual ? H5F_LIBVER_V110 : H5F_LIBVER_V18;
-  if (!access || H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, newest) < 0 ||
+  if (H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, newest) < 0 ||
       H5Pset_meta_block_size(access.get(), static_cast<hsize_t>(options.meta_block_size)) < 0 ||
       H5Pset_alignment(access.get(), static_cast<hsize_t>(options.alignment.threshold),
                        static_cast<hsize_t>(options.alignment.bytes)) < 0) {

@@ -9,8 +9,8 @@
 namespace shardmark {
 
 /// I/O modes `collective` and `independent`: what lies in the entry file is read through HDF5's
-/// MPI-IO driver; each dataset's address, shape and size must be the manifest's. Data files have no
-/// checksum outside elements, so HDF5 is not asked about them: they are read by the manifest alone.
+/// MPI-IO driver; each dataset's address, shape and size must be the manifest's. Data files are
+/// read by the manifest alone, so that HDF5 need not open them and a load not hash them.
 class Hdf5Reader final : public StorageReader {
  public:
   Hdf5Reader(const ReadOptions& options, const Communicator& comm)

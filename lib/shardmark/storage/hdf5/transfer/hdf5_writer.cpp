@@ -54,6 +54,14 @@ Status Hdf5Writer::write(std::span<const WriteTask> tasks) {
   tasks_ = tasks;
   checksums_.assign(options_.checksum == ChecksumKind::xxh3 ? tasks.size() : 0, 0);
   hashed_.assign(checksums_.size(), false);
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (is_for_root(files_, entries_->entries[tasks[i].write->entry], tasks[i])) {
+      counters_.bytes_written += tasks[i].elements.num_bytes();
+      if (!checksums_.empty()) {
+        checksums_[i] = xxh3(tasks[i].elements);
+      }
+    }
+  }
   Status written = file_ ? write_elements(tasks) : Status();
   if (written && in_data_files()) {
     written = write_beside(tasks);
@@ -117,7 +125,7 @@ Status Hdf5Writer::write_elements(std::span<const WriteTask> tasks) {
     DatasetPlace place{write.entry, Dims::filled(ndim, 0), -1};
     switch (made_by_->datasets().forms[write.entry]) {
       case EntryForm::plain:
-        if (in_data_files()) {
+        if (in_data_files() || is_for_root(files_, entry, tasks[i])) {
           continue;
         }
         break;
@@ -180,7 +188,8 @@ Status Hdf5Writer::write_piece(std::span<const WriteTask> tasks, const H5Dataset
 Status Hdf5Writer::write_beside(std::span<const WriteTask> tasks) {
   std::vector<RawTransfer<const std::byte>> transfers;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (files_.pieces[i].file == 0) {
+    const bool for_root = is_for_root(files_, entries_->entries[tasks[i].write->entry], tasks[i]);
+    if (files_.pieces[i].file == 0 && !for_root) {
       transfers.push_back({files_.pieces[i], tasks[i].write->box, tasks[i].elements});
       if (!checksums_.empty()) {
         checksums_[i] = xxh3(tasks[i].elements);
@@ -203,13 +212,13 @@ Status Hdf5Writer::write_beside(std::span<const WriteTask> tasks) {
 }
 
 Status Hdf5Writer::write_checksums() {
-  if (files_.checksums_address < 0) {
+  if (files_.checksums_address < 0 && !files_.clients.several()) {
     return {};
   }
   counters_.bytes_written += static_cast<std::int64_t>(checksums_.size() * sizeof(std::uint64_t));
-  if (in_data_files()) {
+  if (in_data_files() || files_.clients.several()) {
     SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t requests,
-                               write_checksums_at(files_, {entries_, tasks_, checksums_}));
+                               write_small_pieces(files_, {entries_, tasks_, checksums_}, comm_));
     counters_.write_requests += requests;
     return {};
   }
@@ -241,7 +250,7 @@ Status Hdf5Writer::flush() {
   if (const Status synced = agree(sync()); !synced) {
     return fail_for_good(synced);
   }
-  Status proof = prove_written(files_, {entries_, tasks_, checksums_});
+  Status proof = prove();
   if (proof && file_ && sharers().is_root()) {
     proof = rehearse_close();
   }
@@ -253,7 +262,22 @@ Status Hdf5Writer::flush() {
   if (const Status agreed = agree(closed); !agreed) {
     return fail_for_good(agreed);
   }
-  return agree(sync());
+  SHARDMARK_RETURN_IF_ERROR(agree(sync()));
+  // The close has written through one client what others may have changed.
+  return files_.clients.several() ? agree(prove()) : Status();
+}
+
+Status Hdf5Writer::prove() const {
+  const Status proven = prove_written(files_, {entries_, tasks_, checksums_}, {}, comm_);
+  if (proven || !files_.clients.several()) {
+    return proven;
+  }
+  return Error{
+      proven.error().code,
+      fmt::format(
+          "{}. The ranks see {} through {} clients of its file system, and HDF5 writes pages that they share; storage.io = \"direct\" is made for that",
+          proven.error().message, files_.paths.front(), files_.clients.count),
+      proven.error().rank};
 }
 
 Status Hdf5Writer::rehearse_close() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/direct/write_proof.hpp"
 #include "shardmark/storage/hdf5/files/hdf5_file_set.hpp"
 #include "shardmark/storage/hdf5/library/parallel_file.hpp"
 #include "shardmark/storage/hdf5/transfer/staging.hpp"
@@ -33,8 +34,11 @@ class Hdf5Writer final : public StorageWriter {
   Status create(const SaveTarget& target) override;
   Status write(std::span<const WriteTask> tasks) override;
   Status flush() override;
-  Result<std::int64_t> write_manifest(std::span<const std::byte> bytes) override {
+  Result<StoredManifest> write_manifest(std::span<const std::byte> bytes) override {
     return made_by_->write_manifest(bytes);
+  }
+  Result<std::vector<std::uint64_t>> hash_data_files() override {
+    return shardmark::hash_data_files(files_, comm_);
   }
   const WriteCounters& counters() const noexcept override { return counters_; }
   const LayoutCounters& layout_counters() const noexcept override {
@@ -56,6 +60,7 @@ class Hdf5Writer final : public StorageWriter {
   Status write_beside(std::span<const WriteTask> tasks);
   Status write_checksums();
   Status sync() const;
+  Status prove() const;
   Status rehearse_close() const;
   Status fail_for_good(const Status& status);
 

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of datasets, COMMIT and manifest: exact both ways, and nothing else is believed.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cstring>
-#include <map>
+#include <vector>
 
 #include "shardmark/core/checksum.hpp"
-#include "shardmark/protocol/state_dict.hpp"
-#include "shardmark/storage/format/commit_record.hpp"
-#include "shardmark/storage/format/dataset_name.hpp"
 #include "shardmark/storage/format/manifest.hpp"
 #include "shardmark/testing/random_source.hpp"
 
@@ -20,147 +16,6 @@ namespace {
 
 using shardmark::testing::RandomSource;
 using ::testing::HasSubstr;
-
-TEST(DatasetName, EscapesWhatHdf5CannotHold) {
-  const auto pairs = std::to_array<std::pair<std::string_view, std::string_view>>(
-      {{"layers.0.weight", "layers.0.weight"},
-       {"", "%"},
-       {".", "%2E"},
-       {"..", ".."},
-       {"a/b", "a%2Fb"},
-       {"/", "%2F"},
-       {"100%", "100%25"},
-       {"%2F", "%252F"},
-       {"%", "%25"},
-       {std::string_view("a\0b", 3), "a%00b"},
-       {"tab\there", "tab%09here"},
-       {"\x7F", "%7F"},
-       {"\x1F~", "%1F~"},
-       {"größe.重み.🙂", "größe.重み.🙂"},
-       {" a b ", " a b "}});
-  for (const auto& [fqn, name] : pairs) {
-    ASSERT_TRUE(dataset_name(fqn));
-    EXPECT_EQ(*dataset_name(fqn), name);
-    EXPECT_EQ(*fqn_of_dataset(name), fqn);
-  }
-}
-
-TEST(DatasetName, EveryFqnHasItsOwnNameAndComesBack) {
-  RandomSource random;
-  const auto letters =
-      std::to_array<std::string_view>({"a", ".", "/", "%", "2", "E", "F", "\x01", "\x7F", "ß"});
-  std::map<std::string, std::string> fqn_of;
-  for (int round = 0; round < 5'000; ++round) {
-    std::string fqn;
-    for (std::size_t n = random.index(5); n > 0; --n) {
-      fqn += letters.at(random.index(letters.size()));
-    }
-    const auto name = dataset_name(fqn);
-    ASSERT_TRUE(name);
-    ASSERT_EQ(name->find('/'), std::string::npos);
-    ASSERT_EQ(fqn_of.try_emplace(*name, fqn).first->second, fqn);
-    ASSERT_EQ(*fqn_of_dataset(*name), fqn);
-  }
-}
-
-TEST(DatasetName, RefusesWhatIsNoUtf8OrTooLong) {
-  for (const std::string_view bad :
-       {"\xFF", "a\x80", "\xC0\xAF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF5",
-        "\xC3", "\xE2\x82", "\xF0\x9F\x99"}) {
-    EXPECT_EQ(dataset_name(bad).error().code, ErrorCode::invalid_argument);
-  }
-  EXPECT_TRUE(dataset_name("\xEF\xBF\xBF\xF4\x8F\xBF\xBF\xED\x9F\xBF"));
-  const std::string longest(max_fqn_bytes, 'a');
-  EXPECT_EQ(*dataset_name(longest), longest);
-  EXPECT_EQ(dataset_name(longest + "a").error().code, ErrorCode::invalid_argument);
-  // Escapes count: HDF5 holds the name, not the fqn.
-  EXPECT_FALSE(dataset_name(std::string(max_fqn_bytes / 3 + 1, '/')));
-  EXPECT_TRUE(dataset_name(std::string(max_fqn_bytes / 3, '/')));
-}
-
-TEST(DatasetName, DecodingRefusesWhatEncodingDoesNotGive) {
-  for (const std::string_view name : {"", ".", "a/b", "%2", "%2f", "%41", "%G0", "a%", "%%", "%2E.",
-                                      "a%2E", "\x01", "\xFF", "%FF", "%C3%9F"}) {
-    const auto fqn = fqn_of_dataset(name);
-    ASSERT_FALSE(fqn) << name;
-    EXPECT_EQ(fqn.error().code, ErrorCode::data_loss);
-  }
-}
-
-CommitRecord some_record() {
-  return {"0123456789abcdef0123456789abcdef",
-          12,
-          {{entry_file_name, 123456}, {"rank-00001.h5", 99}},
-          4096,
-          1790,
-          0x00aabbccddeeff01ULL};
-}
-
-TEST(CommitRecord, RoundTrips) {
-  const CommitRecord record = some_record();
-  const auto again = parse_commit_record(to_text(record), "COMMIT");
-  ASSERT_TRUE(again) << again.error().message;
-  EXPECT_EQ(again->save_id, record.save_id);
-  EXPECT_EQ(again->step, 12);
-  ASSERT_EQ(again->files.size(), 2U);
-  EXPECT_EQ(again->files[1].name, "rank-00001.h5");
-  EXPECT_EQ(again->files[1].num_bytes, 99);
-  EXPECT_EQ(again->manifest_address, 4096);
-  EXPECT_EQ(again->manifest_bytes, 1790);
-  EXPECT_EQ(again->structure_hash, record.structure_hash);
-}
-
-TEST(CommitRecord, AnotherVersionIsNamedBeforeItsHashIsLookedAt) {
-  const std::string other = "shardmark checkpoint\nformat_version 2\nsomething else\n";
-  const auto got = parse_commit_record(other, "/d/COMMIT");
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error().code, ErrorCode::unsupported);
-  EXPECT_THAT(got.error().message, HasSubstr("format version 2"));
-  EXPECT_THAT(got.error().message, HasSubstr("/d/COMMIT"));
-}
-
-TEST(CommitRecord, EveryChangeOfOneByteAndEveryTruncationIsRefused) {
-  const std::string good = to_text(some_record());
-  for (std::size_t i = 0; i < good.size(); ++i) {
-    EXPECT_FALSE(parse_commit_record(good.substr(0, i), "COMMIT"));
-    EXPECT_FALSE(parse_commit_record(good.substr(0, i) + good.substr(i + 1), "COMMIT"));
-    for (int value = 0; value < 256; ++value) {
-      std::string text = good;
-      text[i] = static_cast<char>(value);
-      ASSERT_EQ(parse_commit_record(text, "COMMIT").has_value(), text == good)
-          << "byte " << i << " as " << value;
-    }
-  }
-  EXPECT_FALSE(parse_commit_record(good + "\n", "COMMIT"));
-  EXPECT_FALSE(parse_commit_record(good + good, "COMMIT"));
-}
-
-/// Text of the given lines with a hash that matches.
-std::string signed_text(const std::string& lines) {
-  const std::string text = "shardmark checkpoint\nformat_version 1\n" + lines;
-  return text + fmt::format("xxh3 {:016x}\n", xxh3(std::as_bytes(std::span(text))));
-}
-
-TEST(CommitRecord, ARightHashMakesNoWrongContentsRight) {
-  const std::string tail = "manifest 8 9\nstructure 0000000000000001\n";
-  EXPECT_TRUE(parse_commit_record(signed_text("save_id x\nstep 1\nfile 5 checkpoint.h5\n" + tail),
-                                  "COMMIT"));
-  for (const std::string& lines :
-       {"save_id x\nstep 1\n" + tail, "save_id x\nstep 1\nfile 5 other.h5\n" + tail,
-        "save_id x\nstep 1\nfile -5 checkpoint.h5\n" + tail,
-        "save_id x\nstep 1\nfile 05 checkpoint.h5\n" + tail,
-        "save_id x\nstep 1\nfile 5 checkpoint.h5\nfile 5 ../x\n" + tail,
-        "save_id x\nstep 1\nfile 5 checkpoint.h5\nfile 5 .x\n" + tail,
-        "save_id x\nstep 1\nfile 5 checkpoint.h5\nfile 5 \n" + tail,
-        "save_id x\nstep 1\nfile 5 checkpoint.h5\nfile 5\n" + tail,
-        "save_id x\nstep 99999999999999999999\nfile 5 checkpoint.h5\n" + tail,
-        std::string("save_id x\nstep 1\nfile 5 checkpoint.h5\nmanifest 8\nstructure 01\n"),
-        std::string("step 1\nsave_id x\nfile 5 checkpoint.h5\n") + tail}) {
-    const auto got = parse_commit_record(signed_text(lines), "COMMIT");
-    ASSERT_FALSE(got) << lines;
-    EXPECT_EQ(got.error().code, ErrorCode::data_loss);
-  }
-}
 
 /// Entry "a" in hdf5_chunks, the rest of "b" in separate places of a second file.
 Manifest chunked_manifest() {
@@ -313,6 +168,17 @@ TEST(Manifest, ARightHashMakesNoWrongContentsRight) {
     }
   }
   EXPECT_GT(accepted, 0);  // seeds, addresses, names may be anything
+}
+
+TEST(Manifest, TheVersionBeforeIsReadAndTold) {
+  auto bytes = encode(some_manifest());
+  EXPECT_EQ(decode_manifest(bytes)->version, format_version);
+  bytes[8] = std::byte{1};
+  sign(bytes);
+  const auto old = decode_manifest(bytes);
+  ASSERT_TRUE(old) << old.error().message;
+  EXPECT_EQ(old->version, 1U);
+  EXPECT_EQ(encode(*old), bytes);
 }
 
 TEST(Manifest, AnotherVersionIsUnsupported) {
