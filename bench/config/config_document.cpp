@@ -171,8 +171,8 @@ Status add_override(ConfigDocument& document, const std::string& text) {
     hints.origin = origin;
     auto& table = std::get<ConfigValue::Table>(hints.data);
     const std::string hint = key.substr(hints_prefix.size());
-    std::erase_if(table, [&](const auto& entry) { return entry.first == hint; });
-    table.emplace_back(hint, std::move(value));
+    std::erase_if(table, [&](const auto& entry) { return entry.key == hint; });
+    table.push_back({hint, std::move(value)});
     document.sweep.erase("storage.hints");
     return {};
   }

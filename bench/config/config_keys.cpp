@@ -180,7 +180,7 @@ struct TargetText {
   std::string operator()(const std::map<std::string, std::string>* value) const {
     ConfigValue::Table table;
     for (const auto& [name, text] : *value) {
-      table.emplace_back(name, ConfigValue{text, {}});
+      table.push_back({name, ConfigValue{text, {}}});
     }
     return to_text({std::move(table), {}});
   }

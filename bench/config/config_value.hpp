@@ -21,7 +21,8 @@ std::string to_string(const ConfigOrigin& origin);
 /// A value as it was written, before any key gives it a meaning.
 struct ConfigValue {
   using List = std::vector<ConfigValue>;
-  using Table = std::vector<std::pair<std::string, ConfigValue>>;  // keys ascending
+  struct Member;
+  using Table = std::vector<Member>;  // keys ascending
   /// Dates and times, which no key takes.
   struct Other {
     std::string kind;
@@ -29,6 +30,12 @@ struct ConfigValue {
 
   std::variant<bool, std::int64_t, double, std::string, List, Table, Other> data;
   ConfigOrigin origin;
+};
+
+/// Of a table. Not a std::pair, which clang 14 wants complete where ConfigValue is not yet.
+struct ConfigValue::Member {
+  std::string key;
+  ConfigValue value;
 };
 
 /// Local. The value as TOML, on one line: the canonical form.

@@ -28,10 +28,10 @@ ConfigValue::List converted_list(const toml::array& array, const std::string& so
 ConfigValue::Table converted_table(const toml::table& table, const std::string& source) {
   ConfigValue::Table entries;
   for (const auto& [key, value] : table) {
-    entries.emplace_back(std::string(key.str()), converted(value, source));
+    entries.push_back({std::string(key.str()), converted(value, source)});
     if (!value.is_table()) {
       // A value that starts on a later line than its key is looked for at its key.
-      entries.back().second.origin.line = static_cast<int>(key.source().begin.line);
+      entries.back().value.origin.line = static_cast<int>(key.source().begin.line);
     }
   }
   return entries;
