@@ -9,7 +9,14 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from shardmark_tools import strategy_comparison as comparison  # noqa: E402
+from shardmark_tools import strategy_comparison as comparison
+from shardmark_tools.interpreter import ensure_modules
+
+ensure_modules("numpy", status=77)
+
+from shardmark_tools.refusal import Refused
+from shardmark_tools.results import synthetic_results as synthetic
+from shardmark_tools.results.result_folder import Run
 
 CONFIG = """\
 [run]
@@ -20,30 +27,37 @@ benchmarks = ["hooks", "plan", "save", "load"]
 """
 
 
-def sample(family, strategy, repetition, seconds, metrics=None, **more):
-    return {"family": family, "strategy": strategy, "repetition": repetition, "time_s": seconds,
-            "returned_s": seconds, "durable_s": seconds, "num_bytes": 100, "metrics": metrics or {},
-            "error": None, "skipped": None, "case": more}  # fmt: skip
-
-
-def documents(slow_save, fast_save):
-    """Seconds of the rounds of two strategies; every other number is fixed."""
-    context = {"config": CONFIG, "suite": "made", "ranks": 4, "nodes": 1, "filesystem": {"type": "ext4"}}
+def documents(slow_save, fast_save, config=CONFIG, variants=({},)):
+    """Seconds of the rounds of two strategies; every other number is fixed. `variants` of `case`, each twice as
+    slow as the one before."""
+    of = synthetic.context(config=config)
+    second_of = synthetic.context(config=comparison.reshard_config(config))
     first, second = [], []
-    for strategy, saves in (("slow", slow_save), ("fast", fast_save)):
-        for r, seconds in enumerate(saves):
-            for hook in (0.25, 0.5, 0.25):
-                first.append(sample("hooks", strategy, r, hook))
-            first.append(sample("plan", strategy, r, 2.0, {"items": 7}))
-            first.append(sample("plan", strategy, r, 9.0))  # of a load
-            first.append(sample("save", strategy, r, seconds, {"imbalance": 1.5, "metadata_bytes": 10}))
-            first.append(sample("load", strategy, r, 3.0 + r / 10))
-            for saved in ("slow", "fast"):
-                times = 4.0 if saved == strategy else 5.0
-                second.append(sample("reshard", strategy, r, times + r, {"amplification": 1.0},
-                                     saved_strategy=saved))  # fmt: skip
-    first.append({**sample("save", "fast", 9, 1e-9), "error": {"message": "broken"}})
-    return {"context": context, "samples": first}, {"context": context, "samples": second}
+
+    def add(to, family, strategy, seconds, repetition, metrics=None, case=None):
+        name = f"{family}/tiny/{strategy}/x"
+        made = synthetic.sample(family, name, of, float(seconds), repetition, len(to), num_bytes=100, case=case)
+        made.update(metrics=metrics or {}, time_s=float(seconds))
+        if family == "save":
+            made.update(returned_s=float(seconds), durable_s=float(seconds))
+        to.append(made)
+
+    for place, case in enumerate(variants):
+        for strategy, saves in (("slow", slow_save), ("fast", fast_save)):
+            for r, seconds in enumerate(saves):
+                for hook in (0.25, 0.5, 0.25):
+                    add(first, "hooks", strategy, hook, r)
+                add(first, "plan", strategy, 2.0, r, {"items": 7})
+                add(first, "plan", strategy, 9.0, r)  # of a load
+                add(first, "save", strategy, seconds * 2**place, r, {"imbalance": 1.5, "metadata_bytes": 10}, case)
+                add(first, "load", strategy, 3.0 + r / 10, r, case=case)
+                for saved in ("slow", "fast"):
+                    times = 4.0 if saved == strategy else 5.0
+                    add(second, "reshard", strategy, times + r, r, {"amplification": 1.0},
+                        {**case, "saved_strategy": saved})  # fmt: skip
+    broken = synthetic.sample("save", "save/tiny/fast/x", of, 1e-9, 9)
+    first.append({**broken, "time_s": None, "error": {"message": "broken", "code": 1, "rank": 0}})
+    return (Run(pathlib.Path("run"), of, first), Run(pathlib.Path("reshard"), second_of, second))
 
 
 class StrategyComparison(unittest.TestCase):
@@ -79,21 +93,45 @@ class StrategyComparison(unittest.TestCase):
         text = comparison.reshard_config(CONFIG)
         self.assertIn('benchmarks = ["reshard"]', text)
         self.assertIn('[sweep]\n"reshard.saved_strategy" = ["slow", "fast"]\n"parallel.strategy"', text)
-        with self.assertRaisesRegex(ValueError, "nothing to compare"):
+        with self.assertRaisesRegex(Refused, "nothing to compare"):
             comparison.reshard_config("[run]\n")
+
+    def test_mixed_report_what_a_sweep_varies_beside_the_strategy_is_a_row_of_its_own(self):
+        """mixed-report: two models of one name are not averaged, and no strategy is better by storing less."""
+        config = CONFIG + '"model.optimizer" = ["none", "adamw"]\n'
+        variants = ({"model.optimizer": "none"}, {"model.optimizer": "adamw"})
+        result = comparison.compare(*documents([8, 9, 10], [1, 2, 3], config, variants))
+        medians = {(row["strategy"], row["variant"]): row["durable_s"]["median"] for row in result["rows"]}
+        self.assertEqual(medians, {
+            ("slow", "model.optimizer none"): 9, ("fast", "model.optimizer none"): 2,
+            ("slow", "model.optimizer adamw"): 18, ("fast", "model.optimizer adamw"): 4,
+        })  # fmt: skip
+        self.assertIn("model.optimizer adamw: fast, model.optimizer adamw is the fastest to save durably",
+                      result["advice"][4])  # fmt: skip
+        self.assertIn("78% less than slow, model.optimizer adamw", result["advice"][4])
+
+    def test_mixed_report_the_two_runs_are_of_one_kind(self):
+        first, second = documents([8, 9, 10], [1, 2, 3])
+        second.context["hdf5"] = "1.14.5"
+        second.context["hosts"] = ["another"]
+        with self.assertRaisesRegex(Refused, "not of one kind\n.*hdf5: 1.10.8 and 1.14.5$"):
+            comparison.compare(first, second)
+
+    def test_markdown_names_are_escaped(self):
+        first, second = documents([8, 9, 10], [1, 2, 3])
+        first.context["suite"] = "<script>alert(1)</script>"
+        self.assertNotIn("<script>", comparison.markdown_text(comparison.compare(first, second)))
 
     def test_files(self):
         result = comparison.compare(*documents([8, 9, 10], [1, 2, 3]))
         with tempfile.TemporaryDirectory() as name:
             directory = pathlib.Path(name)
             comparison.write(result, directory)
-            self.assertEqual(json.loads((directory / "comparison.json").read_text())["ranks"], 4)
+            self.assertEqual(json.loads((directory / "comparison.json").read_text())["ranks"], 2)
             lines = (directory / "comparison.csv").read_text().splitlines()
             self.assertEqual(lines[2].split(",")[:3], ["fast", "1.5", "7"])
-            self.assertIn("| slow | 1.500 | 7 | 10 |", (directory / "comparison.md").read_text())
+            self.assertIn("| slow | 1.50 | 7 | 10 |", (directory / "comparison.md").read_text())
         self.assertIn("save durable", comparison.text(result))
-        with self.assertRaisesRegex(ValueError, "absent"):
-            comparison.read_samples("absent/samples.json")
 
 
 if __name__ == "__main__":
