@@ -15,19 +15,15 @@ import pathlib
 import re
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from shardmark_tools.report.svg_chart import standalone
+
 
 def chart_of(page: str, title: str) -> str | None:
-    """The chart with its style, readable on light and dark ground alike."""
-    style = re.search(r"<style>(.*?)</style>", page, re.S)
     for chart in re.findall(r"<svg.*?</svg>", page, re.S):
         name = re.search(r'aria-label="([^"]*)"', chart)
-        if style and name and html.unescape(name[1]) == title:
-            size = re.search(r'viewBox="0 0 (\S+) (\S+)"', chart)
-            box = f' width="{size[1]}" height="{size[2]}"' if size else ""
-            head = f'<svg xmlns="http://www.w3.org/2000/svg"{box}'
-            ground = '<rect width="100%" height="100%" fill="var(--paper)"/>'
-            opening, rest = chart.split(">", 1)
-            return f"{head}{opening.removeprefix('<svg')}><style>{style[1]}</style>{ground}{rest}\n"
+        if name and html.unescape(name[1]) == title:
+            return standalone(chart)
     return None
 
 

@@ -3,7 +3,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import random
 import shlex
@@ -17,10 +16,11 @@ from shardmark_tools.gate import recommendation
 from shardmark_tools.gate.comparison import PAIRS_FILE, PAIRS_FORM
 from shardmark_tools.gate.thresholds import Thresholds
 from shardmark_tools.launch.launching import Launcher, find_command, setting_options
+from shardmark_tools.launch.plan_command import plan
 from shardmark_tools.launch.relative_paths import absolute_setting, suite_path
 from shardmark_tools.refusal import Refused
 from shardmark_tools.results import run_facts
-from shardmark_tools.results.json_document import parse, read_json
+from shardmark_tools.results.json_document import read_json
 from shardmark_tools.results.number_text import percent_text
 from shardmark_tools.results.result_folder import Run, fit, read_run, read_runs
 
@@ -75,8 +75,7 @@ class SideRunner:
         assignments(options.settings, "--set")
         self.settings = [absolute_setting(setting) for setting in options.settings]
         self.added = assignments(options.environment, f"--{side}-env")
-        self.environment = {**os.environ, **self.added}
-        self.ranks = options.ranks or self.planned_ranks()
+        self.ranks = options.ranks or int(plan(self.command, self.suite, self.settings, None)["world_size"])
         self.environment = {**self.launcher.environment(self.ranks), **self.added}
 
     def asked(self) -> dict[str, Any]:
@@ -86,13 +85,6 @@ class SideRunner:
 
     def options(self) -> list[str]:
         return setting_options(self.settings)
-
-    def planned_ranks(self) -> int:
-        command = [str(self.command), "plan", self.suite, "--json", *self.options()]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
-        if done.returncode != 0:
-            raise CannotRun(f"{shlex.join(command)}\n{done.stderr.strip()}")
-        return int(parse(done.stdout)["world_size"])
 
     def run(self, directory: pathlib.Path) -> None:
         """One run into `directory`, which exists only if it is complete. Errors: CannotRun; MixedRuns, if it is

@@ -51,7 +51,7 @@ class VerdictTest(GateCase):
 
     def test_too_few_repetitions(self):
         code, rows = self.verdicts(self.write("a", repetitions=4), self.write("b", repetitions=4,
-                                                                               factors={"save": 2}))
+                                                                              factors={"save": 2}))
         self.assertEqual(code, 3)
         self.assertEqual(rows["save"]["verdict"], "inconclusive")
         self.assertIn("too few", rows["save"]["reason"])

@@ -6,6 +6,8 @@ Every mark carries its value (data-y) and where it comes from (data-from).
 
 import html
 import math
+import pathlib
+import re
 from collections.abc import Callable, Collection, Sequence
 
 from shardmark_tools.report.bench_data import Number
@@ -13,6 +15,7 @@ from shardmark_tools.results.number_text import time_text
 from shardmark_tools.results.plain_text import one_line
 from shardmark_tools.results.vocabulary import PHASES
 
+STYLE = pathlib.Path(__file__).with_name("report.css")
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 44
 MARKERS = ("circle", "square", "triangle", "diamond", "cross", "bar")
@@ -90,6 +93,16 @@ def value_attributes(number: Number) -> str:
 def frame(parts: list[str], title: str, height: float = HEIGHT, width: float = WIDTH) -> str:
     return (f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{text_of(title)}">'
             f'<title>{text_of(title)}</title>{"".join(parts)}</svg>')  # fmt: skip
+
+
+def standalone(chart: str) -> str:
+    """A chart as a file of its own, readable on light and dark ground alike."""
+    size = re.search(r'viewBox="0 0 (\S+) (\S+)"', chart)
+    box = f' width="{size[1]}" height="{size[2]}"' if size else ""
+    opening, rest = chart.split(">", 1)
+    paper = '<rect width="100%" height="100%" fill="var(--paper)"/>'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg"{box}{opening.removeprefix("<svg")}>'
+            f'<style>{STYLE.read_text(encoding="utf-8")}</style>{paper}{rest}\n')  # fmt: skip
 
 
 def label(x: float, y: float, words: object, anchor: str = "middle", style: str = "tick") -> str:

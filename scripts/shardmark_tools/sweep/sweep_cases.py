@@ -7,26 +7,18 @@ import itertools
 import json
 import pathlib
 import re
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from shardmark_tools.launch.launching import Launcher, setting_options
+from shardmark_tools.launch.launching import Launcher
+from shardmark_tools.launch.plan_command import CannotPlan, plan
 from shardmark_tools.launch.relative_paths import PATH_KEYS, text_value
-from shardmark_tools.refusal import Refused
-from shardmark_tools.results.json_document import parse
-from shardmark_tools.results.plain_text import one_line
 
-PLAN_LIMIT_S = 600
 # Keys that have an option of their own are called in a case's name by their last word.
 SHORT = ("parallel.strategy", "storage.layout", "storage.io", "planner.kind")
 PLAIN = re.compile(r"[A-Za-z0-9.+-]*")
 MOST_NAME = 160
 Varied = tuple[tuple[str, str], ...]
-
-
-class CannotPlan(Refused):
-    """The message of the plan command."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,29 +80,6 @@ class Need:
     num_bytes: int = 0
     memory_bytes: int = 0  # of the busiest rank
     refusal: str | None = None
-
-
-def first_line(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return one_line(lines[0].removeprefix("shardmark: error: ")) if lines else "no message"
-
-
-def plan(command: pathlib.Path, suite: str, settings: Sequence[str], world: int | None) -> dict[str, Any]:
-    """The plan command's document. Errors: CannotPlan with its message."""
-    words = [str(command), "plan", suite, "--json", *setting_options(settings)]
-    words += ["--world", str(world)] if world else []
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PLAN_LIMIT_S)
-    except subprocess.TimeoutExpired as error:
-        raise CannotPlan(f"its dry run took more than {PLAN_LIMIT_S} s") from error
-    if done.returncode != 0:
-        raise CannotPlan(first_line(done.stderr))
-    try:
-        document: dict[str, Any] = parse(done.stdout)
-        int(document["world_size"]), int(document["num_bytes"]), int(document["bytes_per_rank"]["max"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise CannotPlan(f"{command} plan --json: not what a plan says: {error}") from error
-    return document
 
 
 def need_of(case: Case, command: pathlib.Path, suite: str, settings: Sequence[str], launcher: Launcher) -> Need:
