@@ -35,7 +35,6 @@ HDF5_CALL = re.compile(r"\bH5(?:[A-Z]{1,3}[a-z]\w*|open|close|dont_atexit|get_li
 HDF5_HANDLES = re.compile(r"H5(File|Group|Dataset|Space|Type|Properties|Attribute|Handle)\b")
 
 
-
 def families_of(cmake):
     """The benchmark families that the build lists: a room each, which none of the others may include."""
     match = re.search(r"set\(SHARDMARK_FAMILIES ([^)]*)\)", cmake.read_text(encoding="utf-8"))
