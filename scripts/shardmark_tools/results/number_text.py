@@ -26,11 +26,11 @@ def three_digits(value: float) -> str:
 
 
 def time_unit(values: Sequence[float]) -> str:
-    """The unit of a column: that of its middle value."""
-    positive = sorted(abs(v) for v in values if v and math.isfinite(v))
+    """The unit of a column: that of the middle between its shortest and its longest time, on a scale of ratios."""
+    positive = [v for v in values if v > 0 and math.isfinite(v)]
     if not positive:
         return "s"
-    middle = positive[len(positive) // 2]
+    middle = math.sqrt(min(positive)) * math.sqrt(max(positive))
     return next((unit for unit, scale in TIME_UNITS if middle >= 0.9995 * scale), "ns")
 
 

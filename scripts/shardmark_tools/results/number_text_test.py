@@ -31,9 +31,9 @@ class NumberTextTest(unittest.TestCase):
     def test_times(self):
         self.assertEqual([text.time_text(s) for s in (1.434, 0.99951, 0.012, 3.5e-4, 8e-8)],
                          ["1.43 s", "1.00 s", "12.0 ms", "350 us", "80.0 ns"])
-        column = [1.64, 0.0003, 0.012]
+        column = [1.64, 0.0000120, 0.012]
         unit = text.time_unit(column)
-        self.assertEqual([text.time_text(s, unit) for s in column], ["1640 ms", "0.300 ms", "12.0 ms"])
+        self.assertEqual([text.time_text(s, unit) for s in column], ["1640 ms", "0.0120 ms", "12.0 ms"])
         self.assertEqual(text.time_unit([]), "s")
         self.assertEqual([text.duration_text(s) for s in (3, 100, 9000)], ["3.00 s", "1.67 min", "2.50 h"])
 
