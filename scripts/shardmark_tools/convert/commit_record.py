@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""COMMIT: what makes a step loadable, and the hash of a file outside element data that it holds."""
+
+import dataclasses
+import os
+
+import xxhash
+
+from shardmark_tools.convert.manifest import FORMAT_VERSION, READABLE_VERSIONS, element_ranges
+from shardmark_tools.convert.tensors import ConvertError, DamageError
+
+FIRST_LINE = "shardmark checkpoint\n"
+READ_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(slots=True)
+class CommitRecord:
+    """`files`: (name, bytes), the entry file first."""
+
+    save_id: str
+    step: int
+    files: list
+    manifest_address: int
+    manifest_bytes: int
+    structure: int
+
+
+def to_text(record):
+    text = f"{FIRST_LINE}format_version {FORMAT_VERSION}\nsave_id {record.save_id}\nstep {record.step}\n"
+    text += "".join(f"file {num_bytes} {name}\n" for name, num_bytes in record.files)
+    text += f"manifest {record.manifest_address} {record.manifest_bytes}\n"
+    text += f"structure {record.structure:016x}\n"
+    return text + f"xxh3 {xxhash.xxh3_64_intdigest(text.encode()):016x}\n"
+
+
+def parse(text, where):
+    """Raises ConvertError."""
+    if not text.startswith(FIRST_LINE):
+        raise ConvertError(f"{where}: not a Shardmark COMMIT file")
+    lines = [line.partition(" ") for line in text[len(FIRST_LINE) :].splitlines()]
+    values = {key: value for key, _, value in lines if key != "file"}
+    version = values.get("format_version")
+    if version not in map(str, READABLE_VERSIONS):
+        raise ConvertError(f"{where}: format version {version} is unknown, read is {FORMAT_VERSION}")
+    body, _, digest = text.rpartition("xxh3 ")
+    if digest != f"{xxhash.xxh3_64_intdigest(body.encode()):016x}\n":
+        raise DamageError(f"{where}: damaged: its checksum does not match")
+    try:
+        files = [value.split(" ", 1) for key, _, value in lines if key == "file"]
+        address, num_bytes = map(int, values["manifest"].split(" "))
+        return CommitRecord(
+            values["save_id"], int(values["step"]), [(name, int(size)) for size, name in files],
+            address, num_bytes, int(values["structure"], 16),
+        )  # fmt: skip
+    except (KeyError, ValueError) as error:
+        raise DamageError(f"{where}: damaged: {error}") from None
+
+
+def structure_hash(descriptor, num_bytes, manifest, file_number=0):
+    """XXH3-64 of what a file holds outside element data."""
+    state, at = xxhash.xxh3_64(), 0
+    for address, length in [*element_ranges(manifest, file_number), (num_bytes, 0)]:
+        while at < address:
+            data = os.pread(descriptor, min(READ_BYTES, address - at), at)
+            if not data:
+                raise ConvertError(f"the entry file ends at byte {at} of {num_bytes}")
+            state.update(data)
+            at += len(data)
+        at = max(at, address + length)
+    return state.intdigest()

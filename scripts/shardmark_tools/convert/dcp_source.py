@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A DCP checkpoint of PyTorch's, its tensors read from the archives in its data files."""
+
+import os
+import pathlib
+
+from shardmark_tools.convert.region import Files, Region
+from shardmark_tools.convert.tensor_archive import find_tensor
+from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, DamageError, Tensor
+from shardmark_tools.job.dcp_metadata import MetadataError, read_metadata
+from shardmark_tools.job.dtypes import ITEM_SIZES
+
+
+def reader_of(files, path):
+    """pread(bytes, address), and a function that gives the descriptor."""
+
+    def pread(num_bytes, address):
+        data = os.pread(files.descriptor(path), num_bytes, address)
+        if len(data) != num_bytes:
+            raise DamageError(f"{path}: ends at byte {address + len(data)}, inside of its data")
+        return data
+
+    return pread, lambda: files.descriptor(path)
+
+
+def read_chunk(tensor, stored, files, path):
+    pread, descriptor = reader_of(files, path)
+    where = f"{path}: '{tensor.fqn}' at {stored.offsets}"
+    saved = find_tensor(pread, stored.byte_offset, stored.num_bytes, where)
+    if (saved.shape, saved.dtype) != (stored.sizes, tensor.dtype):
+        raise ConvertError(f"{where}: {saved.dtype} {saved.shape} is stored, "
+                           f"{tensor.dtype} {stored.sizes} by .metadata")  # fmt: skip
+    region = Region(descriptor, str(path), saved.address, saved.shape, ITEM_SIZES[saved.dtype], saved.strides)
+    # Only elements that lie as they are hashed have the archive's CRC-32.
+    plain = saved.covers_record and region.row_major
+    expected = {"crc32": saved.crc32} if plain else {}
+    return Chunk(stored.offsets, stored.sizes, region, (0,) * len(stored.sizes), expected)
+
+
+def read_dcp(directory, limits):
+    """Raises ConvertError, LimitError, OSError."""
+    directory = pathlib.Path(directory)
+    try:
+        metadata = read_metadata(directory, limits)
+    except MetadataError as error:
+        raise ConvertError(str(error)) from None
+    files = Files()
+    found = Checkpoint([], [], files, planner_data=metadata.planner_data)
+    writers = [0]
+    for stored in metadata.tensors:
+        tensor = Tensor(stored.fqn, stored.dtype, stored.shape, [])
+        for chunk in stored.chunks:
+            tensor.chunks.append(read_chunk(tensor, chunk, files, directory / chunk.file))
+            writers.append(chunk.writer or 0)
+        found.tensors.append(tensor)
+    for fqn, stored in sorted(metadata.objects.items()):
+        path = directory / stored.file
+        _, descriptor = reader_of(files, path)
+        region = Region(descriptor, str(path), stored.byte_offset, (stored.num_bytes,), 1)
+        found.objects.append(Bytes(fqn, stored.num_bytes, region, {}))
+    found.world_size = max(writers) + 1
+    unchecked = sum(not chunk.expected for tensor in found.tensors for chunk in tensor.chunks)
+    if unchecked:
+        found.notes.append(f"{unchecked} chunks are stored with strides: their CRC-32 is not checked")
+    return found

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a DCP checkpoint that torch 1.13 or 2.x loads: `.metadata` and data files of archives."""
+
+import math
+import os
+import pathlib
+import struct
+
+from shardmark_tools.convert.new_folder import NewFolder, new_id
+from shardmark_tools.convert.region import Region, contiguous_strides
+from shardmark_tools.convert.shardmark_target import check_values
+from shardmark_tools.convert.streaming import Copy, run_copies
+from shardmark_tools.convert.tensor_archive import new_archive
+from shardmark_tools.convert.tensors import ConvertError
+from shardmark_tools.job.dcp_names import PACKAGE, PROPERTIES_MODULE, SHARD_PACKAGE
+from shardmark_tools.job.dtypes import ITEM_SIZES
+
+FILE_BYTES = 4 << 30
+FOR = ("torch-1.13", "torch-2")
+NEW_DTYPES = {  # that torch 1.13 has not
+    "uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz",
+    "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn_x2",
+}  # fmt: skip
+
+
+class _Pickle:
+    """The opcodes of a Metadata object, protocol 2. Names and texts are remembered and recalled."""
+
+    def __init__(self, target):
+        self._old = target == "torch-1.13"
+        self._package = SHARD_PACKAGE if self._old else PACKAGE
+        self._memo = {}
+        self._out = bytearray(b"\x80\x02")
+
+    def bytes(self):
+        return bytes(self._out) + b"."
+
+    def _once(self, key, opcodes):
+        number = self._memo.get(key)
+        if number is None:
+            number = self._memo[key] = len(self._memo)
+            self._out += opcodes + b"r" + struct.pack("<I", number)
+        else:
+            self._out += b"j" + struct.pack("<I", number)
+
+    def name(self, module, name):
+        self._once((module, name), f"c{module}\n{name}\n".encode())
+
+    def text(self, value):
+        data = value.encode()
+        self._once(value, b"X" + struct.pack("<I", len(data)) + data)
+
+    def number(self, value):
+        if 0 <= value < 256:
+            self._out += b"K" + bytes([value])
+        elif -(2**31) <= value < 2**31:
+            self._out += b"J" + struct.pack("<i", value)
+        else:
+            self._out += b"\x8a\x08" + struct.pack("<q", value)
+
+    def raw(self, opcodes):
+        self._out += opcodes
+
+    def size(self, extents):
+        self.name("torch", "Size")
+        self.raw(b"(")
+        for extent in extents:
+            self.number(extent)
+        self.raw(b"t\x85R")
+
+    def begin(self, name, module="metadata"):
+        """An object whose state follows as keys and values; end() closes it."""
+        self.name(f"{self._package}.{module}", name)
+        self.raw(b")\x81}(")
+
+    def end(self):
+        self.raw(b"ub")
+
+    def properties(self, dtype):
+        module = PROPERTIES_MODULE if self._old else f"{PACKAGE}.metadata"
+        self.name(module, "TensorProperties")
+        self.raw(b")\x81(")
+        self.name("torch", dtype)
+        self.name("torch.serialization", "_get_layout")
+        self.text("torch.strided")
+        self.raw(b"\x85R\x89")
+        self.name(module, "MEM_FORMAT_ENCODING" if self._old else "_MEM_FORMAT_ENCODING")
+        self.raw(b"K\x00\x85R\x89tb")
+
+    def tensor(self, dtype, shape, boxes):
+        self.begin("TensorStorageMetadata")
+        self.text("properties")
+        self.properties(dtype)
+        self.text("size")
+        self.size(shape)
+        self.text("chunks")
+        self.raw(b"](")
+        for offsets, sizes in boxes:
+            self.begin("ChunkStorageMetadata")
+            self.text("offsets")
+            self.size(offsets)
+            self.text("sizes")
+            self.size(sizes)
+            self.end()
+        self.raw(b"e")
+        self.end()
+
+    def place(self, fqn, offsets, index, file, address, num_bytes):
+        """An item of storage_data."""
+        self.begin("MetadataIndex")
+        self.text("fqn")
+        self.text(fqn)
+        self.text("offset")
+        self.raw(b"N") if offsets is None else self.size(offsets)
+        self.text("index")
+        self.raw(b"N") if index is None else self.number(index)
+        self.end()
+        self.begin("_StorageInfo", "filesystem")
+        for key, value in (("relative_path", file), ("offset", address), ("length", num_bytes)):
+            self.text(key)
+            self.text(value) if key == "relative_path" else self.number(value)
+        self.end()
+
+    def plain(self, value):
+        """Text, numbers, None, and sequences and dictionaries of them."""
+        if value is None:
+            self.raw(b"N")
+        elif isinstance(value, str):
+            self.text(value)
+        elif isinstance(value, bool):
+            self.raw(b"\x88" if value else b"\x89")
+        elif isinstance(value, int):
+            self.number(value)
+        elif isinstance(value, dict):
+            self.raw(b"}(")
+            for key, item in value.items():
+                self.plain(key)
+                self.plain(item)
+            self.raw(b"u")
+        else:
+            self.raw(b"(")
+            for item in value:
+                self.plain(item)
+            self.raw(b"t")
+
+
+def metadata_pickle(checkpoint, places, target):
+    """`places`: [(fqn, offsets or None, index or None, file, address, bytes)]."""
+    out = _Pickle(target)
+    out.begin("Metadata")
+    out.text("state_dict_metadata")
+    out.raw(b"}(")
+    for tensor in checkpoint.tensors:
+        out.text(tensor.fqn)
+        out.tensor(tensor.dtype, tensor.shape, boxes_of(tensor))
+    for item in checkpoint.objects:
+        out.text(item.fqn)
+        out.begin("BytesStorageMetadata")
+        out.end()
+    out.raw(b"u")
+    out.text("planner_data")
+    names = [entry.fqn for entry in (*checkpoint.tensors, *checkpoint.objects)]
+    given = checkpoint.planner_data or {}
+    out.plain(None if target == "torch-1.13" else {name: given.get(name, (name,)) for name in names})
+    out.text("storage_data")
+    out.raw(b"}(")
+    for place in places:
+        out.place(*place)
+    out.raw(b"u")
+    out.end()
+    return out.bytes()
+
+
+def boxes_of(tensor):
+    """Those of its chunks; a tensor without elements is one empty box, as DCP has it."""
+    if tensor.chunks:
+        return [(chunk.offsets, chunk.sizes) for chunk in tensor.chunks]
+    return [((0,) * len(tensor.shape), tensor.shape)]
+
+
+class _DataFiles:
+    """Where archives and objects go: file after file of at most FILE_BYTES."""
+
+    def __init__(self, folder):
+        self._folder, self._number, self._size = folder, -1, FILE_BYTES
+        self.total = 0
+
+    def take(self, num_bytes):
+        """(name, descriptor, address) of that much room."""
+        if self._size + num_bytes > FILE_BYTES and self._size:
+            self._number, self._size = self._number + 1, 0
+            self._name = f"__0_{self._number}.distcp"
+            self._file = self._folder.create(self._name, 0)
+        address = self._size
+        self._size += num_bytes
+        self.total += num_bytes
+        os.ftruncate(self._file, self._size)
+        return self._name, self._file, address
+
+
+def objects_first(checkpoint):
+    """(fqn, index, box, dtype or None, region, its offsets, expected) of everything to be written."""
+    for item in checkpoint.objects:
+        box = (0,), (item.num_bytes,)
+        yield item.fqn, None, box, None, item.region, (0,), item.expected
+    for tensor in checkpoint.tensors:
+        if not tensor.chunks:
+            yield tensor.fqn, 0, boxes_of(tensor)[0], tensor.dtype, None, None, {}
+        for index, chunk in enumerate(tensor.chunks):
+            box = chunk.offsets, chunk.sizes
+            yield tensor.fqn, index, box, tensor.dtype, chunk.region, chunk.region_offsets, chunk.expected
+
+
+def copies(checkpoint, data_files, places):
+    """Lays out archive after archive as the copies are taken; fills `places`."""
+    for fqn, index, (offsets, sizes), dtype, region, first, expected in objects_first(checkpoint):
+        origin = (0,) * len(sizes)
+        if dtype is None:
+            name, file, address = data_files.take(sizes[0])
+            places.append((fqn, None, None, name, address, sizes[0]))
+            if sizes[0]:
+                target = Region(lambda file=file: file, name, address, sizes, 1)
+                yield Copy(region, first, target, origin, sizes, set(expected), checker(fqn, origin, expected))
+            continue
+        archive = new_archive(dtype, sizes, contiguous_strides(sizes))
+        name, file, address = data_files.take(archive.num_bytes)
+        places.append((fqn, offsets, index, name, address, archive.num_bytes))
+        os.pwrite(file, archive.head, address)
+        item = ITEM_SIZES[dtype]
+        os.pwrite(file, archive.tail, address + archive.data_offset + math.prod(sizes) * item)
+        if region is None:
+            continue
+
+        def done(values, fqn=fqn, offsets=offsets, expected=expected, file=file, address=address,
+                 archive=archive):  # fmt: skip
+            check_values(fqn, offsets, expected, values)
+            for place in archive.crc_offsets:
+                os.pwrite(file, struct.pack("<I", values["crc32"]), address + place)
+
+        target = Region(lambda file=file: file, name, address + archive.data_offset, sizes, item)
+        yield Copy(region, first, target, origin, sizes, {"crc32", *expected}, done)
+
+
+def checker(fqn, offsets, expected):
+    return lambda values: check_values(fqn, offsets, expected, values)
+
+
+def check_dtypes(checkpoint, target):
+    for tensor in checkpoint.tensors:
+        if target == "torch-1.13" and tensor.dtype in NEW_DTYPES:
+            raise ConvertError(f"'{tensor.fqn}': torch 1.13 has no dtype {tensor.dtype}")
+
+
+def write_dcp(checkpoint, directory, target):
+    """Writes DIRECTORY. Returns (its path, bytes). Raises ConvertError, OSError."""
+    check_dtypes(checkpoint, target)
+    final, places = pathlib.Path(directory), []
+    with NewFolder(final, f".{final.name}.partial-{new_id()}") as folder:
+        data_files = _DataFiles(folder)
+        run_copies(copies(checkpoint, data_files, places))
+        metadata = folder.create(".metadata", 0)
+        os.write(metadata, metadata_pickle(checkpoint, places, target))
+        folder.commit()
+    return final, data_files.total

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes safetensors: files of at most so many bytes, and their index."""
+
+import json
+import os
+import pathlib
+
+from shardmark_tools.convert.new_folder import NewFolder, new_id
+from shardmark_tools.convert.region import Region
+from shardmark_tools.convert.shardmark_target import check_values
+from shardmark_tools.convert.streaming import Copy, run_copies
+from shardmark_tools.convert.tensors import ConvertError
+from shardmark_tools.job.dtypes import SAFETENSORS_NAMES
+
+SHARD_BYTES = 5 * 10**9
+CODES = SAFETENSORS_NAMES | {"float4_e2m1fn_x2": "U8"}  # F4 counts elements, this type bytes
+
+
+def place_of(tensor):
+    """Where the source has it: files are written in that order, so that it is read in order."""
+    if not tensor.chunks:
+        return "", 0
+    return tensor.chunks[0].region.name, tensor.chunks[0].region.address
+
+
+def cut_shards(tensors, most_bytes):
+    """Lists of tensors, each of at most `most_bytes` or one tensor."""
+    shards, size = [[]], 0
+    for tensor in sorted(tensors, key=place_of):
+        if shards[-1] and size + tensor.num_bytes > most_bytes:
+            shards.append([])
+            size = 0
+        shards[-1].append(tensor)
+        size += tensor.num_bytes
+    return shards
+
+
+def header_of(tensors):
+    """The header's bytes, padded to 8, and {fqn: offset behind it}. Wide elements come first, so that
+    each tensor is aligned to its own."""
+    header, offsets, at = {"__metadata__": {"format": "pt"}}, {}, 0
+    for tensor in sorted(tensors, key=lambda t: -t.item_size):  # stable: else as the source has them
+        offsets[tensor.fqn] = at
+        header[tensor.fqn] = {
+            "dtype": CODES[tensor.dtype], "shape": list(tensor.shape),
+            "data_offsets": [at, at + tensor.num_bytes],
+        }  # fmt: skip
+        at += tensor.num_bytes
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, offsets
+
+
+def copies(tensors, regions):
+    for tensor in tensors:
+        target = regions[tensor.fqn]
+        for chunk in tensor.chunks:
+
+            def done(values, fqn=tensor.fqn, chunk=chunk):
+                check_values(fqn, chunk.offsets, chunk.expected, values)
+
+            yield Copy(chunk.region, chunk.region_offsets, target, chunk.offsets, chunk.sizes,
+                       set(chunk.expected), done)  # fmt: skip
+
+
+def check_names(checkpoint):
+    for tensor in checkpoint.tensors:
+        if tensor.dtype not in CODES:
+            raise ConvertError(f"'{tensor.fqn}': safetensors has no dtype for {tensor.dtype}")
+        if tensor.fqn == "__metadata__":
+            raise ConvertError("'__metadata__': a name that safetensors keeps for itself")
+
+
+def write_safetensors(checkpoint, directory, shard_bytes=SHARD_BYTES):
+    """Writes DIRECTORY with model-*.safetensors and their index. Returns (its path, bytes, notes)."""
+    check_names(checkpoint)
+    final = pathlib.Path(directory)
+    shards = cut_shards(checkpoint.tensors, shard_bytes)
+    weight_map, total = {}, 0
+    with NewFolder(final, f".{final.name}.partial-{new_id()}") as folder:
+        for number, tensors in enumerate(shards, 1):
+            name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+            header, offsets = header_of(tensors)
+            num_bytes = len(header) + sum(tensor.num_bytes for tensor in tensors)
+            file = folder.create(name, num_bytes)
+            os.pwrite(file, header, 0)
+            regions = {
+                t.fqn: Region(lambda file=file: file, name, len(header) + offsets[t.fqn], t.shape, t.item_size)
+                for t in tensors
+            }  # fmt: skip
+            run_copies(copies(tensors, regions))
+            weight_map |= {tensor.fqn: name for tensor in tensors}
+            total += num_bytes
+        index = {"metadata": {"total_size": sum(t.num_bytes for t in checkpoint.tensors)},
+                 "weight_map": dict(sorted(weight_map.items()))}  # fmt: skip
+        os.write(folder.create("model.safetensors.index.json", 0),
+                 json.dumps(index, indent=1, ensure_ascii=False).encode())  # fmt: skip
+        folder.commit()
+    left_out = len(checkpoint.objects)
+    notes = [f"{left_out} objects are left out: safetensors holds tensors only"] if left_out else []
+    return final, total, notes

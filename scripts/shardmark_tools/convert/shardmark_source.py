@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Shardmark checkpoint, of any file layout or back end, by its manifest."""
+
+import json
+import os
+import pathlib
+
+from shardmark_tools.checkpoint.checkpoint_reader import CheckpointError, find_step
+from shardmark_tools.convert import manifest as manifests
+from shardmark_tools.convert.commit_record import parse, structure_hash
+from shardmark_tools.convert.region import Files, Region
+from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, DamageError, Tensor
+from shardmark_tools.job.dtypes import ITEM_SIZES
+
+MOST_COMMIT_BYTES = 64 << 20
+SOURCE_DATASET = "shardmark/source"  # what a conversion keeps of where it comes from
+
+
+def read_commit(folder):
+    path = folder / "COMMIT"
+    if not path.is_file() or path.stat().st_size > MOST_COMMIT_BYTES:
+        raise ConvertError(f"{path}: not a file of at most {MOST_COMMIT_BYTES} bytes")
+    return parse(path.read_bytes().decode("utf-8", "replace"), path)
+
+
+def read_manifest(folder, record):
+    """The Manifest, once COMMIT, sizes and the entry file outside its elements are as committed."""
+    for name, num_bytes in record.files:
+        if "/" in name or name.startswith(".") or not name:
+            raise ConvertError(f"{folder}: file name '{name}' is not a plain name")
+        found = (folder / name).stat().st_size
+        if found != num_bytes:
+            raise DamageError(f"{folder / name}: {found} bytes, {num_bytes} were committed")
+    entry_file, num_bytes = record.files[0]
+    descriptor = os.open(folder / entry_file, os.O_RDONLY)
+    try:
+        if not 0 <= record.manifest_address <= num_bytes - record.manifest_bytes:
+            raise ConvertError(f"{folder}: the manifest lies outside the entry file")
+        data = os.pread(descriptor, record.manifest_bytes, record.manifest_address)
+        manifest = manifests.decode(data, f"{folder}: manifest")
+        if (manifest.save_id, manifest.step) != (record.save_id, record.step):
+            raise ConvertError(f"{folder}: COMMIT and manifest are of different saves")
+        if manifest.files != [name for name, _ in record.files]:
+            raise ConvertError(f"{folder}: COMMIT and manifest name different files")
+        if structure_hash(descriptor, num_bytes, manifest) != record.structure:
+            raise DamageError(f"{folder / entry_file}: not as it was committed (outside element data)")
+        return manifest, read_checksums(descriptor, manifest)
+    finally:
+        os.close(descriptor)
+
+
+def read_checksums(descriptor, manifest):
+    """One a chunk, or None."""
+    if manifest.checksum == manifests.CHECKSUM_NONE or manifest.num_chunks == 0:
+        return None
+    data = os.pread(descriptor, 8 * manifest.num_chunks, manifest.checksums_address)
+    return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
+
+
+def read_origin(folder, record):
+    """What a conversion kept: {} for checkpoints that Shardmark saved."""
+    if record.files[0][0] != "checkpoint.h5":
+        return {}
+    import h5py
+
+    with h5py.File(folder / record.files[0][0], "r") as file:
+        if SOURCE_DATASET not in file:
+            return {}
+        value = json.loads(file[SOURCE_DATASET][...].tobytes())
+        return value if isinstance(value, dict) else {}
+
+
+def read_shardmark(directory, step=None):
+    """Raises ConvertError, OSError."""
+    try:
+        folder = find_step(pathlib.Path(directory), step)
+    except CheckpointError as error:
+        raise ConvertError(str(error)) from None
+    record = read_commit(folder)
+    if folder.name != f"step-{record.step:08d}":
+        raise ConvertError(f"{folder}: its COMMIT is of step {record.step}")
+    manifest, checksums = read_manifest(folder, record)
+    files, sizes = Files(), [num_bytes for _, num_bytes in record.files]
+    paths = [folder / name for name in manifest.files]
+    found = Checkpoint([], [], files, max(manifest.world_size, 1), manifest.step)
+    planner_data = read_origin(folder, record).get("planner_data")
+    found.planner_data = planner_data and {k: tuple(v) for k, v in planner_data.items()}
+    number = 0
+    for entry in manifest.entries:
+        chunks = []
+        for at, (offsets, sizes_of_box) in enumerate(entry.boxes):
+            region, first = region_of(entry, at, files, paths, sizes)
+            expected = {"xxh3": checksums[number]} if checksums else {}
+            chunks.append(Chunk(offsets, sizes_of_box, region,
+                                tuple(o - f for o, f in zip(offsets, first)), expected))  # fmt: skip
+            number += 1
+        if entry.is_object:
+            first = chunks[0] if chunks else None
+            found.objects.append(Bytes(
+                entry.fqn, entry.num_bytes, first and first.region, first.expected if first else {}))
+        else:
+            found.tensors.append(Tensor(entry.fqn, entry.dtype, entry.shape, chunks))
+    if checksums is None:
+        found.notes.append(f"{folder}: saved without checksums, so its elements are not checked")
+    return found
+
+
+def region_of(entry, number, files, paths, sizes):
+    """The Region that holds box `number`, and the global offsets of its corner."""
+    file, address, offsets, stored = entry.piece(number)
+    item = ITEM_SIZES[entry.dtype]
+    if file >= len(paths) or address > sizes[file]:
+        raise ConvertError(f"manifest: '{entry.fqn}' lies outside its file")
+    path = paths[file]
+    return Region(lambda: files.descriptor(path), str(path), address, stored, item), offsets
