@@ -15,21 +15,19 @@ READ_BYTES = 1 << 20
 
 @dataclasses.dataclass(slots=True)
 class CommitRecord:
-    """`files`: (name, bytes), the entry file first."""
+    """`files`: (name, bytes, XXH3-64 outside element data or None), the entry file first."""
 
     save_id: str
     step: int
     files: list
     manifest_address: int
     manifest_bytes: int
-    structure: int
 
 
 def to_text(record):
     text = f"{FIRST_LINE}format_version {FORMAT_VERSION}\nsave_id {record.save_id}\nstep {record.step}\n"
-    text += "".join(f"file {num_bytes} {name}\n" for name, num_bytes in record.files)
+    text += "".join(f"file {size} {digest:016x} {name}\n" for name, size, digest in record.files)
     text += f"manifest {record.manifest_address} {record.manifest_bytes}\n"
-    text += f"structure {record.structure:016x}\n"
     return text + f"xxh3 {xxhash.xxh3_64_intdigest(text.encode()):016x}\n"
 
 
@@ -41,19 +39,29 @@ def parse(text, where):
     values = {key: value for key, _, value in lines if key != "file"}
     version = values.get("format_version")
     if version not in map(str, READABLE_VERSIONS):
-        raise ConvertError(f"{where}: format version {version} is unknown, read is {FORMAT_VERSION}")
+        raise ConvertError(f"{where}: format version {version} is unknown, read are {READABLE_VERSIONS}")
     body, _, digest = text.rpartition("xxh3 ")
     if digest != f"{xxhash.xxh3_64_intdigest(body.encode()):016x}\n":
         raise DamageError(f"{where}: damaged: its checksum does not match")
     try:
-        files = [value.split(" ", 1) for key, _, value in lines if key == "file"]
         address, num_bytes = map(int, values["manifest"].split(" "))
-        return CommitRecord(
-            values["save_id"], int(values["step"]), [(name, int(size)) for size, name in files],
-            address, num_bytes, int(values["structure"], 16),
-        )  # fmt: skip
+        lines = [value for key, _, value in lines if key == "file"]
+        files = _files_of_1(lines, values) if version == "1" else _files(lines)
+        return CommitRecord(values["save_id"], int(values["step"]), files, address, num_bytes)
     except (KeyError, ValueError) as error:
         raise DamageError(f"{where}: damaged: {error}") from None
+
+
+def _files(lines):
+    parts = [line.split(" ", 2) for line in lines]
+    return [(name, int(size), int(digest, 16)) for size, digest, name in parts]
+
+
+def _files_of_1(lines, values):
+    """Version 1 has a hash of the entry file alone, in a line of its own."""
+    parts = [line.split(" ", 1) for line in lines]
+    digests = [int(values["structure"], 16)] + [None] * (len(parts) - 1)
+    return [(name, int(size), digest) for (size, name), digest in zip(parts, digests)]
 
 
 def structure_hash(descriptor, num_bytes, manifest, file_number=0):

@@ -21,9 +21,11 @@ ensure_modules("numpy", "h5py", "xxhash", status=77)
 
 import h5py
 import numpy as np
+import xxhash
 
 from shardmark_tools.checkpoint.checkpoint_reader import check_checkpoint, encode_name
 from shardmark_tools.checkpoint.element_values import expected_bits, expected_values
+from shardmark_tools.convert import commit_record
 from shardmark_tools.convert import manifest as manifests
 from shardmark_tools.convert.conversion import convert
 from shardmark_tools.convert.layout_boxes import layout_boxes
@@ -301,6 +303,18 @@ class FormatTest(unittest.TestCase):
         for at in range(0, len(data), 3):
             with self.assertRaises(ConvertError):
                 manifests.decode(data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :], "m")
+
+    def test_commit_records_of_both_versions(self):
+        files = [("checkpoint.h5", 99, 0xABC), ("rank-00000.h5", 5, 0x12)]
+        record = commit_record.CommitRecord("id", 7, files, 40, 20)
+        self.assertEqual(commit_record.parse(commit_record.to_text(record), "COMMIT"), record)
+        old = ("shardmark checkpoint\nformat_version 1\nsave_id id\nstep 7\nfile 99 checkpoint.h5\n"
+               "file 5 rank-00000.h5\nmanifest 40 20\nstructure 0000000000000abc\n")  # fmt: skip
+        old += f"xxh3 {xxhash.xxh3_64_intdigest(old.encode()):016x}\n"
+        files = [("checkpoint.h5", 99, 0xABC), ("rank-00000.h5", 5, None)]
+        self.assertEqual(commit_record.parse(old, "COMMIT"), commit_record.CommitRecord("id", 7, files, 40, 20))
+        with self.assertRaisesRegex(ConvertError, "version 3 is unknown"):
+            commit_record.parse(old.replace("version 1", "version 3"), "COMMIT")
 
     def test_archives_are_zip_files(self):
         import io

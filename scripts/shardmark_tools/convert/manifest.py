@@ -10,8 +10,8 @@ from shardmark_tools.convert.layout_boxes import layout_boxes
 from shardmark_tools.convert.tensors import ConvertError, DamageError
 from shardmark_tools.job.dtypes import ITEM_SIZES
 
-FORMAT_VERSION = 1  # what is written
-READABLE_VERSIONS = (1,)
+FORMAT_VERSION = 2  # what is written
+READABLE_VERSIONS = (1, 2)  # they differ in COMMIT alone
 MAGIC = 0x544E414D4B524D53
 NOWHERE = 2**64 - 1
 MOST_DIMENSIONS = 8

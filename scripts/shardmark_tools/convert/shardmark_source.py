@@ -24,14 +24,14 @@ def read_commit(folder):
 
 
 def read_manifest(folder, record):
-    """The Manifest, once COMMIT, sizes and the entry file outside its elements are as committed."""
-    for name, num_bytes in record.files:
+    """(the Manifest, its checksums), once sizes and all files outside their elements are as committed."""
+    for name, num_bytes, _ in record.files:
         if "/" in name or name.startswith(".") or not name:
             raise ConvertError(f"{folder}: file name '{name}' is not a plain name")
         found = (folder / name).stat().st_size
         if found != num_bytes:
             raise DamageError(f"{folder / name}: {found} bytes, {num_bytes} were committed")
-    entry_file, num_bytes = record.files[0]
+    entry_file, num_bytes, _ = record.files[0]
     descriptor = os.open(folder / entry_file, os.O_RDONLY)
     try:
         if not 0 <= record.manifest_address <= num_bytes - record.manifest_bytes:
@@ -40,13 +40,26 @@ def read_manifest(folder, record):
         manifest = manifests.decode(data, f"{folder}: manifest")
         if (manifest.save_id, manifest.step) != (record.save_id, record.step):
             raise ConvertError(f"{folder}: COMMIT and manifest are of different saves")
-        if manifest.files != [name for name, _ in record.files]:
+        if manifest.files != [name for name, _, _ in record.files]:
             raise ConvertError(f"{folder}: COMMIT and manifest name different files")
-        if structure_hash(descriptor, num_bytes, manifest) != record.structure:
-            raise DamageError(f"{folder / entry_file}: not as it was committed (outside element data)")
+        check_structure(folder, record, manifest)
         return manifest, read_checksums(descriptor, manifest)
     finally:
         os.close(descriptor)
+
+
+def check_structure(folder, record, manifest):
+    """Every file whose hash is known, outside its elements."""
+    for number, (name, num_bytes, digest) in enumerate(record.files):
+        if digest is None:
+            continue
+        descriptor = os.open(folder / name, os.O_RDONLY)
+        try:
+            found = structure_hash(descriptor, num_bytes, manifest, number)
+        finally:
+            os.close(descriptor)
+        if found != digest:
+            raise DamageError(f"{folder / name}: not as it was committed (outside element data)")
 
 
 def read_checksums(descriptor, manifest):
@@ -80,7 +93,7 @@ def read_shardmark(directory, step=None):
     if folder.name != f"step-{record.step:08d}":
         raise ConvertError(f"{folder}: its COMMIT is of step {record.step}")
     manifest, checksums = read_manifest(folder, record)
-    files, sizes = Files(), [num_bytes for _, num_bytes in record.files]
+    files, sizes = Files(), [num_bytes for _, num_bytes, _ in record.files]
     paths = [folder / name for name in manifest.files]
     found = Checkpoint([], [], files, max(manifest.world_size, 1), manifest.step)
     planner_data = read_origin(folder, record).get("planner_data")

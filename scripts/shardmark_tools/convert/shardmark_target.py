@@ -192,7 +192,8 @@ def write_shardmark(checkpoint, directory, step):
         os.pwrite(file, encoded, address)
         os.fsync(file)
         structure = structure_hash(file, num_bytes, manifest)
-        record = CommitRecord(save_id, step, [(ENTRY_FILE, num_bytes)], address, len(encoded), structure)
+        files = [(ENTRY_FILE, num_bytes, structure)]
+        record = CommitRecord(save_id, step, files, address, len(encoded))
         commit = folder.create("COMMIT", 0)
         os.write(commit, to_text(record).encode())
         folder.commit()
