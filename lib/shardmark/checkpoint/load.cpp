@@ -63,8 +63,9 @@ class Load {
     const Status verified = verification.run(tasks, reader->checksums(), options_.checksum);
     SHARDMARK_RETURN_IF_ERROR(agree(verified));
 
-    report.phases = clock_.stop();
+    // Collective, and so a part of the load.
     report.keys = report_keys(plan_, manifest_.entries, comm_);
+    report.phases = clock_.stop();
     report.step = manifest_.step;
     report.seed = manifest_.seed;
     report.num_bytes = plan_.num_bytes;
