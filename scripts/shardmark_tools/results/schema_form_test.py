@@ -61,7 +61,7 @@ class SchemaFormTest(unittest.TestCase):
 
     def test_says_where(self):
         cases = (
-            (lambda d: d["samples"][2].update(time_s="1"), "samples[2].time_s", "expected number or null, found '1'"),
+            (lambda d: d["samples"][1].update(time_s="1"), "samples[1].time_s", "expected number or null, found '1'"),
             (lambda d: d["context"].pop("commit"), "context", "a key 'commit'"),
             (lambda d: d["samples"][0]["per_rank"]["total_s"].__setitem__(3, -1), "samples[0].per_rank.total_s[3]",
              "at least 0"),
