@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/storage/format/commit_record.hpp"
 #include "shardmark/storage/format/manifest.hpp"
 #include "shardmark/testing/random_source.hpp"
 
