@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/cli/collective_command.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <new>
+#include <thread>
 
 #include "bench/harness/run/activity.hpp"
 #include "bench/harness/run/interruption.hpp"
@@ -21,11 +24,26 @@ namespace {
 Result<CommandOutput> run_or_abort(const CollectiveCommand& command, const Communicator& comm) {
   try {
     return command(comm);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "shardmark: error: rank %d: %s\n", comm.rank(), error.what());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "shardmark: error: rank %d: out of memory\n", comm.rank());
     std::fflush(nullptr);
     MPI_Abort(MPI_COMM_WORLD, 1);
     throw;
+  } catch (const std::exception&) {
+    std::fprintf(stderr,
+                 "shardmark: error: rank %d: this program met a fault of its own; please report it "
+                 "with the command line and the files that it names\n",
+                 comm.rank());
+    std::fflush(nullptr);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    throw;
+  }
+}
+
+/// A launcher may kill all of its tasks for the exit code of the first that ends.
+void let_rank_0_speak(const Launch& launch) {
+  if (launch.rank != 0) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
   }
 }
 
@@ -35,7 +53,8 @@ int run_collective_command(const std::vector<std::string>& words, const Collecti
                            const ReportResult& report) {
   // A write past the file size limit is an error to report, not a signal to die of.
   std::signal(SIGXFSZ, SIG_IGN);
-  const int launched_rank = detect_launch().rank;
+  const Launch launch = detect_launch();
+  const int launched_rank = launch.rank;
   note_world(launched_rank, launched_rank + 1);
   watch_for_interruption(launched_rank == 0);
   auto environment = MpiEnvironment::make();
@@ -46,6 +65,12 @@ int run_collective_command(const std::vector<std::string>& words, const Collecti
   if (!comm) {
     environment->finalize();
     return report(comm.error());
+  }
+  if (const Status whole = check_world_is_whole(launch, comm->size(), mpi_library()); !whole) {
+    comm->close();
+    environment->finalize();
+    let_rank_0_speak(launch);
+    return report(whole.error());
   }
   note_world(comm->rank(), comm->size());
   note_activity("set-up");

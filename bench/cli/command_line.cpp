@@ -28,8 +28,11 @@ auto guarded(const Function& function) -> decltype(function()) {
     return function();
   } catch (const std::bad_alloc&) {
     return Error{ErrorCode::internal, "out of memory"};
-  } catch (const std::exception& error) {
-    return Error{ErrorCode::internal, error.what()};
+  } catch (const std::exception&) {
+    // Its text speaks of this program's inside, not of what the user gave.
+    return Error{ErrorCode::internal,
+                 "this program met a fault of its own; please report it with the command line and "
+                 "the files that it names"};
   }
 }
 

@@ -16,6 +16,7 @@
 namespace shardmark::bench {
 namespace {
 
+constexpr std::size_t max_include_depth = 64;
 constexpr std::string_view hints_prefix = "storage.hints.";
 
 Error refused(const ConfigOrigin& origin, const std::string& what) {
@@ -34,6 +35,10 @@ class Composer {
     if (std::find(open_.begin(), open_.end(), canonical) != open_.end()) {
       return Error{ErrorCode::invalid_argument,
                    fmt::format("include cycle: {} -> {}", fmt::join(open_, " -> "), canonical)};
+    }
+    if (open_.size() >= max_include_depth) {
+      return Error{ErrorCode::invalid_argument,
+                   fmt::format("{}: includes nest more than {} deep", path, max_include_depth)};
     }
     SHARDMARK_ASSIGN_OR_RETURN(const ConfigValue root, read_toml_file(path));
     const auto& table = std::get<ConfigValue::Table>(root.data);

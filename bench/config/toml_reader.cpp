@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 // The only place that sees toml++: slow to compile, and it throws.
@@ -14,6 +16,8 @@
 
 namespace shardmark::bench {
 namespace {
+
+constexpr std::uintmax_t max_file_bytes = std::uintmax_t{16} << 20;
 
 ConfigValue converted(const toml::node& node, const std::string& source);
 
@@ -65,7 +69,98 @@ ConfigValue converted(const toml::node& node, const std::string& source) {
   return value;
 }
 
+/// How deep a text nests, found by looking at its marks alone: the parser and whatever walks or
+/// frees what it makes go down one call a level, and a file of 20,000 dots must not end the
+/// process.
+class NestingCheck {
+ public:
+  explicit NestingCheck(std::string_view text) : text_(text) {}
+
+  /// The first line that is too deep; nullopt if none is.
+  std::optional<int> too_deep_at() {
+    for (std::size_t at = 0; at < text_.size();) {
+      if (const std::string_view quote = quote_at(at); !quote.empty()) {
+        at = end_of_string(at + quote.size(), quote);
+        continue;
+      }
+      if (text_[at] == '#') {
+        at = std::min(text_.find('\n', at), text_.size());
+        continue;
+      }
+      step(text_[at++]);
+      if (brackets_ > most || dots_ > most) {
+        return line_;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr int most = 64;
+
+  std::string_view quote_at(std::size_t at) const {
+    for (const std::string_view quote : {"\"\"\"", "'''", "\"", "'"}) {
+      if (text_.substr(at).starts_with(quote)) {
+        return quote;
+      }
+    }
+    return {};
+  }
+
+  std::size_t end_of_string(std::size_t at, std::string_view quote) {
+    for (; at < text_.size(); ++at) {
+      line_ += text_[at] == '\n' ? 1 : 0;
+      if (text_[at] == '\\' && quote.front() == '"') {
+        ++at;
+      } else if (text_.substr(at).starts_with(quote)) {
+        return at + quote.size();
+      } else if (text_[at] == '\n' && quote.size() == 1) {
+        return at;  // the parser will say that it does not end
+      }
+    }
+    return at;
+  }
+
+  void step(char mark) {
+    switch (mark) {
+      case '\n':
+        ++line_;
+        dots_ = 0;
+        break;
+      case '=':
+      case ',':
+        dots_ = 0;
+        break;
+      case '[':
+      case '{':
+        ++brackets_;
+        dots_ = 0;
+        break;
+      case ']':
+      case '}':
+        --brackets_;
+        break;
+      case '.':
+        ++dots_;
+        break;
+      default:
+        break;
+    }
+  }
+
+  std::string_view text_;
+  int line_ = 1;
+  int brackets_ = 0;
+  int dots_ = 0;  // of the key or number at hand
+};
+
 Result<toml::table> parsed_table(std::string_view text, const std::string& source) {
+  if (const auto line = NestingCheck(text).too_deep_at()) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{}:{}: tables or keys nest more than 64 deep, expected at most "
+                             "section.key",
+                             source, *line)};
+  }
   try {
     return toml::parse(text, source);
   } catch (const toml::parse_error& error) {
@@ -87,6 +182,16 @@ Result<ConfigValue> read_toml_file(const std::string& path) {
   if (std::filesystem::is_directory(path, ignored)) {
     return Error{ErrorCode::invalid_argument,
                  fmt::format("configuration '{}' is a directory, expected a .toml file", path)};
+  }
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored)) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("configuration '{}' is no regular file", path)};
+  }
+  if (const std::uintmax_t bytes = std::filesystem::file_size(path, ignored);
+      !ignored && bytes > max_file_bytes) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("configuration '{}' has {} bytes, expected at most {}", path, bytes,
+                             max_file_bytes)};
   }
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;

@@ -1,32 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/machine/launch.hpp"
 
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
-#include <initializer_list>
+#include <optional>
+#include <string_view>
 
 namespace shardmark::bench {
+namespace {
+
+std::optional<std::int64_t> number_in(const char* variable) {
+  const char* const text = variable == nullptr ? nullptr : std::getenv(variable);
+  if (text == nullptr) {
+    return std::nullopt;
+  }
+  const std::string_view digits(text);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  return error == std::errc() && end == digits.data() + digits.size() ? std::optional(value)
+                                                                      : std::nullopt;
+}
+
+/// Of a task: where it says which it is, and where of how many.
+struct TaskVariables {
+  const char* rank;
+  const char* size;  // null: nowhere
+  bool slurm_step = false;
+};
+
+constexpr TaskVariables task_variables[] = {
+    {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+    {"PMI_RANK", "PMI_SIZE"},
+    {"PALS_RANKID", "PALS_NRANKS"},
+    {"FLUX_TASK_RANK", "FLUX_JOB_SIZE"},
+    {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", true},
+    {"PMIX_RANK", nullptr},
+};
+
+/// A batch script and the shell of an interactive allocation are steps too, with numbers of their
+/// own from the end of the range; what is started by hand in them is no task of a step.
+bool in_slurm_step() {
+  constexpr std::int64_t first_special_step = 0xFFFFFFF0;
+  const auto step = number_in("SLURM_STEP_ID");
+  return step && *step < first_special_step;
+}
+
+}  // namespace
 
 Launch detect_launch() {
-  Launch launch;
-  launch.launched = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
-  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
-    if (const char* text = std::getenv(variable); text != nullptr) {
-      launch.launched = true;
-      launch.rank = static_cast<int>(std::strtol(text, nullptr, 10));
-      break;
+  for (const TaskVariables& variables : task_variables) {
+    if (variables.slurm_step && !in_slurm_step()) {
+      continue;
     }
-  }
-  if (!launch.launched) {
-    return launch;
-  }
-  launch.size = 0;
-  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}) {
-    if (const char* text = std::getenv(variable); text != nullptr) {
-      launch.size = static_cast<int>(std::strtol(text, nullptr, 10));
-      break;
+    const auto rank = number_in(variables.rank);
+    const auto size = number_in(variables.size);
+    if (!rank && !size) {
+      continue;
     }
+    return {true, static_cast<int>(rank.value_or(0)), static_cast<int>(size.value_or(0)),
+            size ? fmt::format("{}, {}", variables.rank, variables.size) : variables.rank};
   }
-  return launch;
+  return {};
+}
+
+Status check_world_is_whole(const Launch& launch, int world_size, const std::string& library) {
+  if (!launch.launched || world_size > 1 || (launch.size <= 1 && launch.rank == 0)) {
+    return {};
+  }
+  const std::string of =
+      launch.size > 0 ? fmt::format(" of {}", launch.size) : std::string(" of several");
+  return Error{ErrorCode::invalid_argument,
+               fmt::format("this is task {}{} ({}), but MPI, which is {}, made a world of this one "
+                           "rank: every task would work alone on the same files. Start it with the "
+                           "launcher of that MPI: srun --mpi=pmix, or the mpirun (mpiexec) that "
+                           "came with it",
+                           launch.rank, of, launch.variables, library)};
 }
 
 }  // namespace shardmark::bench

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
+#include "shardmark/core/result.hpp"
+
 namespace shardmark::bench {
 
-/// How this process came to be, told by the environment alone: no MPI is started to ask.
+/// How this process came to be, told by the environment alone: no MPI is started to ask. Only what
+/// belongs to one task counts: variables of an allocation are there for a process started by hand
+/// in it too.
 struct Launch {
   bool launched = false;  // by mpirun, srun or the like
   int rank = 0;           // 0 if not launched
   int size = 1;           // 1 if not launched; 0 where the launcher does not say
+  std::string variables;  // that said so, for messages
 };
 
-/// Local. Launched means that OMPI_COMM_WORLD_SIZE, PMIX_RANK or PMI_RANK is set. The
-/// size is that of OMPI_COMM_WORLD_SIZE, PMI_SIZE or SLURM_NTASKS.
+/// Local. Asks, in this order, the variables of Open MPI, of PMI (Hydra, srun --mpi=pmi2), of PALS,
+/// of Flux, of a step of Slurm, of PMIx.
 Launch detect_launch();
+
+/// Local. Errors: invalid_argument where the launcher started several tasks and MPI made a world of
+/// each: they would work on the same files without knowing of each other. `library` is what MPI
+/// says of itself.
+Status check_world_is_whole(const Launch& launch, int world_size, const std::string& library);
 
 }  // namespace shardmark::bench

@@ -13,6 +13,8 @@ namespace shardmark::bench {
 namespace {
 
 constexpr std::int64_t sample_size = 32;
+// Tensors of all played ranks together that are held at once, some 600 bytes each.
+constexpr std::size_t most_tensors = 500'000;
 
 bool derives_alone(const Config& config, const Workload& workload) {
   return planner_traits(planner_kind(config)).derives && has_layout_owners(dedup_policy(config)) &&
@@ -42,9 +44,11 @@ Result<VirtualPlanning> VirtualPlanning::make(const Config& config, std::int64_t
   const bool alone = derives_alone(config, first);
   planning.played_ =
       evenly_spread(alone ? std::min(sample_size, world_size) : world_size, world_size);
+  const bool fits = planning.played_.size() * first.state_dict().size() <= most_tensors;
   planning.workloads_.push_back(std::move(first));
   // A rank's own state dict stays what it is from save to save, which a cached planner may notice.
-  for (std::size_t i = 1; alone && i < planning.played_.size(); ++i) {
+  for (std::size_t i = 1; alone && (fits || config.planner.cache) && i < planning.played_.size();
+       ++i) {
     SHARDMARK_ASSIGN_OR_RETURN(Workload next, make_workload(planning.played_[i]));
     planning.workloads_.push_back(std::move(next));
   }

@@ -30,6 +30,8 @@ class VirtualPlanning {
   /// A played rank's steps; `wait` is how long it waited for others, until the last was done.
   PhaseTimes timeline_of(int rank) const;
   const PlanTraffic& traffic() const noexcept { return traffic_; }
+  /// Of rank 0, or whichever rank is played by itself.
+  const Workload& workload() const noexcept { return workloads_.front(); }
   /// What all ranks together store.
   std::int64_t global_num_bytes() const noexcept { return workloads_.front().global_num_bytes(); }
 

@@ -19,6 +19,7 @@
 #include "bench/harness/run/same_on_all_ranks.hpp"
 #include "bench/machine/memory_usage.hpp"
 #include "bench/machine/run_context.hpp"
+#include "bench/suite/earlier_results.hpp"
 #include "bench/suite/families.hpp"
 #include "bench/suite/space_check.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
@@ -215,6 +216,9 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
   Status made;
   if (comm.is_root() && !options.directory.empty()) {
     made = make_directory(options.directory, "--out");
+    if (made && !options.overwrite) {
+      made = check_earlier_results(options.directory, context);
+    }
   }
   SHARDMARK_RETURN_IF_ERROR(comm.agree(made));
   SHARDMARK_RETURN_IF_ERROR(

@@ -17,6 +17,7 @@ namespace shardmark::bench {
 struct SuiteOptions {
   std::string suite;                         // name, for the results
   std::string directory;                     // result files; its parent must exist; empty: none
+  bool overwrite = false;                    // results of another configuration that lie there
   std::vector<std::string> benchmark_flags;  // --benchmark_...
   std::vector<std::string> command_line;     // for the results
   std::optional<std::uint64_t> shuffle_seed = {};  // rank 0 draws one by default

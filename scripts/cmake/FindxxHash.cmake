@@ -1,8 +1,13 @@
 # Finds xxHash, which ships no CMake package of its own everywhere. Defines xxHash::xxhash.
 find_path(xxHash_INCLUDE_DIR NAMES xxhash.h)
 find_library(xxHash_LIBRARY NAMES xxhash)
+if(xxHash_INCLUDE_DIR)
+  file(STRINGS ${xxHash_INCLUDE_DIR}/xxhash.h xxHash_numbers REGEX "define XXH_VERSION_(MAJOR|MINOR|RELEASE) +[0-9]+")
+  list(TRANSFORM xxHash_numbers REPLACE ".* ([0-9]+).*" "\\1")
+  list(JOIN xxHash_numbers "." xxHash_VERSION)
+endif()
 include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(xxHash REQUIRED_VARS xxHash_LIBRARY xxHash_INCLUDE_DIR)
+find_package_handle_standard_args(xxHash REQUIRED_VARS xxHash_LIBRARY xxHash_INCLUDE_DIR VERSION_VAR xxHash_VERSION)
 if(xxHash_FOUND AND NOT TARGET xxHash::xxhash)
   add_library(xxHash::xxhash UNKNOWN IMPORTED)
   set_target_properties(xxHash::xxhash PROPERTIES

@@ -15,5 +15,7 @@ install(FILES ${CMAKE_BINARY_DIR}/shardmarkConfig.cmake ${CMAKE_BINARY_DIR}/shar
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/shardmark)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/shardmark)
 if(SHARDMARK_BUILD_BENCH)
+  # Libraries of modules lie where no loader looks: the installed command remembers the folders it was linked from.
+  set_target_properties(shardmark_command PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS shardmark_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -30,7 +30,10 @@ endfunction()
 # More ranks than cores, and root in containers, are normal for tests.
 set(SHARDMARK_MPI_TEST_ENVIRONMENT
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-  OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1)
+  OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
+  # Open MPI 5 asks PRRTE instead.
+  PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none)
 if(SHARDMARK_SANITIZE MATCHES "thread")
   # Open MPI is not instrumented. Libraries are named one by one: called_from_lib would hide our own races too.
   list(APPEND SHARDMARK_MPI_TEST_ENVIRONMENT

@@ -217,6 +217,20 @@ def check_refusals(root):
     refused("filter", "nothing", 3, "run", "smoke", "--benchmark_filter=nothing")
 
 
+def check_launchers(root):
+    """Worlds of one rank that a launcher split: exit code 2, one message, no file."""
+    directory = f"{root}/split"
+    words = [SHARDMARK, "save", "smoke", *TINY, "--dir", directory, "--step", "1"]
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("OMPI_COMM", "PMI"))}
+    tasks = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+                              env={**alone, "PMI_RANK": str(rank), "PMI_SIZE": "4"}) for rank in range(4)]  # fmt: skip
+    said = [task.communicate(timeout=120)[1] for task in tasks]
+    expect([task.returncode for task in tasks] == [2] * 4, "a split world: exit codes")
+    expect(said[0].count("shardmark: error:") == 1 and not any(said[1:]), f"a split world: one message: {said}")
+    expect("srun --mpi=pmix" in " ".join(said[0].split()), f"a split world: the way out: {said[0]}")
+    expect(not os.path.exists(directory), "a split world: no file is touched")
+
+
 def main():
     seed = int(os.environ.get("SHARDMARK_TEST_SEED", random.randrange(1 << 31)))
     print(f"SHARDMARK_TEST_SEED={seed}", flush=True)
@@ -225,6 +239,7 @@ def main():
         check_load_choices(root)
         check_damage(root, random.Random(seed))
         check_refusals(root)
+        check_launchers(root)
     print(f"{len(failures)} failures")
     return 1 if failures else 0
 

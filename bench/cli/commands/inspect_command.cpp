@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "bench/text/error_report.hpp"
@@ -38,6 +39,14 @@ ordered_json entries_document(const Manifest& manifest, EntryKind kind) {
   return list;
 }
 
+/// Tensors that HDF5 programs see through virtual datasets.
+std::int64_t num_virtual_datasets(const Manifest& manifest) {
+  if (manifest.files.empty() || !manifest.files.front().ends_with(".h5")) {
+    return 0;
+  }
+  return std::ranges::count(manifest.locations, StoredAs::separate, &EntryLocation::stored_as);
+}
+
 std::string json_text(const Inspection& inspection) {
   const Manifest& manifest = inspection.checkpoint.manifest;
   ordered_json document;
@@ -52,6 +61,7 @@ std::string json_text(const Inspection& inspection) {
   }
   document["tensors"] = entries_document(manifest, EntryKind::tensor);
   document["objects"] = entries_document(manifest, EntryKind::object);
+  document["virtual_datasets"] = num_virtual_datasets(manifest);
   document["verified"] = nullptr;
   document["errors"] = ordered_json::array();
   if (inspection.verification) {
@@ -101,6 +111,12 @@ std::string human_text(const Inspection& inspection) {
       manifest.entries.num_chunks(), format_bytes(num_bytes));
   for (const auto& file : checkpoint.files) {
     text += fmt::format("  {}  {}\n", file.path, format_bytes(file.num_bytes));
+  }
+  if (const std::int64_t count = num_virtual_datasets(manifest); count > 0) {
+    text += fmt::format(
+        "{} tensors are virtual datasets: programs that open the file through MPI-IO cannot read "
+        "them, for HDF5 reads none in parallel; layouts shared and shared-chunked have none\n",
+        format_count(count));
   }
   if (inspection.verification) {
     text += inspection.failure ? "checksums: DAMAGED\n"

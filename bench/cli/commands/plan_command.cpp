@@ -78,6 +78,8 @@ struct PlanSummary {
   std::optional<std::int64_t> coordinator_memory_bytes;  // peak, beyond the tensors' descriptions
   std::string planner;
   std::string dedup;
+  std::optional<Workload::Uncut> uncut;
+  std::vector<std::string> notes;
   double first_s = 0;              // see VirtualClocks::latest_s
   std::optional<double> cached_s;  // likewise, with planner.cache
   std::vector<int> played_ranks;   // whose times were taken
@@ -132,6 +134,8 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
                                ? 0
                                : static_cast<std::int64_t>(8 * planning.entries->num_chunks());
   summary.coordinator_memory_bytes = peak_bytes;
+  summary.uncut = world.workload().uncut();
+  summary.notes = world.workload().notes();
   return summary;
 }
 
@@ -174,6 +178,11 @@ std::string json_text(const PlanSummary& s) {
   if (s.coordinator_memory_bytes) {
     document["coordinator_memory_bytes"] = *s.coordinator_memory_bytes;
   }
+  document["uncut"] = nullptr;
+  if (s.uncut) {
+    document["uncut"] = {{"tensors", s.uncut->tensors}, {"num_bytes", s.uncut->num_bytes}};
+  }
+  document["notes"] = s.notes;
   document["planner"] = s.planner;
   document["dedup"] = s.dedup;
   document["first_s"] = s.first_s;
@@ -231,6 +240,9 @@ std::string human_text(const PlanSummary& s, const Config& config) {
   }
   for (const auto& [reason, tensors] : s.files.reasons) {
     text += fmt::format("  {} tensors: {}\n", format_count(tensors), reason);
+  }
+  for (const std::string& note : s.notes) {
+    text += fmt::format("  note: {}\n", note);
   }
   if (s.cached_s) {
     text += fmt::format("  first plan {}, cached {} ({:.2f} % of it)\n", format_seconds(s.first_s),

@@ -49,6 +49,7 @@ Result<CommandOutput> run_command(const RunArguments& arguments, const Communica
   SuiteOptions options;
   options.suite = suite->name;
   options.directory = arguments.out;
+  options.overwrite = arguments.overwrite;
   options.benchmark_flags = arguments.benchmark_flags;
   options.command_line = own_command_line();
   options.json = arguments.json;

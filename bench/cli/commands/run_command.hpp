@@ -13,6 +13,7 @@ namespace shardmark::bench {
 struct RunArguments {
   ConfigArguments config;
   std::string out;                           // result folder; empty: no files
+  bool overwrite = false;                    // results of another configuration in it
   std::vector<std::string> benchmark_flags;  // --benchmark_..., for Google Benchmark
   bool json = false;
 };

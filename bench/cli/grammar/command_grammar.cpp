@@ -139,6 +139,8 @@ void add_run(CLI::App& app, CommandArguments& to) {
                                   "  mpirun -n 8 shardmark run quick --set storage.io=collective\n"
                                   "  mpirun -n 4 shardmark run quick --benchmark_filter=save\n");
   add_config(command, to.run.config);
+  command.add_flag("--overwrite", to.run.overwrite,
+                   "Let --out replace results of another configuration");
   command.add_option("--out", to.run.out, "Folder for benchmark.json and samples.json")
       ->type_name("DIR");
   command.allow_extras();

@@ -8,8 +8,8 @@ namespace shardmark {
 namespace {
 
 constexpr std::array<std::string_view, num_dtypes> names = {
-    "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2",
-    "int64",   "int32",   "int16",   "int8",     "uint8",         "bool"};
+    "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "int64", "int32",
+    "int16",   "int8",    "uint8",   "bool",     "uint16",        "uint32",      "uint64"};
 
 }  // namespace
 

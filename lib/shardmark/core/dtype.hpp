@@ -23,13 +23,22 @@ enum class Dtype : std::uint8_t {
   int8 = 9,
   uint8 = 10,
   bool_ = 11,
+  uint16 = 12,
+  uint32 = 13,
+  uint64 = 14,
 };
 
-inline constexpr int num_dtypes = 12;
+inline constexpr int num_dtypes = 15;
+
+/// Floating point, of any width: what an optimizer keeps states for.
+constexpr bool is_floating(Dtype dtype) noexcept {
+  return dtype <= Dtype::float8_e5m2;
+}
 
 /// Bytes of one element.
 constexpr std::int64_t element_size(Dtype dtype) noexcept {
-  constexpr std::array<std::int64_t, num_dtypes> sizes = {8, 4, 2, 2, 1, 1, 8, 4, 2, 1, 1, 1};
+  constexpr std::array<std::int64_t, num_dtypes> sizes = {8, 4, 2, 2, 1, 1, 8, 4,
+                                                          2, 1, 1, 1, 2, 4, 8};
   return sizes[static_cast<std::size_t>(dtype)];
 }
 

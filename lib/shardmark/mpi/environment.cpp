@@ -3,6 +3,8 @@
 
 #include <mpi.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "shardmark/mpi/mpi_call.hpp"
@@ -27,6 +29,19 @@ MpiEnvironment::~MpiEnvironment() {
 void MpiEnvironment::finalize() {
   active_ = false;
   MPI_Finalize();
+}
+
+std::string mpi_library() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  if (MPI_Get_library_version(text.data(), &length) != MPI_SUCCESS) {
+    return "an unknown MPI";
+  }
+  // "Open MPI v4.1.4, package: ..." and "MPICH Version:\t4.0.2\nMPICH Release date: ...".
+  std::string name(text.data(), static_cast<std::size_t>(length));
+  name = name.substr(0, name.find_first_of(",\n"));
+  std::ranges::replace(name, '\t', ' ');
+  return name;
 }
 
 }  // namespace shardmark

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "shardmark/core/result.hpp"
 
 namespace shardmark {
@@ -24,5 +26,8 @@ class MpiEnvironment {
   MpiEnvironment() = default;
   bool active_ = true;
 };
+
+/// Local, while MPI runs. What the library calls itself: "Open MPI v4.1.4".
+std::string mpi_library();
 
 }  // namespace shardmark

@@ -119,13 +119,15 @@ Result<Model> make_model(const ModelOptions& options) {
   if (options.dtype) {
     for (TensorSpec& tensor : model.tensors) {
       tensor.dtype = *options.dtype;
+      tensor.published_dtype.clear();
     }
   }
+  SHARDMARK_RETURN_IF_ERROR(check_size(model));
   if (options.scale) {
     SHARDMARK_ASSIGN_OR_RETURN(model, scaled(model, *options.scale));
   }
   if (options.stacked_experts) {
-    stack_experts(model);
+    SHARDMARK_RETURN_IF_ERROR(stack_experts(model));
   }
   return model;
 }

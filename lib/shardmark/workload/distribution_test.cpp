@@ -144,7 +144,7 @@ TEST(MegatronDist, OptimizerIsCutOverDataParallelRanks) {
   expect_held(holding, "layers.0.up.weight", 3);
   expect_held(holding, "layers.0.mask", 6);
   expect_held(holding, "optimizer.state.layers.0.up.weight.exp_avg", 1);
-  expect_held(holding, "optimizer.state.layers.0.mask.exp_avg", 2);  // tp replicates it
+  expect_held(holding, "optimizer.state.layers.0.down.bias.exp_avg", 2);  // tp replicates it
   expect_held(holding, "optimizer.state.scalar.exp_avg", 6);
   std::map<std::int64_t, std::int64_t> states;
   for (const auto& [fqn, by_rank] : holding.elements) {

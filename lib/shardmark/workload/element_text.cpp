@@ -64,6 +64,12 @@ std::string element_to_string(Dtype dtype, const std::byte* element) {
       return fmt::format("{}", static_cast<int>(load<std::int8_t>(element)));
     case Dtype::uint8:
       return fmt::format("{}", static_cast<int>(load<std::uint8_t>(element)));
+    case Dtype::uint16:
+      return fmt::format("{}", load<std::uint16_t>(element));
+    case Dtype::uint32:
+      return fmt::format("{}", load<std::uint32_t>(element));
+    case Dtype::uint64:
+      return fmt::format("{}", load<std::uint64_t>(element));
     case Dtype::bool_: {
       const auto byte = load<std::uint8_t>(element);
       return byte == 0 ? "false" : byte == 1 ? "true" : fmt::format("the byte {}", byte);

@@ -9,6 +9,7 @@
 
 #include "shardmark/core/dims.hpp"
 #include "shardmark/core/dtype.hpp"
+#include "shardmark/core/result.hpp"
 
 namespace shardmark {
 
@@ -39,6 +40,7 @@ struct TensorSpec {
   /// tensor holds them all, stacked along dimension 0.
   std::int64_t num_experts = 0;
   std::int64_t expert = -1;
+  std::string published_dtype{};  // where `dtype` holds one without a name here, its own name
 };
 
 /// What the optimizer keeps for every parameter, as float32 tensors of the parameter's shape.
@@ -48,6 +50,9 @@ enum class Optimizer : std::uint8_t {
   sgd_momentum,  // momentum
 };
 
+/// Local. How many tensors that is for each parameter.
+std::int64_t num_states(Optimizer optimizer) noexcept;
+
 struct Model {
   std::string name;
   std::int32_t num_layers = 0;
@@ -56,25 +61,30 @@ struct Model {
   bool pooled_optimizer = false;             // one pool a state instead of a tensor a parameter
   std::vector<TensorSpec> tensors;           // parameters, in published order
   std::vector<std::int64_t> kept_extents{};  // numbers of things (experts), which scaling keeps
+  std::vector<std::string> notes{};          // what a reader of results should know of its making
 };
 
-/// Local. The optimizer's tensors, state by state within a parameter, in parameter order:
-/// `optimizer.state.<fqn>.{master,exp_avg,exp_avg_sq}` or `.momentum`.
+/// Local. The optimizer's tensors, state by state within a parameter of floating point, in
+/// parameter order: `optimizer.state.<fqn>.{master,exp_avg,exp_avg_sq}` or `.momentum`.
 std::vector<TensorSpec> optimizer_tensors(const Model& model);
 
 /// Local. The last `count` tensors are expert `number`'s.
 void mark_expert(Model& model, std::size_t count, std::int64_t number, std::int64_t experts);
 
 /// Local. Stacks the experts of each weight: `...experts.3.w1.weight` and its like become
-/// `...experts.w1.weight` of shape [experts, ...].
-void stack_experts(Model& model);
+/// `...experts.w1.weight` of shape [experts, ...]. Errors: invalid_argument, naming both, where the
+/// experts of a weight differ in shape or dtype or the stack's name is taken.
+Status stack_experts(Model& model);
 
 /// Local. Sums over tensors, each once.
 std::int64_t num_elements(const std::vector<TensorSpec>& tensors) noexcept;
 std::int64_t num_bytes(const std::vector<TensorSpec>& tensors) noexcept;
 
-/// Local. Bytes of parameters and optimizer tensors.
+/// Local. Bytes of parameters and optimizer tensors, which check_size() has found countable.
 std::int64_t num_bytes_with_optimizer(const Model& model) noexcept;
+
+/// Local. Errors: invalid_argument for a model of more than 2^63 - 1 bytes, optimizer included.
+Status check_size(const Model& model);
 
 /// Opaque entries of every checkpoint, replicated on all ranks.
 struct ObjectSpec {

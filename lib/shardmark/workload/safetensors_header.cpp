@@ -9,36 +9,17 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <tuple>
 #include <unordered_set>
+
+#include "shardmark/workload/safetensors_dtype.hpp"
 
 namespace shardmark {
 namespace {
 
 constexpr std::uint64_t max_header_bytes = 100'000'000;  // the format's own limit
 constexpr int number_depth = 3;                          // {tensor: {key: [numbers]}}
-
-std::optional<Dtype> dtype_of(std::string_view name) {
-  constexpr std::pair<std::string_view, Dtype> names[] = {{"F64", Dtype::float64},
-                                                          {"F32", Dtype::float32},
-                                                          {"F16", Dtype::float16},
-                                                          {"BF16", Dtype::bfloat16},
-                                                          {"F8_E4M3", Dtype::float8_e4m3fn},
-                                                          {"F8_E5M2", Dtype::float8_e5m2},
-                                                          {"I64", Dtype::int64},
-                                                          {"I32", Dtype::int32},
-                                                          {"I16", Dtype::int16},
-                                                          {"I8", Dtype::int8},
-                                                          {"U8", Dtype::uint8},
-                                                          {"BOOL", Dtype::bool_}};
-  for (const auto& [known, dtype] : names) {
-    if (known == name) {
-      return dtype;
-    }
-  }
-  return std::nullopt;
-}
+constexpr int max_metadata_depth = 64;                   // what __metadata__ holds is passed over
 
 std::string shown(std::string_view text) {
   constexpr std::size_t most = 80;
@@ -55,6 +36,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   const std::string& problem() const { return problem_; }
 
   bool start_object(std::size_t) override {
+    if (in_metadata_) {
+      return open_metadata();
+    }
     if (depth_ > 1) {
       return refuse_at("found an object");
     }
@@ -63,14 +47,12 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
   bool end_object() override {
     --depth_;
-    if (depth_ == 1) {
-      const bool done = in_metadata_ || finish_entry();
-      in_metadata_ = false;
-      return done;
-    }
-    return true;
+    return in_metadata_ || depth_ != 1 ? close_metadata() : finish_entry();
   }
   bool key(std::string& text) override {
+    if (in_metadata_) {
+      return true;
+    }
     if (depth_ == 1) {
       if (!names_.insert(text).second) {
         return refuse(fmt::format("tensor '{}' stands there twice", shown(text)));
@@ -85,27 +67,30 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (!seen_.insert(text).second) {
       return refuse_at("the key stands there twice");
     }
-    if (!in_metadata_ && text != "dtype" && text != "shape" && text != "data_offsets") {
+    if (text != "dtype" && text != "shape" && text != "data_offsets") {
       return refuse_at("expected dtype, shape and data_offsets");
     }
     return true;
   }
   bool string(std::string& text) override {
-    if (in_metadata_ && depth_ == 2) {
-      return true;
+    if (in_metadata_) {
+      return close_metadata();
     }
     if (depth_ != 2 || key_ != "dtype") {
       return refuse_at("found a string");
     }
-    const auto dtype = dtype_of(text);
+    const auto dtype = published_dtype(text);
     if (!dtype) {
       return refuse_at(fmt::format("'{}' is not a dtype that this program knows", shown(text)));
     }
-    entry_.dtype = *dtype;
+    dtype_ = *dtype;
     return true;
   }
   bool start_array(std::size_t) override {
-    if (in_metadata_ || depth_ != 2 || (key_ != "shape" && key_ != "data_offsets")) {
+    if (in_metadata_) {
+      return open_metadata();
+    }
+    if (depth_ != 2 || (key_ != "shape" && key_ != "data_offsets")) {
       return refuse_at("found an array");
     }
     numbers_.clear();
@@ -114,6 +99,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
   bool end_array() override {
     --depth_;
+    if (in_metadata_) {
+      return close_metadata();
+    }
     if (key_ == "data_offsets") {
       if (numbers_.size() != 2 || numbers_[0] > numbers_[1]) {
         return refuse_at("expected two numbers, begin and end");
@@ -137,6 +125,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool number_unsigned(number_unsigned_t number) override {
+    if (in_metadata_) {
+      return close_metadata();
+    }
     if (depth_ != number_depth) {
       return refuse_at("found a number");
     }
@@ -145,13 +136,17 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return numbers_.size() <= most_numbers || refuse_at("more than 64 numbers");
   }
   bool number_integer(number_integer_t number) override {
-    return refuse_at(fmt::format("found {}, expected a number from 0", number));
+    return in_metadata_ ? close_metadata()
+                        : refuse_at(fmt::format("found {}, expected a number from 0", number));
   }
   bool number_float(number_float_t, const string_t& text) override {
-    return refuse_at(fmt::format("found {}, expected an integer", shown(text)));
+    return in_metadata_ ? close_metadata()
+                        : refuse_at(fmt::format("found {}, expected an integer", shown(text)));
   }
-  bool null() override { return refuse_at("found null"); }
-  bool boolean(bool) override { return refuse_at("found a boolean"); }
+  bool null() override { return in_metadata_ ? close_metadata() : refuse_at("found null"); }
+  bool boolean(bool) override {
+    return in_metadata_ ? close_metadata() : refuse_at("found a boolean");
+  }
   bool binary(binary_t&) override { return refuse_at("found binary data"); }
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::json::exception&) override {
@@ -170,11 +165,38 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
                                     key_.empty() ? std::string() : fmt::format(" {}", shown(key_)),
                                     why));
   }
+  /// What __metadata__ holds is its writer's affair, null too; only its depth is bounded.
+  bool open_metadata() {
+    ++depth_;
+    return depth_ <= max_metadata_depth || refuse("__metadata__ is nested too deep");
+  }
+  /// After any value: back between tensors, the metadata is over.
+  bool close_metadata() {
+    in_metadata_ = in_metadata_ && depth_ > 1;
+    return true;
+  }
+  /// Elements of less than a byte fill whole bytes along the last dimension.
+  bool pack_last_dimension() {
+    const int last = entry_.shape.ndim() - 1;
+    const std::int64_t bits = dtype_.bits;
+    if (last < 0 || entry_.shape[last] > std::numeric_limits<std::int64_t>::max() / bits ||
+        entry_.shape[last] * bits % 8 != 0) {
+      return refuse_at(fmt::format("{} of shape {} fill no whole bytes along the last dimension",
+                                   dtype_.name, to_string(entry_.shape)));
+    }
+    entry_.shape[last] = entry_.shape[last] * bits / 8;
+    return true;
+  }
   bool finish_entry() {
     key_.clear();
     if (seen_.size() != 3) {
       return refuse_at("expected dtype, shape and data_offsets");
     }
+    if (dtype_.is_packed() && !pack_last_dimension()) {
+      return false;
+    }
+    entry_.dtype = dtype_.held_as;
+    entry_.published_dtype = dtype_.has_name ? "" : dtype_.name;
     const auto volume = checked_volume(entry_.shape);
     if (!volume) {
       return refuse_at(volume.error().message);
@@ -182,9 +204,11 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     std::int64_t bytes = 0;
     if (__builtin_mul_overflow(*volume, element_size(entry_.dtype), &bytes) ||
         entry_.end - entry_.begin != static_cast<std::uint64_t>(bytes)) {
-      return refuse_at(fmt::format("{} {} takes {} bytes, data_offsets span {}",
-                                   dtype_name(entry_.dtype), to_string(entry_.shape), bytes,
-                                   entry_.end - entry_.begin));
+      return refuse_at(fmt::format("{} {} takes {} bytes, data_offsets span {}", dtype_.name,
+                                   to_string(entry_.shape), bytes, entry_.end - entry_.begin));
+    }
+    if (entry_.end > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+      return refuse_at(fmt::format("data_offsets reach byte {}, past 2^63 - 1", entry_.end));
     }
     entry_.name = tensor_;
     entries_.push_back(std::move(entry_));
@@ -198,6 +222,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::string tensor_;
   std::string key_;
   SafetensorsEntry entry_;
+  PublishedDtype dtype_;
   std::vector<std::uint64_t> numbers_;
   std::unordered_set<std::string> names_;
   std::unordered_set<std::string> seen_;  // keys of the present tensor

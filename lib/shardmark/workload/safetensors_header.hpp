@@ -14,9 +14,10 @@ namespace shardmark {
 /// One tensor that a safetensors header names.
 struct SafetensorsEntry {
   std::string name;
-  Dtype dtype = Dtype::float32;
-  Dims shape;
-  std::uint64_t begin = 0;  // of its bytes, counted from the end of the header
+  Dtype dtype = Dtype::float32;  // as it is held
+  std::string published_dtype;   // the format's own name where `dtype` is only of its width
+  Dims shape;                    // of what is held: elements below a byte are counted in bytes
+  std::uint64_t begin = 0;       // of its bytes, counted from the end of the header
   std::uint64_t end = 0;
 };
 

@@ -19,20 +19,27 @@ namespace {
 
 constexpr std::uintmax_t max_index_bytes = 100'000'000;
 
-/// The number after a path part, as 12 in "model.layers.12.mlp"; -1 if there is none.
-std::int64_t number_after(std::string_view name, std::string_view part) {
+/// A number in a path, as 12 in "model.layers.12.mlp".
+struct NumberedPart {
+  std::int64_t number = -1;
+  std::size_t begin = 0;  // of its digits
+  std::size_t end = 0;
+};
+
+/// The first number that follows `part`; -1 if there is none.
+NumberedPart numbered_part(std::string_view name, std::string_view part) {
   for (std::size_t at = name.find(part); at != std::string_view::npos;
        at = name.find(part, at + 1)) {
-    const std::string_view rest = name.substr(at + part.size());
+    const std::size_t begin = at + part.size();
+    const char* const stop = name.data() + name.size();
     std::int32_t number = -1;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    const auto [end, error] = std::from_chars(name.data() + begin, stop, number);
     const bool begins = at == 0 || name[at - 1] == '.';
-    if (begins && error == std::errc() && number >= 0 && end != rest.data() + rest.size() &&
-        *end == '.') {
-      return number;
+    if (begins && error == std::errc() && number >= 0 && end != stop && *end == '.') {
+      return {number, begin, static_cast<std::size_t>(end - name.data())};
     }
   }
-  return -1;
+  return {};
 }
 
 bool has_part(std::string_view name, std::string_view part) {
@@ -57,27 +64,45 @@ TpCut cut_by_name(std::string_view name, int ndim) {
   return TpCut::none;
 }
 
+/// Whatever numbers a weight's experts carry, they count from 0 here: a file may hold experts 3 to
+/// 7 of a model.
+void number_experts(Model& model) {
+  std::map<std::string, std::vector<std::size_t>> tensors_of;  // by weight, ascending
+  std::vector<std::int64_t> published(model.tensors.size(), -1);
+  for (std::size_t i = 0; i < model.tensors.size(); ++i) {
+    const TensorSpec& tensor = model.tensors[i];
+    const NumberedPart part = numbered_part(tensor.fqn, "experts.");
+    if (part.number >= 0 && !tensor.shape.empty()) {
+      published[i] = part.number;
+      tensors_of[std::string(tensor.fqn).erase(part.begin, part.end - part.begin)].push_back(i);
+    }
+  }
+  std::set<std::int64_t> counts;
+  for (auto& [weight, tensors] : tensors_of) {
+    std::ranges::stable_sort(tensors, {}, [&](std::size_t i) { return published[i]; });
+    const auto count = static_cast<std::int64_t>(tensors.size());
+    for (std::int64_t number = 0; number < count; ++number) {
+      TensorSpec& tensor = model.tensors[tensors[static_cast<std::size_t>(number)]];
+      tensor.expert = number;
+      tensor.num_experts = count;
+    }
+    counts.insert(count);
+  }
+  model.kept_extents.assign(counts.begin(), counts.end());
+}
+
 Model model_of(const std::vector<SafetensorsEntry>& entries) {
   Model model;
-  std::map<std::string, std::int64_t> experts;  // by weight, its number of experts
-  const auto weight_of = [](std::string name) {
-    const std::size_t at = name.find("experts.") + 8;
-    return name.erase(at, name.find('.', at) - at);
-  };
   for (const SafetensorsEntry& entry : entries) {
     TensorSpec tensor;
     tensor.fqn = entry.name;
     tensor.dtype = entry.dtype;
+    tensor.published_dtype = entry.published_dtype;
     tensor.shape = entry.shape;
     tensor.tp_cut = cut_by_name(entry.name, entry.shape.ndim());
-    std::int64_t layer = number_after(entry.name, "layers.");
-    layer = layer < 0 ? number_after(entry.name, "h.") : layer;
+    std::int64_t layer = numbered_part(entry.name, "layers.").number;
+    layer = layer < 0 ? numbered_part(entry.name, "h.").number : layer;
     tensor.layer = static_cast<std::int32_t>(layer);
-    tensor.expert = entry.shape.empty() ? -1 : number_after(entry.name, "experts.");
-    if (tensor.expert >= 0) {
-      std::int64_t& count = experts[weight_of(entry.name)];
-      count = std::max(count, tensor.expert + 1);
-    }
     model.num_layers = std::max(model.num_layers, tensor.layer + 1);
     model.tensors.push_back(std::move(tensor));
   }
@@ -87,14 +112,8 @@ Model model_of(const std::vector<SafetensorsEntry>& entries) {
     if (tensor.layer < 0 && at_the_end) {
       tensor.layer = model.num_layers;
     }
-    if (tensor.expert >= 0) {
-      tensor.num_experts = experts[weight_of(tensor.fqn)];
-      if (std::find(model.kept_extents.begin(), model.kept_extents.end(), tensor.num_experts) ==
-          model.kept_extents.end()) {
-        model.kept_extents.push_back(tensor.num_experts);
-      }
-    }
   }
+  number_experts(model);
   return model;
 }
 
@@ -143,58 +162,127 @@ Result<std::map<std::string, std::string>> read_index(const std::string& path) {
   return map;
 }
 
-Result<std::vector<SafetensorsEntry>> read_sharded(const std::string& path) {
-  SHARDMARK_ASSIGN_OR_RETURN(const auto map, read_index(path));
+/// What files hold, and what about them a reader of results should know.
+struct Headers {
+  std::vector<SafetensorsEntry> entries;
+  std::vector<std::string> notes;
+};
+
+/// The index decides: what a file holds beyond what is looked for in it is left out.
+Result<Headers> read_indexed(const std::string& path) {
+  SHARDMARK_ASSIGN_OR_RETURN(auto wanted, read_index(path));
   std::set<std::string> files;
-  for (const auto& [name, file] : map) {
+  for (const auto& [name, file] : wanted) {
     files.insert(file);
   }
-  std::vector<SafetensorsEntry> all;
-  std::size_t found = 0;
+  Headers headers;
+  std::size_t left_out = 0;
+  std::string example;
   for (const std::string& name : files) {
     const std::string file = std::filesystem::path(path).parent_path() / name;
     SHARDMARK_ASSIGN_OR_RETURN(auto entries, read_safetensors_header(file));
     for (SafetensorsEntry& entry : entries) {
-      const auto listed = map.find(entry.name);
-      if (listed == map.end() || listed->second != name) {
-        return Error{ErrorCode::invalid_argument,
-                     fmt::format("{}: tensor '{}' lies in {}, where the index does not look", path,
-                                 entry.name, name)};
+      const auto listed = wanted.find(entry.name);
+      if (listed == wanted.end() || listed->second != name) {
+        ++left_out;
+        example = fmt::format("'{}' of {}", entry.name, name);
+        continue;
       }
-      ++found;
-      all.push_back(std::move(entry));
+      wanted.erase(listed);
+      headers.entries.push_back(std::move(entry));
     }
   }
-  if (found != map.size()) {
-    for (const SafetensorsEntry& entry : all) {
-      files.insert(entry.name);
-    }
-    const auto missing = std::find_if(
-        map.begin(), map.end(), [&](const auto& listed) { return !files.contains(listed.first); });
-    return Error{ErrorCode::invalid_argument, fmt::format("{}: tensor '{}' is not in {}", path,
-                                                          missing->first, missing->second)};
+  if (!wanted.empty()) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{}: tensor '{}' is not in {}", path, wanted.begin()->first,
+                             wanted.begin()->second)};
   }
-  return all;
+  if (left_out > 0) {
+    headers.notes.push_back(
+        fmt::format("{} tensors are left out, for the index does not look for them there, as {}",
+                    left_out, example));
+  }
+  return headers;
+}
+
+/// All files of a folder that has no index; a name may stand in one of them only.
+Result<Headers> read_all(const std::vector<std::string>& files) {
+  Headers headers;
+  std::map<std::string, const std::string*> file_of;
+  for (const std::string& file : files) {
+    SHARDMARK_ASSIGN_OR_RETURN(auto entries, read_safetensors_header(file));
+    for (SafetensorsEntry& entry : entries) {
+      const auto [before, is_new] = file_of.emplace(entry.name, &file);
+      if (!is_new) {
+        return Error{ErrorCode::invalid_argument,
+                     fmt::format("tensor '{}' is in {} and in {}, and no *.safetensors.index.json "
+                                 "says which counts",
+                                 entry.name, *before->second, file)};
+      }
+      headers.entries.push_back(std::move(entry));
+    }
+  }
+  return headers;
+}
+
+/// A folder as the hub has them: its index, else all its files.
+Result<Headers> read_folder(const std::string& path) {
+  std::error_code failure;
+  std::vector<std::string> files;
+  std::vector<std::string> indices;
+  for (std::filesystem::directory_iterator entry(path, failure), end; !failure && entry != end;
+       entry.increment(failure)) {
+    const std::string name = entry->path().string();
+    if (name.ends_with(".safetensors.index.json")) {
+      indices.push_back(name);
+    } else if (name.ends_with(".safetensors")) {
+      files.push_back(name);
+    }
+  }
+  if (failure) {
+    return Error{ErrorCode::not_found,
+                 fmt::format("{}: cannot be listed: {}", path, failure.message())};
+  }
+  std::ranges::sort(files);
+  if (indices.size() > 1) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{}: has {} files *.safetensors.index.json, expected one: name it",
+                             path, indices.size())};
+  }
+  if (indices.empty() && files.empty()) {
+    return Error{ErrorCode::not_found, fmt::format("{}: has no file *.safetensors", path)};
+  }
+  return indices.empty() ? read_all(files) : read_indexed(indices.front());
+}
+
+Result<Headers> read_headers(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return read_folder(path);
+  }
+  if (path.ends_with(".json")) {
+    return read_indexed(path);
+  }
+  Headers headers;
+  SHARDMARK_ASSIGN_OR_RETURN(headers.entries, read_safetensors_header(path));
+  return headers;
 }
 
 }  // namespace
 
 Result<Model> read_safetensors_model(const std::string& path) {
-  std::vector<SafetensorsEntry> entries;
-  if (path.ends_with(".json")) {
-    SHARDMARK_ASSIGN_OR_RETURN(entries, read_sharded(path));
-  } else {
-    SHARDMARK_ASSIGN_OR_RETURN(entries, read_safetensors_header(path));
-  }
-  if (entries.empty()) {
+  SHARDMARK_ASSIGN_OR_RETURN(const Headers headers, read_headers(path));
+  if (headers.entries.empty()) {
     return Error{ErrorCode::invalid_argument, fmt::format("{}: names no tensor", path)};
   }
-  for (const SafetensorsEntry& entry : entries) {
+  for (const SafetensorsEntry& entry : headers.entries) {
     if (const Status named = check_fqn(entry.name); !named) {
       return Error{ErrorCode::invalid_argument, fmt::format("{}: {}", path, named.error().message)};
     }
   }
-  return model_of(entries);
+  Model model = model_of(headers.entries);
+  model.notes = headers.notes;
+  return model;
 }
 
 }  // namespace shardmark

@@ -8,11 +8,13 @@
 
 namespace shardmark {
 
-/// Local. A model with the names, shapes and dtypes of a safetensors file, or of all files that a
-/// `.index.json` names, which lie beside it. Headers only. Layers, experts and tensor-parallel cuts
-/// come from the usual names (`layers.3.`, `experts.7.`, `q_proj`, `down_proj`, ...); what has none
-/// of them is cut by none. Errors: not_found for a missing file; invalid_argument, naming the file,
-/// for one that breaks its format or an index that does not fit its files.
+/// Local. A model with the names, shapes and dtypes of a safetensors file, of all files that a
+/// `.index.json` names, which lie beside it, or of a folder of them. Headers only. An index
+/// selects: what else its files hold is left out and noted. A dtype without a name here is held as
+/// unsigned integers of its width. Layers, experts and tensor-parallel cuts come from the usual
+/// names (`layers.3.`, `experts.7.`, `q_proj`, `down_proj`, ...); what has none of them is cut by
+/// none. Errors: not_found for a missing file; invalid_argument, naming the file, for one that
+/// breaks its format or an index that does not fit its files.
 Result<Model> read_safetensors_model(const std::string& path);
 
 }  // namespace shardmark

@@ -127,13 +127,238 @@ TEST(Safetensors, AnIndexNamesItsFiles) {
   };
   refuses("b.safetensors", "0gone.safetensors", "0gone.safetensors: cannot be read");
   refuses("b.safetensors", "../b.safetensors", "beside the index");
-  refuses("b.safetensors", "a.safetensors", "where the index does not look");
-  refuses("layers.0.experts.0.w2\": \"b", "other\": \"b", "where the index does not look");
+  refuses("b.safetensors", "a.safetensors", "'layers.0.experts.0.w2' is not in a.safetensors");
   refuses("{\"metadata\"", "{\"x", "is not JSON");
   refuses("weight_map", "weights", "is not JSON with an object \"weight_map\"");
   refuses("layers.0.experts.1.w1", "layers.0.experts.0.w1", "names a tensor twice");
   refuses("\"layers.0.experts.0.w1\"", "\"zz\": \"b.safetensors\", \"layers.0.experts.0.w1\"",
           "tensor 'zz' is not in b.safetensors");
+}
+
+/// Header entries one behind another: name, dtype, shape, bytes.
+struct Listed {
+  std::string name;
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::uint64_t num_bytes;
+};
+
+void write_tensors(const std::string& path, const std::vector<Listed>& tensors,
+                   const nlohmann::json& metadata = {{"format", "pt"}}) {
+  nlohmann::ordered_json header;
+  header["__metadata__"] = metadata;
+  std::uint64_t end = 0;
+  for (const Listed& t : tensors) {
+    header[t.name] = {
+        {"dtype", t.dtype}, {"shape", t.shape}, {"data_offsets", {end, end + t.num_bytes}}};
+    end += t.num_bytes;
+  }
+  const std::string text = header.dump();
+  write_file(path, text.size(), text);
+}
+
+Result<Model> read_model(const std::string& path, bool stacked = false) {
+  ModelOptions options;
+  options.safetensors = path;
+  options.name = "file";
+  options.stacked_experts = stacked;
+  return make_model(options);
+}
+
+TEST(Safetensors, EveryPublishedDtypeIsHeldByItsWidth) {
+  const shardmark::testing::TemporaryDirectory directory;
+  const std::string path = directory.path() + "/x.safetensors";
+  const std::vector<std::pair<Listed, std::pair<Dtype, std::string>>> cases = {
+      {{"u16", "U16", {3, 4}, 24}, {Dtype::uint16, ""}},
+      {{"u32", "U32", {3, 4}, 48}, {Dtype::uint32, ""}},
+      {{"u64", "U64", {3, 4}, 96}, {Dtype::uint64, ""}},
+      {{"c64", "C64", {3}, 24}, {Dtype::uint64, "C64"}},
+      {{"e8m0", "F8_E8M0", {5}, 5}, {Dtype::uint8, "F8_E8M0"}},
+      {{"fnuz", "F8_E4M3FNUZ", {5}, 5}, {Dtype::uint8, "F8_E4M3FNUZ"}},
+      {{"fnuz2", "F8_E5M2FNUZ", {}, 1}, {Dtype::uint8, "F8_E5M2FNUZ"}},
+      {{"f4", "F4", {3, 8}, 12}, {Dtype::uint8, "F4"}},
+      {{"f6", "F6_E2M3", {3, 8}, 18}, {Dtype::uint8, "F6_E2M3"}},
+      {{"f6b", "F6_E3M2", {4}, 3}, {Dtype::uint8, "F6_E3M2"}},
+      {{"b", "BOOL", {2}, 2}, {Dtype::bool_, ""}}};
+  std::vector<Listed> tensors;
+  for (const auto& [listed, expected] : cases) {
+    tensors.push_back(listed);
+  }
+  write_tensors(path, tensors);
+  const auto model = read_model(path);
+  ASSERT_TRUE(model) << model.error().message;
+  ASSERT_EQ(model->tensors.size(), cases.size());
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(cases[i].first.name);
+    const TensorSpec& tensor = model->tensors[i];
+    EXPECT_EQ(tensor.dtype, cases[i].second.first);
+    EXPECT_EQ(tensor.published_dtype, cases[i].second.second);
+    EXPECT_EQ(volume(tensor.shape) * element_size(tensor.dtype),
+              static_cast<std::int64_t>(cases[i].first.num_bytes));
+  }
+  EXPECT_EQ(model->tensors[7].shape, (Dims{3, 4})) << "counted in bytes";
+  write_tensors(path, {{"odd", "F4", {3}, 1}});
+  EXPECT_THAT(read_model(path).error().message, HasSubstr("no whole bytes"));
+  write_tensors(path, {{"odd", "F4", {}, 0}});
+  EXPECT_THAT(read_model(path).error().message, HasSubstr("no whole bytes"));
+}
+
+TEST(Safetensors, WhatMetadataHoldsIsPassedOver) {
+  const shardmark::testing::TemporaryDirectory directory;
+  const std::string path = directory.path() + "/x.safetensors";
+  for (const nlohmann::json& metadata :
+       {nlohmann::json(nullptr), nlohmann::json(3.5), nlohmann::json::array({1, nullptr, "x"}),
+        nlohmann::json{{"a", {{"b", {1, 2, {{"c", true}}}}}}, {"d", nullptr}},
+        nlohmann::json::object()}) {
+    SCOPED_TRACE(metadata.dump());
+    write_tensors(path, {{"a", "F32", {2}, 8}}, metadata);
+    const auto model = read_model(path);
+    ASSERT_TRUE(model) << model.error().message;
+    EXPECT_EQ(model->tensors.size(), 1U);
+  }
+  nlohmann::json deep = 1;
+  for (int i = 0; i < 100; ++i) {
+    deep = nlohmann::json::array({deep});
+  }
+  write_tensors(path, {{"a", "F32", {2}, 8}}, deep);
+  EXPECT_THAT(read_model(path).error().message, HasSubstr("nested too deep"));
+}
+
+TEST(Safetensors, AnIndexSelectsAndTheRestIsNoted) {
+  const shardmark::testing::TemporaryDirectory directory;
+  const std::string& folder = directory.path();
+  write_tensors(folder + "/p1.safetensors", {{"a", "F32", {8}, 32}, {"head", "F32", {8, 8}, 256}});
+  write_tensors(folder + "/p2.safetensors", {{"b", "F32", {8}, 32}, {"head", "F32", {8, 8}, 256}});
+  const std::string index = folder + "/model.safetensors.index.json";
+  std::ofstream(index) << R"({"weight_map": {"a": "p1.safetensors", "head": "p1.safetensors",
+                              "b": "p2.safetensors"}})";
+  for (const std::string& path : {index, folder}) {
+    SCOPED_TRACE(path);
+    const auto model = read_model(path);
+    ASSERT_TRUE(model) << model.error().message;
+    EXPECT_EQ(model->tensors.size(), 3U);
+    ASSERT_EQ(model->notes.size(), 1U);
+    EXPECT_THAT(model->notes[0], HasSubstr("'head' of p2.safetensors"));
+  }
+  std::filesystem::remove(index);
+  EXPECT_THAT(read_model(folder).error().message, HasSubstr("'head' is in "))
+      << "without an index nobody can tell which counts";
+  std::filesystem::remove(folder + "/p2.safetensors");
+  EXPECT_EQ(read_model(folder).value().tensors.size(), 2U);
+  std::filesystem::remove(folder + "/p1.safetensors");
+  EXPECT_EQ(read_model(folder).error().code, ErrorCode::not_found);
+}
+
+TEST(Safetensors, ExpertsOfAnyNumberAreStackedAndNoneVanishes) {
+  const shardmark::testing::TemporaryDirectory directory;
+  const std::string path = directory.path() + "/e.safetensors";
+  write_tensors(path,
+                {{"experts.0.w1", "BF16", {8, 8}, 128}, {"experts.1.w1", "BF16", {8, 8}, 128}});
+  const auto first = read_model(path, true);
+  ASSERT_TRUE(first) << first.error().message;
+  ASSERT_EQ(first->tensors.size(), 1U);
+  EXPECT_EQ(first->tensors[0].fqn, "experts.w1");
+  EXPECT_EQ(first->tensors[0].shape, (Dims{2, 8, 8}));
+
+  std::vector<Listed> some;
+  for (const char* number : {"7", "3", "5", "4", "6"}) {
+    some.push_back({std::string("model.layers.1.shared_experts.mlp.experts.") + number + ".w2",
+                    "BF16",
+                    {4, 6},
+                    48});
+  }
+  write_tensors(path, some);
+  const auto part = read_model(path, true);
+  ASSERT_TRUE(part) << part.error().message;
+  ASSERT_EQ(part->tensors.size(), 1U);
+  EXPECT_EQ(part->tensors[0].fqn, "model.layers.1.shared_experts.mlp.experts.w2");
+  EXPECT_EQ(num_bytes(part->tensors), 5 * 48) << "five experts, whatever their numbers";
+  const auto apart = read_model(path);
+  EXPECT_EQ(apart->tensors.size(), 5U);
+  EXPECT_EQ(apart->tensors[0].expert, 4) << "number 7 is the last of five";
+  EXPECT_EQ(apart->tensors[0].num_experts, 5);
+
+  write_tensors(path,
+                {{"experts.0.w1", "BF16", {8, 8}, 128}, {"experts.1.w1", "BF16", {8, 4}, 64}});
+  EXPECT_THAT(read_model(path, true).error().message, HasSubstr("'experts.1.w1'"));
+  EXPECT_TRUE(read_model(path)) << "unlike experts need not be stacked";
+  write_tensors(path, {{"experts.0.w1", "BF16", {8}, 16}, {"experts.w1", "BF16", {8}, 16}});
+  EXPECT_THAT(read_model(path, true).error().message, HasSubstr("name of another tensor"));
+}
+
+TEST(Safetensors, OptimizerStatesAreOfFloatingPointOnly) {
+  const shardmark::testing::TemporaryDirectory directory;
+  const std::string path = directory.path() + "/q.safetensors";
+  write_tensors(path, {{"n", "I64", {}, 8},
+                       {"w", "F32", {64}, 256},
+                       {"q", "I32", {64, 64}, 16384},
+                       {"mask", "BOOL", {64, 64}, 4096}});
+  const auto model = read_model(path);
+  ASSERT_TRUE(model) << model.error().message;
+  const auto states = optimizer_tensors(*model);
+  ASSERT_EQ(states.size(), 3U);
+  EXPECT_EQ(states[0].fqn, "optimizer.state.w.master");
+  EXPECT_EQ(num_bytes_with_optimizer(*model), 8 + 256 + 16384 + 4096 + 3 * 256);
+}
+
+TEST(Safetensors, TensorsMayHaveTheNamesOfObjects) {
+  const shardmark::testing::TemporaryDirectory directory;
+  WorkloadOptions options;
+  options.model.name = "file";
+  options.model.safetensors = directory.path() + "/s.safetensors";
+  options.parallel.strategy = "fsdp";
+  write_tensors(options.model.safetensors, {{"step", "I64", {}, 8}, {"w", "F32", {8}, 32}});
+  auto workload = Workload::make(options, 0, 2, Memory::allocate);
+  ASSERT_TRUE(workload) << workload.error().message;
+  const auto* const tensor = workload->state_dict().find("step");
+  ASSERT_NE(tensor, nullptr);
+  EXPECT_NE(tensor->tensor, nullptr);
+  ASSERT_NE(workload->state_dict().find("object.step"), nullptr);
+  EXPECT_EQ(workload->state_dict().find("object.step")->tensor, nullptr);
+  workload->fill(3);
+  EXPECT_TRUE(workload->check(3));
+  ASSERT_EQ(workload->notes().size(), 1U);
+  // A filter changes no name: what a save called it a load of a part finds.
+  options.filter = [](std::string_view fqn) { return fqn != "step"; };
+  EXPECT_NE(Workload::make(options, 0, 2, Memory::none)->state_dict().find("object.step"), nullptr);
+}
+
+TEST(Safetensors, SumsPastTwoToThe63AreRefused) {
+  const shardmark::testing::TemporaryDirectory directory;
+  const std::string path = directory.path() + "/huge.safetensors";
+  const std::int64_t rows = std::int64_t{1} << 60;
+  write_tensors(path, {{"a", "F32", {rows}, std::uint64_t{1} << 62}});
+  EXPECT_THAT(read_model(path).error().message, HasSubstr("2^63")) << "with its optimizer states";
+  write_tensors(path, {{"a", "I32", {rows}, std::uint64_t{1} << 62},
+                       {"b", "I32", {rows}, std::uint64_t{1} << 62}});
+  EXPECT_THAT(read_model(path).error().message, HasSubstr("2^63"));
+  write_tensors(path, {{"a", "I32", {rows}, std::uint64_t{1} << 62}});
+  EXPECT_TRUE(read_model(path));
+}
+
+TEST(Safetensors, WhatIsLeftUncutIsSaid) {
+  const shardmark::testing::TemporaryDirectory directory;
+  WorkloadOptions options;
+  options.model.name = "file";
+  options.model.optimizer = "none";
+  options.model.safetensors = directory.path() + "/g.safetensors";
+  options.parallel.strategy = "megatron";
+  write_tensors(options.model.safetensors, {{"h.0.attn.c_attn.weight", "F32", {96, 288}, 110592},
+                                            {"h.0.mlp.c_fc.weight", "F32", {96, 384}, 147456}});
+  const auto uncut = Workload::make(options, 0, 4, Memory::none);
+  ASSERT_TRUE(uncut) << uncut.error().message;
+  ASSERT_TRUE(uncut->uncut());
+  EXPECT_EQ(uncut->uncut()->num_bytes, 110592 + 147456);
+  ASSERT_EQ(uncut->notes().size(), 1U);
+  EXPECT_THAT(uncut->notes()[0], HasSubstr("100 %"));
+  EXPECT_THAT(uncut->notes()[0], HasSubstr("h.0.mlp.c_fc.weight"));
+  write_tensors(options.model.safetensors, {{"layers.0.q_proj.weight", "F32", {96, 288}, 110592},
+                                            {"norm.weight", "F32", {96}, 384}});
+  const auto cut = Workload::make(options, 0, 4, Memory::none);
+  EXPECT_EQ(cut->uncut()->num_bytes, 384);
+  EXPECT_TRUE(cut->notes().empty());
+  options.parallel.strategy = "fsdp";
+  EXPECT_FALSE(Workload::make(options, 0, 4, Memory::none)->uncut());
 }
 
 struct Broken {
@@ -182,6 +407,8 @@ TEST(Safetensors, BrokenHeadersAreRefused) {
       {"missing key", 0, R"({"a": {"dtype": "F32", "shape": [2]}})", "", "expected dtype, shape"},
       {"unknown key", 0, R"({"a": {"strides": [2]}})", "", "expected dtype, shape"},
       {"null", 0, with("null", "[2]", "[0, 8]"), "", "found null"},
+      {"offsets past 2^63", 0, with("\"U8\"", "[1]", "[9223372036854775807, 9223372036854775808]"),
+       "", "2^63"},
       {"deep nesting", 0, deep, "", "found an array"},
       {"overlap", 0,
        "{" + tensor + R"(, "b": {"dtype": "U8", "shape": [8], "data_offsets": [4, 12]}})", "",

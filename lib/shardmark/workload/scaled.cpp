@@ -38,13 +38,11 @@ Model shrunk(const Model& model, double factor) {
 class ByteCount {
  public:
   explicit ByteCount(const Model& model) : model_(model) {
-    const auto whole = static_cast<double>(num_bytes_with_optimizer(model));
-    const auto elements =
-        static_cast<double>(std::max<std::int64_t>(1, num_elements(model.tensors)));
-    const double optimizer = (whole - static_cast<double>(num_bytes(model.tensors))) / elements;
+    const auto of_state = static_cast<double>(element_size(Dtype::float32));
+    const double optimizer = of_state * static_cast<double>(num_states(model.optimizer));
     for (const TensorSpec& tensor : model.tensors) {
-      bytes_per_element_[tensor.shape] +=
-          static_cast<double>(element_size(tensor.dtype)) + optimizer;
+      bytes_per_element_[tensor.shape] += static_cast<double>(element_size(tensor.dtype)) +
+                                          (is_floating(tensor.dtype) ? optimizer : 0);
     }
   }
 

@@ -20,16 +20,15 @@ constexpr std::array<std::string_view, 10> names = {
     "ddp",      "zero1",     "fsdp",          "hsdp", "fsdp-tp",
     "megatron", "flat-fsdp", "megatron-dist", "ep",   "block-cyclic"};
 
-/// The dimension that tensor parallelism cuts, if the tensor has it.
-std::optional<std::int32_t> tp_dimension(const TensorSpec& tensor) {
+}  // namespace
+
+std::optional<std::int32_t> tp_dimension(const TensorSpec& tensor) noexcept {
   const std::int32_t dim = tensor.tp_cut == TpCut::dim_0   ? 0
                            : tensor.tp_cut == TpCut::dim_1 ? 1
                            : tensor.tp_cut == TpCut::dim_2 ? 2
                                                            : -1;
   return dim >= 0 && dim < tensor.shape.ndim() ? std::optional(dim) : std::nullopt;
 }
-
-}  // namespace
 
 std::span<const std::string_view> strategy_names() noexcept {
   return names;

@@ -101,6 +101,9 @@ class Strategy {
   std::int64_t block_size_ = 1;
 };
 
+/// Local. The dimension that tensor parallelism cuts, if the tensor has it.
+std::optional<std::int32_t> tp_dimension(const TensorSpec& tensor) noexcept;
+
 /// Local. The strategies of this version.
 std::span<const std::string_view> strategy_names() noexcept;
 

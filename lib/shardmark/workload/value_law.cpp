@@ -85,10 +85,13 @@ void write(Dtype dtype, std::byte* out, const ElementRun& run) noexcept {
       return write_run<std::uint8_t>(
           out, run, [](std::uint64_t v) { return static_cast<std::uint8_t>((v >> 56) & 0x77); });
     case Dtype::int64:
+    case Dtype::uint64:
       return write_integers<std::uint64_t>(out, run);
     case Dtype::int32:
+    case Dtype::uint32:
       return write_integers<std::uint32_t>(out, run);
     case Dtype::int16:
+    case Dtype::uint16:
       return write_integers<std::uint16_t>(out, run);
     case Dtype::int8:
     case Dtype::uint8:

@@ -68,6 +68,12 @@ bool obeys(Dtype dtype, const std::vector<std::byte>& bytes, std::int64_t index,
       return at<std::int8_t>(bytes, index) == static_cast<std::int8_t>(v);
     case Dtype::uint8:
       return at<std::uint8_t>(bytes, index) == v % 256;
+    case Dtype::uint16:
+      return at<std::uint16_t>(bytes, index) == v % 65536;
+    case Dtype::uint32:
+      return at<std::uint32_t>(bytes, index) == v % (std::uint64_t{1} << 32);
+    case Dtype::uint64:
+      return at<std::uint64_t>(bytes, index) == v;
     case Dtype::bool_:
       return at<std::uint8_t>(bytes, index) == v % 2;
   }

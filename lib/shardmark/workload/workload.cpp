@@ -39,8 +39,12 @@ Result<Workload> Workload::make(const WorkloadOptions& options, std::int64_t ran
   Workload workload(strategy);
   workload.rank_ = rank;
   workload.memory_ = memory;
+  workload.model_notes_ = model.notes;
+  if (strategy.degrees().tp > 1) {
+    workload.uncut_.emplace();
+  }
   SHARDMARK_RETURN_IF_ERROR(workload.add_tensors(model, options.filter));
-  SHARDMARK_RETURN_IF_ERROR(workload.add_objects(options.filter));
+  SHARDMARK_RETURN_IF_ERROR(workload.add_objects(model, options.filter));
   if (memory == Memory::allocate) {
     SHARDMARK_RETURN_IF_ERROR(workload.allocate());
   }
@@ -93,6 +97,7 @@ Status Workload::add_tensors(const Model& model,
       SHARDMARK_ASSIGN_OR_RETURN(const Distribution distribution,
                                  strategy_.distribution(spec, model.num_layers, model.layer_split));
       SHARDMARK_RETURN_IF_ERROR(add_tensor(spec, distribution, flat_buffers));
+      count_uncut(spec);
       global_sizes_.push_back(spec.shape);
       global_num_bytes_ += volume(spec.shape) * element_size(spec.dtype);
     }
@@ -103,14 +108,54 @@ Status Workload::add_tensors(const Model& model,
   return {};
 }
 
-Status Workload::add_objects(const std::function<bool(std::string_view)>& filter) {
+void Workload::count_uncut(const TensorSpec& spec) {
+  if (!uncut_ || spec.world_pool || spec.shape.empty() || tp_dimension(spec)) {
+    return;
+  }
+  const std::int64_t num_bytes = volume(spec.shape) * element_size(spec.dtype);
+  ++uncut_->tensors;
+  uncut_->num_bytes += num_bytes;
+  if (num_bytes > largest_uncut_bytes_) {
+    largest_uncut_bytes_ = num_bytes;
+    uncut_->example = spec.fqn;
+  }
+}
+
+std::vector<std::string> Workload::notes() const {
+  std::vector<std::string> notes = model_notes_;
+  const std::int64_t tensor_bytes = global_num_bytes_ - object_num_bytes_;
+  // Norms and the like are whole everywhere and are no more than this of any model.
+  constexpr std::int64_t worth_a_word = 20;
+  if (uncut_ && uncut_->num_bytes > tensor_bytes / worth_a_word) {
+    notes.push_back(fmt::format(
+        "{:.0f} % of the bytes are not cut by tensor parallelism and lie whole on each of its {} "
+        "ranks: {} tensors have no name that says how to cut them, the largest '{}'",
+        100.0 * static_cast<double>(uncut_->num_bytes) / static_cast<double>(tensor_bytes),
+        strategy_.degrees().tp, uncut_->tensors, uncut_->example));
+  }
+  return notes;
+}
+
+Status Workload::add_objects(const Model& model,
+                             const std::function<bool(std::string_view)>& filter) {
+  const auto is_tensor = [&](std::string_view fqn) {
+    return std::ranges::any_of(model.tensors, [&](const TensorSpec& t) { return t.fqn == fqn; });
+  };
   for (const ObjectSpec& spec : object_specs) {
-    if (filter && !filter(spec.fqn)) {
+    std::string fqn(spec.fqn);
+    while (is_tensor(fqn)) {
+      fqn.insert(0, "object.");  // the file's tensors keep their names
+    }
+    if (fqn != spec.fqn) {
+      model_notes_.push_back(fmt::format(
+          "object '{}' is stored as '{}': the model has a tensor of that name", spec.fqn, fqn));
+    }
+    if (filter && !filter(fqn)) {
       continue;
     }
     objects_.emplace_back(static_cast<std::size_t>(spec.num_bytes));
     SHARDMARK_RETURN_IF_ERROR(
-        state_dict_.add_object(std::string(spec.fqn), std::span<std::byte>(objects_.back())));
+        state_dict_.add_object(std::move(fqn), std::span<std::byte>(objects_.back())));
     object_num_bytes_ += spec.num_bytes;
   }
   global_num_bytes_ += object_num_bytes_;

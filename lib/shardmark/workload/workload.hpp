@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,6 +62,19 @@ class Workload {
   /// Local. Bytes of a checkpoint: every tensor and object once.
   std::int64_t global_num_bytes() const noexcept { return global_num_bytes_; }
 
+  /// What tensor parallelism leaves whole on all of its ranks, optimizer states included.
+  struct Uncut {
+    std::int64_t tensors = 0;
+    std::int64_t num_bytes = 0;
+    std::string example;  // the largest one's name
+  };
+
+  /// Local. nullopt for a strategy without tensor parallelism.
+  const std::optional<Uncut>& uncut() const noexcept { return uncut_; }
+
+  /// Local. What a reader of results should know of the model and how it was cut, a sentence each.
+  std::vector<std::string> notes() const;
+
   /// Local. Re-targets a workload without memory; StateDict, names and entries stay.
   /// Errors: invalid_argument with memory, or for a rank outside the world.
   Status move_to_rank(std::int64_t rank);
@@ -72,7 +86,8 @@ class Workload {
   Status add_tensor(const TensorSpec& spec, const Distribution& distribution,
                     std::map<std::string, FlatBuffer*>& flat_buffers);
   Status allocate();
-  Status add_objects(const std::function<bool(std::string_view)>& filter);
+  Status add_objects(const Model& model, const std::function<bool(std::string_view)>& filter);
+  void count_uncut(const TensorSpec& spec);
   void count_local_bytes() noexcept;
 
   Strategy strategy_;
@@ -86,6 +101,9 @@ class Workload {
   std::int64_t local_num_bytes_ = 0;
   std::int64_t object_num_bytes_ = 0;
   std::int64_t global_num_bytes_ = 0;
+  std::optional<Uncut> uncut_;
+  std::int64_t largest_uncut_bytes_ = 0;
+  std::vector<std::string> model_notes_;
 };
 
 }  // namespace shardmark

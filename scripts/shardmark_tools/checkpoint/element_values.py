@@ -19,6 +19,9 @@ INTEGER_TYPES = {
     "int16": np.int16,
     "int8": np.int8,
     "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
 }
 FLOAT_TYPES = {
     "float64": np.float64,
@@ -32,6 +35,7 @@ DTYPE_NAMES = [*FLOAT_TYPES, *INTEGER_TYPES, "bool"]
 ITEM_SIZES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1,
     "float8_e5m2": 1, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1,
+    "uint16": 2, "uint32": 4, "uint64": 8,
 }  # fmt: skip
 
 

@@ -18,7 +18,15 @@ MPI_ENVIRONMENT = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_hwloc_base_binding_policy": "none",
     "OMPI_MCA_mpi_yield_when_idle": "1",
+    "PRTE_ALLOW_RUN_AS_ROOT": "1",  # Open MPI 5 asks PRRTE
+    "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
 }
+# Where launchers tell a process its rank.
+RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PALS_RANKID", "FLUX_TASK_RANK", "PMIX_RANK")
+# The same for a shell that the launcher starts.
+SHELL_RANK = "${OMPI_COMM_WORLD_RANK-${PMI_RANK-${PALS_RANKID-${FLUX_TASK_RANK-${PMIX_RANK-}}}}}"
 # Every process of a job inherits it, so that /proc shows whose it is.
 MARK = "SHARDMARK_TEST_JOB"
 
@@ -57,8 +65,9 @@ class Job:
         """Process of each rank that runs the command now: {rank: pid}."""
         found = {}
         for pid, variables in self._members():
-            if "OMPI_COMM_WORLD_RANK" in variables and _command_of(pid) == "shardmark":
-                found[int(variables["OMPI_COMM_WORLD_RANK"])] = pid
+            rank = next((variables[name] for name in RANK_VARIABLES if name in variables), None)
+            if rank is not None and _command_of(pid) == "shardmark":
+                found[int(rank)] = pid
         return found
 
     def alive(self) -> list[int]:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // For LD_PRELOAD: writes of one rank to HDF5 files fail, stop short, or are lost without a word.
-//   SHARDMARK_TEST_FAIL_RANK   the rank, by OMPI_COMM_WORLD_RANK
+//   SHARDMARK_TEST_FAIL_RANK   the rank, as the launcher counts
 //   SHARDMARK_TEST_FAIL_MODE   EIO, ENOSPC, drop: success is claimed and the bytes are gone, or
 //   short:
 //                              every write of more than a byte does half of it and says so
@@ -26,6 +26,16 @@ namespace {
 std::string_view variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? std::string_view() : std::string_view(value);
+}
+
+/// This process's rank, as its launcher says.
+std::string_view rank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"}) {
+    if (!variable(name).empty()) {
+      return variable(name);
+    }
+  }
+  return {};
 }
 
 bool is_hdf5_file(int fd) {
@@ -56,9 +66,8 @@ ssize_t verdict(int fd, std::size_t num_bytes) {
   if (is_past_cache(fd) && refuses("SHARDMARK_TEST_DIRECT_ERRNO")) {
     return -1;
   }
-  static const bool chosen =
-      !variable("SHARDMARK_TEST_FAIL_RANK").empty() &&
-      variable("SHARDMARK_TEST_FAIL_RANK") == variable("OMPI_COMM_WORLD_RANK");
+  static const bool chosen = !variable("SHARDMARK_TEST_FAIL_RANK").empty() &&
+                             variable("SHARDMARK_TEST_FAIL_RANK") == rank();
   if (!chosen || variable("SHARDMARK_TEST_FAIL_MODE") == "short" || !is_hdf5_file(fd)) {
     return -2;
   }
@@ -95,9 +104,8 @@ Return pass_on(const char* name, Return (*)(Args...), Args... args) {
 
 /// The number of bytes that a short write does, or all.
 size_t shortened(int fd, size_t size) {
-  static const bool chosen =
-      variable("SHARDMARK_TEST_FAIL_MODE") == "short" &&
-      variable("SHARDMARK_TEST_FAIL_RANK") == variable("OMPI_COMM_WORLD_RANK");
+  static const bool chosen = variable("SHARDMARK_TEST_FAIL_MODE") == "short" &&
+                             variable("SHARDMARK_TEST_FAIL_RANK") == rank();
   return chosen && size > 1 && is_hdf5_file(fd) ? (size + 1) / 2 : size;
 }
 

@@ -68,6 +68,12 @@ Result<H5Type> hdf5_type(Dtype dtype) {
       return copy_of(H5T_STD_I8LE);
     case Dtype::uint8:
       return copy_of(H5T_STD_U8LE);
+    case Dtype::uint16:
+      return copy_of(H5T_STD_U16LE);
+    case Dtype::uint32:
+      return copy_of(H5T_STD_U32LE);
+    case Dtype::uint64:
+      return copy_of(H5T_STD_U64LE);
     case Dtype::bool_:
       return bool_type();
   }
