@@ -12,7 +12,7 @@
 namespace shardmark {
 namespace {
 
-constexpr int pieces_tag = 14;
+constexpr int forwarded_tag = 14;
 
 }  // namespace
 
@@ -50,13 +50,13 @@ Status RootWrites::append(std::span<const std::byte> encoded) {
 
 Result<std::int64_t> RootWrites::write(const std::string& path, const Communicator& comm) {
   if (!comm.is_root()) {
-    comm.send(encode(), 0, pieces_tag);
+    comm.send(encode(), 0, forwarded_tag);
     pieces_.clear();
     return 0;
   }
   Status status;
   for (int rank = 1; rank < comm.size(); ++rank) {
-    const Status taken = append(comm.recv(rank, pieces_tag));
+    const Status taken = append(comm.recv(rank, forwarded_tag));
     status = status ? taken : status;
   }
   SHARDMARK_RETURN_IF_ERROR(status);
