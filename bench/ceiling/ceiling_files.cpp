@@ -10,8 +10,6 @@
 #include <system_error>
 #include <utility>
 
-#include "shardmark/storage/directory/partial_checkpoint.hpp"
-#include "shardmark/storage/directory/unfinished.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/space.hpp"
 
@@ -41,14 +39,9 @@ Result<CeilingFolder> CeilingFolder::make(const std::string& directory, const st
   CeilingFolder folder(directory + "/.ceiling-" + name);
   Status made;
   if (comm.is_root()) {
-    made = make_checkpoint_root(directory);
-    {
-      const auto held = hold_unfinished();
-      add_unfinished(folder.path_);
-    }
     std::error_code error;
     std::filesystem::remove_all(folder.path_, error);
-    if (made && !std::filesystem::create_directory(folder.path_, error)) {
+    if (!std::filesystem::create_directory(folder.path_, error)) {
       made = errno_error("cannot make", folder.path_, error.value());
     }
   }
@@ -100,8 +93,6 @@ Status CeilingFolder::remove_all(const Communicator& comm) const {
     if (error) {
       removed = errno_error("cannot remove", path_, error.value());
     }
-    const auto held = hold_unfinished();
-    forget_unfinished(path_);
   }
   return comm.agree(removed);
 }

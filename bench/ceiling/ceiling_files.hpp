@@ -11,12 +11,12 @@
 
 namespace shardmark::bench {
 
-/// A folder for the files of ceilings, beside the checkpoints. It is gone when the run ends,
-/// however it ends.
+/// A folder for the files of ceilings, beside the checkpoints in the run's folder, with which it
+/// goes.
 class CeilingFolder {
  public:
-  /// Collective. Makes DIRECTORY (its last component) and an empty folder in it. `name` tells the
-  /// folders of one run apart. Errors: those of make_checkpoint_root; io_error.
+  /// Collective. Makes an empty folder in the run's folder `directory`. `name` tells the folders of
+  /// one run apart. Errors: io_error.
   static Result<CeilingFolder> make(const std::string& directory, const std::string& name,
                                     const Communicator& comm);
 

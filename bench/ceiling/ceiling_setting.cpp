@@ -20,7 +20,8 @@ Status CeilingSetting::enter() {
   SHARDMARK_RETURN_IF_ERROR(measure_shares());
   SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(memory().reserve(period_bytes_)));
   SHARDMARK_ASSIGN_OR_RETURN(
-      folder_, CeilingFolder::make(config_.storage.directory, name_, environment_.comm));
+      folder_, CeilingFolder::make(environment_.checkpoints.folder_of(config_.storage.directory),
+                                   name_, environment_.comm));
   return {};
 }
 

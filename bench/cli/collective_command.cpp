@@ -15,6 +15,7 @@
 #include "bench/machine/launch.hpp"
 #include "shardmark/mpi/environment.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
+#include "shardmark/storage/posix/notices.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -78,6 +79,11 @@ int run_collective_command(const std::vector<std::string>& words, const Collecti
   const Result<CommandOutput> result =
       same ? run_or_abort(command, *comm) : Result<CommandOutput>(same.error());
   const int code = report(result);
+  if (comm->is_root()) {
+    for (const std::string& notice : take_new_notices()) {
+      std::fprintf(stderr, "shardmark: note: %s\n", notice.c_str());
+    }
+  }
   after_interruption_leave_with(code);
   if (hdf5_unusable()) {
     leave_at_once(comm->is_root());

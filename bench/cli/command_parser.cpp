@@ -107,6 +107,9 @@ ParsedCommand make_command(const CLI::App& command, std::shared_ptr<CommandArgum
   if (name == "load") {
     return collective(from->load, load_command, false);
   }
+  if (name == "probe") {
+    return collective(from->probe, probe_command, false);
+  }
   from->run.benchmark_flags = command.remaining();
   return collective(from->run, run_command, true);
 }
@@ -140,8 +143,9 @@ Result<ParsedCommand> parse_command(const std::vector<std::string>& arguments) {
     return ParsedCommand{false, [found] { return generate_command(found->generate); }, {}};
   }
   if (command == nullptr) {
-    return refused(nullptr,
-                   "no command, expected one of models, chunks, plan, run, save, load, inspect");
+    return refused(
+        nullptr,
+        "no command, expected one of models, chunks, plan, run, save, load, inspect, probe");
   }
   return make_command(*command, found);
 }

@@ -66,6 +66,8 @@ struct StorageConfig {
   bool allow_padding = false;
   std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
   std::map<std::string, std::string> hints;              // MPI-IO
+  std::string coherent = "auto";              // auto, yes, no: may two nodes write one page
+  std::map<std::string, std::string> assume;  // instead of what the probe found
 
   friend bool operator==(const StorageConfig&, const StorageConfig&) = default;
 };

@@ -17,7 +17,8 @@ namespace shardmark::bench {
 namespace {
 
 constexpr std::size_t max_include_depth = 64;
-constexpr std::string_view hints_prefix = "storage.hints.";
+/// Keys that are tables, of which --set sets one entry as in storage.hints.cb_nodes=4.
+constexpr std::array<std::string_view, 2> table_keys = {"storage.hints", "storage.assume"};
 
 Error refused(const ConfigOrigin& origin, const std::string& what) {
   return {ErrorCode::invalid_argument, fmt::format("{}: {}", to_string(origin), what)};
@@ -168,17 +169,21 @@ Status add_override(ConfigDocument& document, const std::string& text) {
     return refused(origin, "expected section.key=value, as in storage.io=collective");
   }
   ConfigValue value = parse_override_value(trimmed(text.substr(equals + 1)), origin);
-  if (key.starts_with(hints_prefix) && key.size() > hints_prefix.size()) {
-    ConfigValue& hints = document.values["storage.hints"];
-    if (!std::holds_alternative<ConfigValue::Table>(hints.data)) {
-      hints.data = ConfigValue::Table();
+  for (const std::string_view table_key : table_keys) {
+    if (!key.starts_with(table_key) || key.size() <= table_key.size() + 1 ||
+        key[table_key.size()] != '.') {
+      continue;
     }
-    hints.origin = origin;
-    auto& table = std::get<ConfigValue::Table>(hints.data);
-    const std::string hint = key.substr(hints_prefix.size());
-    std::erase_if(table, [&](const auto& entry) { return entry.key == hint; });
-    table.push_back({hint, std::move(value)});
-    document.sweep.erase("storage.hints");
+    ConfigValue& whole = document.values[std::string(table_key)];
+    if (!std::holds_alternative<ConfigValue::Table>(whole.data)) {
+      whole.data = ConfigValue::Table();
+    }
+    whole.origin = origin;
+    auto& table = std::get<ConfigValue::Table>(whole.data);
+    const std::string name = key.substr(table_key.size() + 1);
+    std::erase_if(table, [&](const auto& entry) { return entry.key == name; });
+    table.push_back({name, std::move(value)});
+    document.sweep.erase(std::string(table_key));
     return {};
   }
   SHARDMARK_RETURN_IF_ERROR(check_key(key, origin));

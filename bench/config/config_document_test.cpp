@@ -62,6 +62,10 @@ TEST_F(ConfigTest, OverridesAreTomlOrElseStrings) {
               ElementsAre("plan", "load"));
   EXPECT_THAT(minimal_with("storage.hints.cb_nodes=4").storage.hints,
               ElementsAre(Pair("cb_nodes", "4")));
+  EXPECT_THAT(minimal_with("storage.assume.coherent=no").storage.assume,
+              ElementsAre(Pair("coherent", "no")));
+  EXPECT_THAT(set_refusal("storage.assume.coherence=no"), HasSubstr("did you mean 'coherent'"));
+  EXPECT_THAT(set_refusal("storage.assume.locks=maybe"), HasSubstr("everywhere"));
   EXPECT_THAT(set_refusal("storage.directory="), HasSubstr("found the string \"\""));
   EXPECT_THAT(set_refusal("storage.directory=7"), HasSubstr("found the integer 7"));
   EXPECT_THAT(set_refusal("run.ranks"), HasSubstr("--set run.ranks: expected section.key=value"));

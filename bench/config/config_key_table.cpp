@@ -190,6 +190,15 @@ const std::vector<ConfigKey> table = {
      .about = "Hints for MPI-IO; act with io = collective and independent only",
      .form = KeyForm::hints,
      .target = SHARDMARK_TARGET(storage.hints)},
+    {.name = "storage.coherent",
+     .about = "Whether two nodes may write parts of one page; auto as the probe found",
+     .form = KeyForm::choice,
+     .target = SHARDMARK_TARGET(storage.coherent),
+     .choices = {"auto", "yes", "no"}},
+    {.name = "storage.assume",
+     .about = "Instead of what the probe found of the file system; 'shardmark probe' names all",
+     .form = KeyForm::traits,
+     .target = SHARDMARK_TARGET(storage.assume)},
 
     {.name = "load.checksum",
      .about = "Which chunks are verified: all, those that one rank reads whole, or none",
@@ -317,6 +326,8 @@ std::string expectation(const ConfigKey& key) {
       return "one of " + dtype_names();
     case KeyForm::hints:
       return "a table of MPI-IO hints, as in {romio_cb_write = \"enable\"}";
+    case KeyForm::traits:
+      return "a table of what a probe finds, as in {coherent = \"no\", locks = \"node\"}";
   }
   return {};
 }

@@ -32,6 +32,7 @@ enum class KeyForm {
   auto_size,    // "auto", or minimum or more
   dtype,
   hints,
+  traits,  // of a file system
 };
 
 /// What there is to say of a key.

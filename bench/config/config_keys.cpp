@@ -10,6 +10,7 @@
 #include "bench/config/byte_size.hpp"
 #include "bench/config/config_key_table.hpp"
 #include "shardmark/core/nearest_name.hpp"
+#include "shardmark/storage/format/file_system_traits.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -78,7 +79,7 @@ Status assign_list(const ConfigKey& key, const ConfigValue& value,
   return {};
 }
 
-Status assign_hints(const ConfigKey& key, const ConfigValue& value,
+Status assign_table(const ConfigKey& key, const ConfigValue& value,
                     std::map<std::string, std::string>& target) {
   const auto* table = std::get_if<ConfigValue::Table>(&value.data);
   if (table == nullptr) {
@@ -96,6 +97,16 @@ Status assign_hints(const ConfigKey& key, const ConfigValue& value,
     }
   }
   return {};
+}
+
+Status assign_traits(const ConfigKey& key, const ConfigValue& value,
+                     std::map<std::string, std::string>& target) {
+  SHARDMARK_RETURN_IF_ERROR(assign_table(key, value, target));
+  FileSystemTraits traits;
+  const Status known = assume(traits, target);
+  return known ? Status()
+               : Status(Error{known.error().code,
+                              fmt::format("{}: {}", place(key, value), known.error().message)});
 }
 
 /// Integers, degrees and byte sizes, checked against their range.
@@ -251,7 +262,9 @@ Status assign(Config& config, const std::string& name, const ConfigValue& value)
     case KeyForm::choice_list:
       return assign_list(key, value, *std::get<std::vector<std::string>*>(target));
     case KeyForm::hints:
-      return assign_hints(key, value, *std::get<std::map<std::string, std::string>*>(target));
+      return assign_table(key, value, *std::get<std::map<std::string, std::string>*>(target));
+    case KeyForm::traits:
+      return assign_traits(key, value, *std::get<std::map<std::string, std::string>*>(target));
     case KeyForm::integer:
     case KeyForm::byte_size: {
       SHARDMARK_ASSIGN_OR_RETURN(*std::get<std::int64_t*>(target), number(key, value));

@@ -44,6 +44,8 @@ alignment_threshold = 0
 allow_padding = false
 meta_block_size = 1048576
 hints = {}
+coherent = "auto"
+assume = {}
 
 [load]
 checksum = "read"

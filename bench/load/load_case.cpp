@@ -9,6 +9,7 @@
 
 #include "bench/config/lib_options.hpp"
 #include "bench/harness/measure/case_naming.hpp"
+#include "bench/harness/measure/file_system_probe.hpp"
 #include "bench/machine/cache_state.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
@@ -35,12 +36,14 @@ class LoadCase final : public BenchmarkCase {
 
   Status set_up() override {
     SHARDMARK_RETURN_IF_ERROR(take_workload());
-    checkpoint_ = environment_.checkpoints.next(config_.storage.directory);
+    SHARDMARK_ASSIGN_OR_RETURN(
+        checkpoint_, environment_.checkpoints.next(config_.storage.directory, environment_.comm));
     workload_->fill(checkpoint_.seed);
-    SHARDMARK_RETURN_IF_ERROR(
-        save(workload_->state_dict(),
-             save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed),
-             environment_.comm));
+    SaveOptions saving =
+        save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed);
+    saving.save_id_prefix = checkpoint_.save_id_prefix;
+    follow_traits(environment_.traits_of(config_.storage.directory), saving.storage);
+    SHARDMARK_RETURN_IF_ERROR(save(workload_->state_dict(), saving, environment_.comm));
     environment_.checkpoints.committed(checkpoint_, true);
     saved_ = true;
     return {};

@@ -1,10 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/machine/cache_state.hpp"
 
+#include <sys/vfs.h>
+
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <string>
+#include <utility>
 
 namespace shardmark::bench {
+namespace {
+
+/// False on FUSE, whose server may keep pages of its own that this kernel does not show.
+bool residency_is_seen(const std::string& path) {
+  constexpr long fuse_magic = 0x65735546;
+  struct statfs system {};
+  return ::statfs(path.c_str(), &system) != 0 || system.f_type != fuse_magic;
+}
+
+}  // namespace
 
 std::string_view cache_state_name(CacheState state) noexcept {
   switch (state) {
@@ -38,7 +53,12 @@ CacheReport cache_state(std::span<const FileRange> ranges, bool drop, const Comm
     static_cast<void>(drop_cached_pages(ranges));
     comm.barrier();  // no rank may look while another still drops pages of the same node
   }
-  const auto own = page_residency(ranges);
+  const bool seen =
+      std::ranges::all_of(ranges, [last = std::string()](const FileRange& range) mutable {
+        return std::exchange(last, range.path) == range.path || residency_is_seen(range.path);
+      });
+  const auto own = seen ? page_residency(ranges)
+                        : Result<Residency>(Error{ErrorCode::io_error, "it cannot be seen"});
   std::array<std::int64_t, 3> sums = {own ? own->pages : 0, own ? own->resident_pages : 0,
                                       own ? 0 : 1};
   comm.all_reduce(std::span<std::int64_t>(sums), MPI_SUM);

@@ -18,8 +18,9 @@ namespace shardmark::bench {
 
 /// The file system of a directory.
 struct FileSystem {
-  std::string type;  // "ext4", "lustre"; "0x..." where the kernel has no name
-  std::string path;  // where it is mounted
+  std::string type;         // "ext4", "lustre"; "0x..." where the kernel has no name
+  std::string path;         // where it is mounted
+  std::string weaker = {};  // what the probe found weaker than on a local one; empty: nothing
 };
 
 /// What MPI-IO is made of.

@@ -10,6 +10,7 @@
 
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
+#include "bench/harness/measure/file_system_probe.hpp"
 #include "shardmark/checkpoint/save.hpp"
 
 namespace shardmark::bench {
@@ -56,7 +57,9 @@ Result<CheckpointSteps::Checkpoint> SavedCheckpoints::acquire(const Config& conf
     ++found->second.users;
     return found->second.checkpoint;
   }
-  const auto checkpoint = environment_.checkpoints.next(save_config.storage.directory);
+  SHARDMARK_ASSIGN_OR_RETURN(
+      const auto checkpoint,
+      environment_.checkpoints.next(save_config.storage.directory, environment_.comm));
   SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(save_one(save_config, ranks, checkpoint)));
   environment_.checkpoints.committed(checkpoint, true);
   saved_[key] = {checkpoint, 1};
@@ -72,10 +75,11 @@ Status SavedCheckpoints::save_one(const Config& config, int ranks,
   Status saved;
   if (world.comm() != nullptr) {
     (*own)->fill(checkpoint.seed);
-    saved =
-        Status(save(std::as_const(**own).state_dict(),
-                    save_options(config, checkpoint.directory, checkpoint.step, checkpoint.seed),
-                    *world.comm()));
+    SaveOptions options =
+        save_options(config, checkpoint.directory, checkpoint.step, checkpoint.seed);
+    options.save_id_prefix = checkpoint.save_id_prefix;
+    follow_traits(environment_.traits_of(config.storage.directory), options.storage);
+    saved = Status(save(std::as_const(**own).state_dict(), options, *world.comm()));
   }
   world.close();
   return saved;

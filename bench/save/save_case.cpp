@@ -11,6 +11,7 @@
 #include "bench/config/lib_options.hpp"
 #include "bench/harness/measure/case_naming.hpp"
 #include "bench/harness/measure/collective_timer.hpp"
+#include "bench/harness/measure/file_system_probe.hpp"
 #include "bench/harness/measure/visibility.hpp"
 #include "bench/save/interference.hpp"
 #include "bench/save/io_facts.hpp"
@@ -47,7 +48,8 @@ class SaveCase final : public BenchmarkCase {
     auto workload = environment_.workloads.get(config_, Memory::allocate);
     SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(Status(workload)));  // collectives follow
     workload_ = *workload;
-    checkpoint_ = environment_.checkpoints.next(config_.storage.directory);
+    SHARDMARK_ASSIGN_OR_RETURN(
+        checkpoint_, environment_.checkpoints.next(config_.storage.directory, environment_.comm));
     workload_->fill(checkpoint_.seed);
     if (saver_ && config_.run.interference) {
       alone_ = steps_->run_for(seconds_alone);
@@ -62,6 +64,8 @@ class SaveCase final : public BenchmarkCase {
     start_s_ = steady_seconds();
     SaveOptions options =
         save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed);
+    options.save_id_prefix = checkpoint_.save_id_prefix;
+    follow_traits(environment_.traits_of(config_.storage.directory), options.storage);
     options.kept_planner = planner_.get();
     options.kept_entry_file = config_.planner.cache ? &kept_entry_file_ : nullptr;
     if (!saver_) {
@@ -103,6 +107,9 @@ class SaveCase final : public BenchmarkCase {
                                        environment_.topology, environment_.comm));
     measurement.visible_s = visibility.visible_s;
     measurement.visible_from = visibility.from;
+    if (visibility.looks > 0) {
+      measurement.metrics["visible_looks"] = static_cast<double>(visibility.looks);
+    }
     const Status verified = environment_.comm.agree(counted ? verify(measurement) : counted);
     // Also after a failure: the run may make many more.
     const Status removed = environment_.checkpoints.remove_old(environment_.comm);

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "bench/harness/measure/file_system_probe.hpp"
 #include "bench/harness/measure/suite_environment.hpp"
 #include "bench/harness/report/result_table.hpp"
 #include "bench/harness/report/samples_json.hpp"
@@ -107,6 +108,22 @@ std::vector<std::string> directories_of(std::span<const SweepCase> points) {
     }
   }
   return {directories.begin(), directories.end()};
+}
+
+/// Collective. What the file systems of the directories do; nothing here is timed.
+Status probe_all(std::span<const SweepCase> points, std::span<const std::string> directories,
+                 SuiteEnvironment& environment, RunContext& context) {
+  for (const std::string& directory : directories) {
+    const auto point = std::ranges::find_if(
+        points, [&](const SweepCase& each) { return each.config.storage.directory == directory; });
+    SHARDMARK_ASSIGN_OR_RETURN(const FileSystemCertificate found,
+                               probed_for_save(directory, point->config.storage, environment.comm));
+    environment.traits[directory] = found.traits;
+    if (directory == directories.front()) {
+      context.filesystem.weaker = fmt::format("{}", fmt::join(weaknesses(found.traits), "; "));
+    }
+  }
+  return {};
 }
 
 /// Collective. Files and hardware are rank 0's.
@@ -207,11 +224,15 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
   }
   const RunConfig& run = points.front().config.run;
   const auto directories = directories_of(points);
+  SHARDMARK_RETURN_IF_ERROR(probe_all(points, directories, environment, context));
   SHARDMARK_ASSIGN_OR_RETURN(
       environment.checkpoints,
       CheckpointSteps::make(directories, run.keep, context.shuffle_seed << 32, comm));
+  for (const std::string& folder : environment.checkpoints.folders()) {
+    fmt::print(stderr, "shardmark: this run saves in {}\n", folder);
+  }
   if (comm.is_root() && !directories.empty()) {
-    context.mpi_io = mpi_io_of(directories.front());
+    context.mpi_io = mpi_io_of(environment.checkpoints.folders().front());
   }
   Status made;
   if (comm.is_root() && !options.directory.empty()) {
@@ -233,6 +254,7 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
   settings.flags = *flags;
   settings.storage_unusable = hdf5_unusable;
   SHARDMARK_ASSIGN_OR_RETURN(const RunResult result, run_cases(cases, settings, context, comm));
+  environment.checkpoints.close();
   return report(result, context, options, *flags, comm.is_root());
 }
 

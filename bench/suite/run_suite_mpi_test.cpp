@@ -16,6 +16,7 @@
 #include "bench/load/load_case.hpp"
 #include "bench/suite/run_suite.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
+#include "shardmark/storage/directory/step_names.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 
@@ -61,8 +62,13 @@ class Suite : public ::testing::Test {
 
   std::set<std::string> steps() const {
     std::set<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(checkpoints())) {
-      names.insert(entry.path().filename().string());
+    // Below the run's own folder, which goes with the last of them.
+    for (const auto& run : std::filesystem::directory_iterator(checkpoints())) {
+      EXPECT_TRUE(run_id_of_name(run.path().filename().string())) << run.path();
+      for (const auto& entry : std::filesystem::directory_iterator(run.path())) {
+        names.insert(entry.path().filename().string());
+      }
+      EXPECT_FALSE(names.empty()) << run.path();
     }
     return names;
   }
@@ -270,13 +276,13 @@ TEST_F(Suite, AWrongBitRemovesTheNumber) {
   auto checkpoints_made =
       CheckpointSteps::make(std::vector<std::string>{checkpoints()}, 0, 5, world());
   ASSERT_TRUE(checkpoints_made);
-  environment.checkpoints = *checkpoints_made;
+  environment.checkpoints = std::move(*checkpoints_made);
   const auto load_case = std::move(load_cases(environment)(all.front()).front());
   CaseRunner runner(world(), {});
   ASSERT_TRUE(runner.set_up(*load_case));
   EXPECT_TRUE(runner.warm_up(*load_case));
   if (world().is_root()) {
-    damage(checkpoints(), 0);
+    damage(environment.checkpoints.folder_of(checkpoints()), 0);
   }
   world().barrier();
   const Status damaged = runner.warm_up(*load_case);
@@ -284,6 +290,7 @@ TEST_F(Suite, AWrongBitRemovesTheNumber) {
   EXPECT_EQ(damaged.error().code, ErrorCode::data_loss) << damaged.error().message;
   EXPECT_FALSE(runner.must_stop());
   EXPECT_TRUE(runner.tear_down(*load_case));
+  environment.checkpoints.close();
   world().barrier();
   if (world().is_root()) {
     EXPECT_TRUE(steps().empty());

@@ -33,7 +33,8 @@ set(SHARDMARK_MPI_TEST_ENVIRONMENT
   OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
   # Open MPI 5 asks PRRTE instead.
   PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
-  PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none)
+  PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none
+  XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/test-cache)
 if(SHARDMARK_SANITIZE MATCHES "thread")
   # Open MPI is not instrumented. Libraries are named one by one: called_from_lib would hide our own races too.
   list(APPEND SHARDMARK_MPI_TEST_ENVIRONMENT
@@ -45,6 +46,8 @@ elseif(SHARDMARK_SANITIZE)
 endif()
 # Where a library is preloaded, it comes before the sanitizer's own.
 set(SHARDMARK_PRELOAD_TEST_ENVIRONMENT ${SHARDMARK_MPI_TEST_ENVIRONMENT})
+# What is found of a file system under it is kept for nobody else.
+list(TRANSFORM SHARDMARK_PRELOAD_TEST_ENVIRONMENT REPLACE "/test-cache$" "/preload-test-cache")
 list(TRANSFORM SHARDMARK_PRELOAD_TEST_ENVIRONMENT
   REPLACE "^(ASAN_OPTIONS=.*)" "\\1:verify_asan_link_order=0")
 

@@ -50,7 +50,7 @@ FAMILIES = families_of(pathlib.Path(__file__).resolve().parents[2] / "bench" / "
 FLOORS = {
     "lib/shardmark/plan": ("tables", "owners", "merge", "load", "save"),
     "lib/shardmark/storage": (
-        "format posix", "directory", "raw", "contract", "direct null", "hdf5/library", "hdf5/files",
+        "format posix", "directory", "probe", "raw", "contract", "direct null", "hdf5/library", "hdf5/files",
         "hdf5/transfer mpiio", ".",
     ),
     "bench": (

@@ -10,6 +10,7 @@
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/collective_timer.hpp"
+#include "bench/harness/measure/file_system_probe.hpp"
 #include "bench/harness/measure/visibility.hpp"
 #include "bench/text/human_units.hpp"
 #include "shardmark/checkpoint/async_save.hpp"
@@ -40,6 +41,7 @@ std::string json_text(const SaveSummary& summary, const Config& config) {
   document["visible_from"] = summary.visibility.from.empty()
                                  ? nlohmann::ordered_json(nullptr)
                                  : nlohmann::ordered_json(summary.visibility.from);
+  document["visible_looks"] = summary.visibility.looks;
   document["phases_s"] = phases_document(summary.phases, save_phases);
   document["file_layout"] = file_layout_name(report.layout);
   document["io"] = config.storage.io;
@@ -61,9 +63,12 @@ std::string json_text(const SaveSummary& summary, const Config& config) {
 }
 
 std::string visible_text(const Visibility& visibility) {
-  return visibility.visible_s ? fmt::format("; seen by {} after {}", visibility.from,
-                                            format_seconds(*visibility.visible_s))
-                              : "";
+  return visibility.visible_s
+             ? fmt::format("; seen by {} after {}, at {}", visibility.from,
+                           format_seconds(*visibility.visible_s),
+                           visibility.looks == 1 ? std::string("the first look")
+                                                 : fmt::format("look {}", visibility.looks))
+             : "";
 }
 
 std::string human_text(const SaveSummary& summary, const Config& config, int ranks) {
@@ -119,14 +124,21 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
   workload->fill(arguments.seed);
   const NodeTopology topology = NodeTopology::discover(comm);
+  SaveOptions options = save_options(config, arguments.directory, arguments.step, arguments.seed);
+  if (options.storage.backend != Backend::null) {
+    SHARDMARK_ASSIGN_OR_RETURN(const FileSystemCertificate found,
+                               probed_for_save(arguments.directory, config.storage, comm));
+    follow_traits(found.traits, options.storage);
+  }
   comm.barrier();
   const double start_s = steady_seconds();
-  const SaveOptions options =
-      save_options(config, arguments.directory, arguments.step, arguments.seed);
   SHARDMARK_ASSIGN_OR_RETURN(
       SaveReport report, config.storage.async ? save_behind(workload->state_dict(), options,
                                                             {config.storage.staging_bytes}, comm)
                                               : save(workload->state_dict(), options, comm));
+  if (config.storage.o_direct && !options.storage.o_direct) {
+    report.counters.o_direct_reason = "the probe of this file system found no O_DIRECT";
+  }
   report.returned_s = comm.all_reduce(report.returned_s, MPI_MAX);
   report.durable_s = comm.all_reduce(report.durable_s, MPI_MAX);
   Visibility visibility;

@@ -189,6 +189,16 @@ void add_inspect(CLI::App& app, CommandArguments& to) {
   command.add_flag("--verify", to.inspect.verify, "Check every checksum");
 }
 
+void add_probe(CLI::App& app, CommandArguments& to) {
+  CLI::App& command = add_command(
+      app, to, "probe", "What a file system does, found by doing it (alone or under mpirun)",
+      "  shardmark probe /scratch/ck\n"
+      "  mpirun -n 2 --map-by node shardmark probe /scratch/ck --json\n");
+  command
+      .add_option("DIR", to.probe.directory, "A directory on it; tried in a folder that is removed")
+      ->required();
+}
+
 OptionReference reference(const CLI::Option& option) {
   OptionReference out;
   out.positional = option.get_positional();
@@ -250,6 +260,7 @@ std::unique_ptr<CLI::App> make_grammar(CommandArguments& to) {
   add_save(*app, to);
   add_load(*app, to);
   add_inspect(*app, to);
+  add_probe(*app, to);
   return app;
 }
 

@@ -9,6 +9,7 @@
 #include "bench/cli/commands/load_command.hpp"
 #include "bench/cli/commands/models_command.hpp"
 #include "bench/cli/commands/plan_command.hpp"
+#include "bench/cli/commands/probe_command.hpp"
 #include "bench/cli/commands/run_command.hpp"
 #include "bench/cli/commands/save_command.hpp"
 #include "bench/cli/grammar/command_reference.hpp"
@@ -31,6 +32,7 @@ struct CommandArguments {
   SaveArguments save;
   LoadArguments load;
   InspectArguments inspect;
+  ProbeArguments probe;
 };
 
 /// Local. Commands and options, said once: parsing, --help, the manual page and the completions

@@ -23,7 +23,7 @@ TEST(CommandGrammar, EveryCommandAndOptionIsExplainedOnce) {
       }
     }
   }
-  for (const char* name : {"models", "chunks", "plan", "run", "save", "load", "inspect"}) {
+  for (const char* name : {"models", "chunks", "plan", "run", "save", "load", "inspect", "probe"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
 }

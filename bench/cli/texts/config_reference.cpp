@@ -27,6 +27,7 @@ std::string_view type_of(KeyForm form) {
     case KeyForm::auto_size:
       return "integer or string";
     case KeyForm::hints:
+    case KeyForm::traits:
       return "table";
     case KeyForm::text:
     case KeyForm::choice:

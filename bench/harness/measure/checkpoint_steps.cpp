@@ -2,24 +2,14 @@
 #include "bench/harness/measure/checkpoint_steps.hpp"
 
 #include <algorithm>
+#include <utility>
 
-#include "shardmark/storage/directory/partial_checkpoint.hpp"
-#include "shardmark/storage/directory/unfinished.hpp"
+#include "shardmark/storage/directory/committed_steps.hpp"
 
 namespace shardmark::bench {
 namespace {
 
-Result<std::int64_t> first_free_step(std::span<const std::string> directories) {
-  std::int64_t free = 0;
-  for (const std::string& directory : directories) {
-    SHARDMARK_RETURN_IF_ERROR(make_checkpoint_root(directory));
-    SHARDMARK_ASSIGN_OR_RETURN(const auto steps, committed_steps(directory));
-    if (!steps.empty()) {
-      free = std::max(free, steps.back() + 1);
-    }
-  }
-  return free;
-}
+constexpr std::size_t run_id_length = 16;
 
 }  // namespace
 
@@ -27,25 +17,52 @@ Result<CheckpointSteps> CheckpointSteps::make(std::span<const std::string> direc
                                               std::int64_t keep, std::uint64_t first_seed,
                                               const Communicator& comm) {
   CheckpointSteps steps;
-  Status status;
-  if (comm.is_root()) {
-    const auto free = first_free_step(directories);
-    status = Status(free);
-    steps.next_step_ = free ? *free : 0;
+  steps.run_id_ = make_save_id().substr(0, run_id_length);
+  comm.broadcast(steps.run_id_);
+  Status made;
+  for (const std::string& directory : directories) {
+    if (!comm.is_root() || !made) {
+      break;
+    }
+    auto folder = RunFolder::make(directory, steps.run_id_);
+    made = Status(folder);
+    if (folder) {
+      steps.folders_.push_back(std::move(*folder));
+    }
   }
-  SHARDMARK_RETURN_IF_ERROR(comm.agree(status));
-  steps.next_step_ = comm.all_reduce(steps.next_step_, MPI_MAX);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(made));
   steps.first_seed_ = first_seed;
   steps.keep_ = keep;
   return steps;
 }
 
-CheckpointSteps::Checkpoint CheckpointSteps::next(const std::string& directory) {
+std::string CheckpointSteps::folder_of(const std::string& directory) const {
+  return directory + "/" + run_name(run_id_);
+}
+
+std::vector<std::string> CheckpointSteps::folders() const {
+  std::vector<std::string> paths;
+  for (const RunFolder& folder : folders_) {
+    paths.push_back(folder.path());
+  }
+  return paths;
+}
+
+Result<CheckpointSteps::Checkpoint> CheckpointSteps::next(const std::string& directory,
+                                                          const Communicator& comm) {
+  const std::string folder = folder_of(directory);
+  Status looked;
+  while (comm.is_root()) {
+    looked = check_step_is_new(folder, next_step_);
+    if (looked || looked.error().code != ErrorCode::already_exists) {
+      break;
+    }
+    ++next_step_;
+  }
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(looked));
+  next_step_ = comm.all_reduce(next_step_, MPI_MAX);
   const std::int64_t step = next_step_++;
-  // No step of an interrupted run stays, committed or not.
-  const auto held = hold_unfinished();
-  add_unfinished(directory + "/" + step_name(step));
-  return {directory, step, first_seed_ + static_cast<std::uint64_t>(step)};
+  return Checkpoint{folder, step, first_seed_ + static_cast<std::uint64_t>(step), run_id_};
 }
 
 void CheckpointSteps::committed(const Checkpoint& checkpoint, bool pinned) {
@@ -67,17 +84,23 @@ Status CheckpointSteps::remove_old(const Communicator& comm) {
       continue;
     }
     if (comm.is_root()) {
-      const Status removed = remove_checkpoint(held->checkpoint.directory, held->checkpoint.step);
+      const Checkpoint& old = held->checkpoint;
+      const Status removed = remove_checkpoint(old.directory, old.step, old.save_id_prefix);
       status = status ? removed : status;
-    }
-    {
-      const auto hold = hold_unfinished();
-      forget_unfinished(held->checkpoint.directory + "/" + step_name(held->checkpoint.step));
     }
     held = held_.erase(held);
     --loose;
   }
   return status;
+}
+
+void CheckpointSteps::close() {
+  for (RunFolder& folder : folders_) {
+    static_cast<void>(folder.close(std::ranges::any_of(held_, [&](const Held& held) {
+      return keep_ > 0 && held.checkpoint.directory == folder.path();
+    })));
+  }
+  folders_.clear();
 }
 
 }  // namespace shardmark::bench

@@ -26,7 +26,7 @@ constexpr std::uint32_t datatype_conversion = 0x02;
 
 // Shares of the whole from which on something is worth a word.
 constexpr double many = 0.1;
-constexpr double most = 0.5;
+constexpr double high_share = 0.5;
 constexpr std::size_t most_names_shown = 3;
 
 double share(std::int64_t part, std::int64_t whole) {
@@ -60,7 +60,7 @@ IoExplanation explain_broken(const IoFacts::BrokenCollective& broken) {
 }
 
 void explain_requests(const IoFacts& facts, std::vector<IoExplanation>& found) {
-  if (share(facts.small_requests, facts.requests) > most) {
+  if (share(facts.small_requests, facts.requests) > high_share) {
     found.push_back(
         {"tiny-pieces",
          fmt::format("{} of {} requests are smaller than {} after neighbours were merged",
@@ -80,7 +80,7 @@ void explain_requests(const IoFacts& facts, std::vector<IoExplanation>& found) {
 }
 
 void explain_pieces(const IoFacts& facts, std::vector<IoExplanation>& found) {
-  if (share(facts.small_piece_bytes, facts.num_bytes) > most) {
+  if (share(facts.small_piece_bytes, facts.num_bytes) > high_share) {
     found.push_back(
         {"tiny-pieces",
          fmt::format(

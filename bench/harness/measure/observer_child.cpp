@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 #include "shardmark/checkpoint/visibility.hpp"
 
@@ -16,6 +18,8 @@ namespace shardmark::bench {
 namespace {
 
 int child_socket = -1;
+
+constexpr std::string_view seen_after = "seen after looks: ";
 
 bool send_text(int fd, const std::string& text) {
   // One packet a message; MSG_NOSIGNAL: a partner that is gone is an answer, not a signal.
@@ -43,8 +47,9 @@ std::optional<std::string> receive_text(int fd) {
   while (const auto request = receive_text(parent)) {
     const std::size_t space = request->find(' ');
     const std::int64_t step = std::strtoll(request->c_str(), nullptr, 10);
-    const Status seen = wait_until_visible(request->substr(space + 1), step, {});
-    if (!send_text(parent, seen ? "seen" : seen.error().message)) {
+    const auto looks = wait_until_visible(request->substr(space + 1), step, {});
+    if (!send_text(parent,
+                   looks ? fmt::format("{}{}", seen_after, *looks) : looks.error().message)) {
       break;
     }
   }
@@ -75,7 +80,7 @@ bool has_observer_child() noexcept {
   return child_socket >= 0;
 }
 
-Status ask_observer_child(const std::string& directory, std::int64_t step) {
+Result<std::int64_t> ask_observer_child(const std::string& directory, std::int64_t step) {
   if (!send_text(child_socket, fmt::format("{} {}", step, directory))) {
     return Error{ErrorCode::io_error, "the observer process is gone"};
   }
@@ -83,7 +88,10 @@ Status ask_observer_child(const std::string& directory, std::int64_t step) {
   if (!answer) {
     return Error{ErrorCode::io_error, "the observer process is gone"};
   }
-  return *answer == "seen" ? Status() : Status(Error{ErrorCode::io_error, *answer});
+  if (!answer->starts_with(seen_after)) {
+    return Error{ErrorCode::io_error, *answer};
+  }
+  return std::strtoll(answer->c_str() + seen_after.size(), nullptr, 10);
 }
 
 }  // namespace shardmark::bench

@@ -16,8 +16,8 @@ void fork_observer_child();
 /// Local.
 bool has_observer_child() noexcept;
 
-/// Local. Waits until the child has seen the step. Errors: those of wait_until_visible(); io_error
-/// if the child is gone.
-Status ask_observer_child(const std::string& directory, std::int64_t step);
+/// Local. Waits until the child has seen the step; how many looks it took. Errors: those of
+/// wait_until_visible(); io_error if the child is gone.
+Result<std::int64_t> ask_observer_child(const std::string& directory, std::int64_t step);
 
 }  // namespace shardmark::bench

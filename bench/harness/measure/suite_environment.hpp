@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "bench/config/resolve.hpp"
@@ -12,6 +14,7 @@
 #include "bench/machine/free_memory.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/mpi/node_topology.hpp"
+#include "shardmark/storage/format/file_system_traits.hpp"
 
 namespace shardmark::bench {
 
@@ -22,6 +25,13 @@ struct SuiteEnvironment {
   WorkloadPool workloads;
   CheckpointSteps checkpoints;
   FreeMemory free_memory;
+  std::map<std::string, FileSystemTraits> traits = {};  // by storage.directory
+
+  /// Local. What was found of the file system of a `storage.directory`.
+  FileSystemTraits traits_of(const std::string& directory) const {
+    const auto found = traits.find(directory);
+    return found == traits.end() ? FileSystemTraits{} : found->second;
+  }
 };
 
 using Cases = std::vector<std::unique_ptr<BenchmarkCase>>;

@@ -2,6 +2,9 @@
 #include "bench/harness/measure/visibility.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
 
 #include "bench/harness/measure/collective_timer.hpp"
 #include "bench/harness/measure/observer_child.hpp"
@@ -38,18 +41,25 @@ Result<Visibility> observe(const std::string& directory, std::int64_t step, doub
     if (!has_observer_child()) {
       return visibility;
     }
-    seen = ask_observer_child(directory, step);
-    visibility = {steady_seconds() - start_s, "child-process"};
+    const auto looks = ask_observer_child(directory, step);
+    seen = Status(looks);
+    visibility = {steady_seconds() - start_s, "child-process", looks ? *looks : 0};
   } else {
     const auto own = std::ranges::find(observers, comm.rank());
     if (own != observers.end()) {
       const auto index = static_cast<int>(own - observers.begin());
-      seen = wait_until_visible(directory, step, {index, static_cast<int>(observers.size())});
-      comm.send({}, 0, word_tag);
+      const auto looks =
+          wait_until_visible(directory, step, {index, static_cast<int>(observers.size())});
+      seen = Status(looks);
+      const std::array<std::int64_t, 1> word = {looks ? *looks : 0};
+      comm.send(std::as_bytes(std::span(word)), 0, word_tag);
     }
     if (comm.is_root()) {
       for (const int observer : observers) {
-        static_cast<void>(comm.recv(observer, word_tag));
+        const std::vector<std::byte> word = comm.recv(observer, word_tag);
+        std::int64_t looks = 0;
+        std::memcpy(&looks, word.data(), std::min(word.size(), sizeof(looks)));
+        visibility.looks = std::max(visibility.looks, looks);
       }
       visibility.visible_s = steady_seconds() - start_s;
     }

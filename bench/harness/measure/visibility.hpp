@@ -16,6 +16,7 @@ namespace shardmark::bench {
 struct Visibility {
   std::optional<double> visible_s;  // rank 0; nullopt where nobody could look
   std::string from;                 // "other-nodes", "other-rank", "child-process"; empty: nobody
+  std::int64_t looks = 0;           // rank 0: of the observer who took most; 1: all saw it at once
 };
 
 /// Local. The ranks that observe: the lowest of every node but rank 0's, else the highest rank;

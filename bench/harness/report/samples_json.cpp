@@ -23,7 +23,11 @@ Json text_or_null(const std::string& text) {
 }
 
 Json value_json(const FileSystem& filesystem) {
-  return {{"type", filesystem.type}, {"path", filesystem.path}};
+  Json json = {{"type", filesystem.type}, {"path", filesystem.path}};
+  if (!filesystem.weaker.empty()) {
+    json["weaker"] = filesystem.weaker;
+  }
+  return json;
 }
 Json value_json(const MpiIo& mpi_io) {
   return {{"component", mpi_io.component}, {"hints", Json(mpi_io.hints)}};

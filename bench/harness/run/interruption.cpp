@@ -72,6 +72,8 @@ std::atomic<int> final_exit_code = still_at_work;
       message += last_words() + "\n";
     }
   }
+  // What NFS keeps of a file that is removed while somebody has it open is kept for nobody here.
+  let_go_of_unfinished();
   if (::write(STDERR_FILENO, message.data(), message.size()) >= 0 && child > 0) {
     ::waitpid(child, nullptr, 0);
   }

@@ -11,7 +11,7 @@
 #include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/visibility.hpp"
-#include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 #include "shardmark/testing/filled_state.hpp"
 #include "shardmark/testing/mpi_world.hpp"

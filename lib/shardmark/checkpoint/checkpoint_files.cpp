@@ -4,14 +4,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/raw/structure_hash.hpp"
 
 namespace shardmark {
 namespace {
-
-constexpr std::int64_t max_commit_bytes = std::int64_t{64} << 20;
 
 Error damaged(const std::string& directory, std::string_view why) {
   return {ErrorCode::data_loss, fmt::format("{}: {}", directory, why)};
@@ -69,9 +67,7 @@ Result<OpenCheckpoint> open_checkpoint(const std::string& directory,
                                        std::optional<std::int64_t> step) {
   OpenCheckpoint checkpoint;
   SHARDMARK_ASSIGN_OR_RETURN(checkpoint.directory, find_checkpoint(directory, step));
-  const std::string commit = checkpoint.directory + "/" + commit_file_name;
-  SHARDMARK_ASSIGN_OR_RETURN(const std::string text, read_small_file(commit, max_commit_bytes));
-  SHARDMARK_ASSIGN_OR_RETURN(checkpoint.record, parse_commit_record(text, commit));
+  SHARDMARK_ASSIGN_OR_RETURN(checkpoint.record, read_commit_record(checkpoint.directory));
   SHARDMARK_RETURN_IF_ERROR(check_file_sizes(checkpoint));
   SHARDMARK_RETURN_IF_ERROR(read_manifest(checkpoint));
   const std::string entry_file = checkpoint.directory + "/" + checkpoint.record.files.front().name;

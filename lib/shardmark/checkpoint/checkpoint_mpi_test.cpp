@@ -12,7 +12,7 @@
 #include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
-#include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/hdf5/files/kept_entry_file.hpp"
 #include "shardmark/tensor/plain_tensor.hpp"
 #include "shardmark/testing/filled_state.hpp"

@@ -13,9 +13,10 @@ namespace shardmark {
 
 /// What is to be saved where, and how.
 struct SaveOptions {
-  std::string directory;   // gets step-NNNNNNNN; its parent must exist
-  std::int64_t step = 0;   // 0 to 99,999,999
-  std::uint64_t seed = 0;  // kept with the checkpoint: which values a verifier expects
+  std::string directory;       // gets step-NNNNNNNN; its parent must exist
+  std::int64_t step = 0;       // 0 to 99,999,999
+  std::uint64_t seed = 0;      // kept with the checkpoint: which values a verifier expects
+  std::string save_id_prefix;  // hex digits, fewer than 32: tells whose save it is
   DedupPolicy dedup = DedupPolicy::balanced;
   PlannerKind planner = PlannerKind::layout;
   SavePlanner* kept_planner = nullptr;  // used instead if given: a cached one, kept between saves

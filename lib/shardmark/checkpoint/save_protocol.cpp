@@ -7,8 +7,12 @@
 #include "shardmark/checkpoint/plan_phase.hpp"
 #include "shardmark/plan/save/save_planner.hpp"
 #include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/directory/committed_steps.hpp"
+#include "shardmark/storage/directory/owner_record.hpp"
 #include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/directory/same_folder.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
+#include "shardmark/storage/posix/space.hpp"
 
 namespace shardmark {
 namespace {
@@ -160,7 +164,7 @@ class Save final : public SaveProtocol {
     manifest_.checksum = options_.storage.checksum;
     std::string path;
     SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [&]() -> Status {
-      manifest_.save_id = make_save_id();
+      manifest_.save_id = make_save_id(options_.save_id_prefix);
       manifest_.entries = planning_.global->entries;
       manifest_.chunks = planning_.global->chunks;
       if (needs_owners()) {
@@ -168,17 +172,42 @@ class Save final : public SaveProtocol {
       }
       if (stores()) {
         SHARDMARK_ASSIGN_OR_RETURN(
-            partial_,
-            PartialCheckpoint::begin(options_.directory, options_.step, manifest_.save_id));
+            partial_, PartialCheckpoint::begin(options_.directory, options_.step, manifest_.save_id,
+                                               {options_.storage.traits.silent_limit_s}));
         path = partial_->path();
       }
       return {};
     }));
     clock_.enter(Phase::create);
     comm_.broadcast(path);
+    SHARDMARK_RETURN_IF_ERROR(check_place(path));
     return writer_->create({path, planning_.entries.get(), plan_.get(),
                             planning_.global ? &*planning_.global : nullptr, &manifest_,
                             options_.kept_entry_file});
+  }
+
+  /// Before any rank reserves: the folder is the same everywhere, and has room.
+  Status check_place(const std::string& path) {
+    if (!stores()) {
+      return {};
+    }
+    std::string host = own_record().host;
+    comm_.broadcast(host);
+    Status fits = check_same_folder(path, host);
+    if (fits) {
+      std::int64_t num_bytes = 0;
+      for (const Entry& entry : planning_.entries->entries) {
+        num_bytes += entry.num_bytes();
+      }
+      // COMMIT, the entry file, and at most a file a rank.
+      fits = check_free_space(path, num_bytes,
+                              options_.storage.layout == FileLayout::per_rank ||
+                                      options_.storage.backend == Backend::posix
+                                  ? comm_.size() + 2
+                                  : 3);
+    }
+    const ScopedPhase wait(clock_, Phase::wait);
+    return comm_.agree(fits);
   }
 
   Status resolve_all() {

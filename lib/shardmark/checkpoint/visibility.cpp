@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "shardmark/checkpoint/checkpoint_files.hpp"
-#include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/raw/stored_chunk.hpp"
 
 namespace shardmark {
@@ -73,21 +73,24 @@ Status check_visible(const std::string& directory, std::int64_t step, const Obse
   return {};
 }
 
-Status wait_until_visible(const std::string& directory, std::int64_t step, const ObserverPart& part,
-                          double timeout_s) {
+Result<std::int64_t> wait_until_visible(const std::string& directory, std::int64_t step,
+                                        const ObserverPart& part, double timeout_s) {
   const std::string commit = directory + "/" + step_name(step) + "/" + commit_file_name;
   const auto start = std::chrono::steady_clock::now();
-  while (true) {
+  for (std::int64_t looks = 1;; ++looks) {
     // The cheapest question first: asking must not disturb the save.
     const auto there = file_size(commit);
     const Status seen = there ? check_visible(directory, step, part) : Status(there);
-    if (seen || seen.error().code != ErrorCode::not_found) {
-      return seen;
+    if (seen) {
+      return looks;
     }
+    // Whatever was wrong: another client may show names before sizes, and sizes before bytes.
     if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(timeout_s)) {
-      return Error{ErrorCode::io_error,
-                   fmt::format("step {} was committed in {} and is not seen there after {} s", step,
-                               directory, timeout_s)};
+      const bool missing = seen.error().code == ErrorCode::not_found;
+      return Error{missing ? ErrorCode::io_error : seen.error().code,
+                   fmt::format("step {} is committed in {} and an observer does not see it whole "
+                               "after {} s and {} looks: {}",
+                               step, directory, timeout_s, looks, seen.error().message)};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

@@ -19,9 +19,11 @@ struct ObserverPart {
 /// data_loss, io_error.
 Status check_visible(const std::string& directory, std::int64_t step, const ObserverPart& part);
 
-/// Local. check_visible() every millisecond until it holds. Errors: those that waiting does not
-/// mend; io_error after `timeout_s` seconds.
-Status wait_until_visible(const std::string& directory, std::int64_t step, const ObserverPart& part,
-                          double timeout_s = 60);
+/// Local. check_visible() every millisecond until it holds, whatever is wrong meanwhile. Returns
+/// how many looks it took: who looks more than once may see what its node remembers of the looks
+/// before. Errors, after `timeout_s` seconds: that of the last look, saying that the step is
+/// committed.
+Result<std::int64_t> wait_until_visible(const std::string& directory, std::int64_t step,
+                                        const ObserverPart& part, double timeout_s = 60);
 
 }  // namespace shardmark

@@ -6,14 +6,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 
+#include "shardmark/storage/directory/committed_steps.hpp"
+#include "shardmark/storage/directory/owner_record.hpp"
+#include "shardmark/storage/directory/run_folder.hpp"
+#include "shardmark/storage/directory/unfinished.hpp"
+#include "shardmark/storage/posix/folder.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 
 namespace shardmark {
@@ -29,8 +36,49 @@ void write_text(const fs::path& path, std::string_view text = "x") {
   std::ofstream(path) << text;
 }
 
-std::string partial_name(int step, const std::string& id) {
-  return "." + step_name(step) + ".partial-" + id;
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+int num_swept(const std::string& directory, const SweepRules& rules = {}) {
+  const auto report = sweep_leftovers(directory, rules);
+  EXPECT_TRUE(report) << report.error().message;
+  return report ? report->swept : -1;
+}
+
+/// What somebody wrote who is dead, of this kernel and process namespace.
+std::string text_of_dead_owner() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(0);
+  }
+  OwnerRecord record = own_record();
+  record.pid = child;
+  ::waitpid(child, nullptr, 0);
+  return to_text(record);
+}
+
+/// What somebody wrote on another host.
+std::string text_of_other_host() {
+  OwnerRecord record = own_record();
+  record.host = "elsewhere";
+  record.boot = "00000000-0000-0000-0000-000000000000";
+  return to_text(record);
+}
+
+void set_age(const fs::path& path, double seconds) {
+  const auto before = std::chrono::duration<double>(seconds);
+  fs::last_write_time(path, fs::file_time_type::clock::now() -
+                                std::chrono::duration_cast<fs::file_time_type::duration>(before));
+}
+
+CommitRecord record_of(const std::string& save_id, std::int64_t step) {
+  return {save_id, step, {{entry_file_name, 0}}, 0, 0, 1};
+}
+
+void make_step(const fs::path& folder, std::int64_t step, const std::string& save_id) {
+  write_text(folder / step_name(step) / "COMMIT", to_text(record_of(save_id, step)));
 }
 
 TEST(CheckpointDirectory, StepsAreThoseWithCommitAscending) {
@@ -119,15 +167,15 @@ class LockHolder {
 TEST(CheckpointDirectory, ALiveSaveIsNotSweptADeadOneIs) {
   const TemporaryDirectory directory;
   const fs::path partial = fs::path(directory.path()) / partial_name(5, "ab12");
-  write_text(partial / "owner");
+  write_text(partial / "owner", text_of_dead_owner());
   write_text(partial / "checkpoint.h5");
   {
     LockHolder live(partial / "owner");
-    EXPECT_EQ(*sweep_partial_checkpoints(directory.path()), 0);
+    EXPECT_EQ(num_swept(directory.path()), 0);
     EXPECT_TRUE(fs::exists(partial / "checkpoint.h5"));
     live.die();
   }
-  EXPECT_EQ(*sweep_partial_checkpoints(directory.path()), 1);
+  EXPECT_EQ(num_swept(directory.path()), 1);
   EXPECT_FALSE(fs::exists(partial));
 }
 
@@ -150,9 +198,9 @@ TEST(CheckpointDirectory, SymlinksAndForeignNamesAreNeverTouched) {
   fs::create_directory(root / partial_name(4, "dd"));          // died before its owner was made
   write_text(root / partial_name(5, "ee") / "data");
   fs::create_symlink(fs::path(elsewhere.path()) / "owner", root / partial_name(5, "ee") / "owner");
-  write_text(root / partial_name(6, "ff") / "owner");
+  write_text(root / partial_name(6, "ff") / "owner", text_of_dead_owner());
   fs::create_directory_symlink(elsewhere.path(), root / partial_name(6, "ff") / "link");
-  EXPECT_EQ(*sweep_partial_checkpoints(directory.path()), 2);
+  EXPECT_EQ(num_swept(directory.path()), 2);
   EXPECT_FALSE(fs::exists(root / partial_name(4, "dd")));
   EXPECT_FALSE(fs::exists(root / partial_name(6, "ff")));
   for (const std::string& name : foreign) {
@@ -169,16 +217,15 @@ TEST(CheckpointDirectory, SymlinksAndForeignNamesAreNeverTouched) {
 TEST(PartialCheckpoint, SweepsOthersAndHoldsItsOwnLock) {
   const TemporaryDirectory directory;
   const fs::path dead = fs::path(directory.path()) / partial_name(1, "ab");
-  write_text(dead / "owner");
+  write_text(dead / "owner", text_of_dead_owner());
   auto partial = PartialCheckpoint::begin(directory.path(), 2, make_save_id());
   ASSERT_TRUE(partial) << partial.error().message;
   EXPECT_FALSE(fs::exists(dead));
-  std::ifstream owner(partial->path() + "/owner");
-  const std::string text(std::istreambuf_iterator<char>(owner), {});
-  for (const char* key : {"host ", "pid ", "job ", "time "}) {
+  const std::string text = text_of(partial->path() + "/owner");
+  for (const char* key : {"host ", "pid ", "job ", "boot ", "started ", "time "}) {
     EXPECT_THAT(text, HasSubstr(key));
   }
-  EXPECT_EQ(*sweep_partial_checkpoints(directory.path()), 0);
+  EXPECT_EQ(num_swept(directory.path()), 0);
   EXPECT_TRUE(fs::exists(partial->path()));
   partial->abandon();
   EXPECT_FALSE(fs::exists(partial->path()));
@@ -218,12 +265,151 @@ TEST(PartialCheckpoint, AnEmptyDirectoryInTheWayIsNotReplacedEither) {
 
 TEST(CheckpointDirectory, RemovesAStepWholeAndNoOther) {
   const TemporaryDirectory directory;
-  write_text(directory.path() + "/step-00000001/COMMIT");
-  write_text(directory.path() + "/step-00000002/COMMIT");
-  EXPECT_TRUE(remove_checkpoint(directory.path(), 1));
-  EXPECT_EQ(remove_checkpoint(directory.path(), 1).error().code, ErrorCode::not_found);
+  make_step(directory.path(), 1, "aa11");
+  make_step(directory.path(), 2, "aa22");
+  EXPECT_EQ(remove_checkpoint(directory.path(), 1, "bb").error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(*committed_steps(directory.path()), ElementsAre(1, 2));
+  EXPECT_TRUE(remove_checkpoint(directory.path(), 1, "aa"));
+  EXPECT_EQ(remove_checkpoint(directory.path(), 1, "aa").error().code, ErrorCode::not_found);
   EXPECT_THAT(*committed_steps(directory.path()), ElementsAre(2));
   EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), {}), 1);
+}
+
+TEST(CheckpointDirectory, AStepUnderAnotherNumberIsRefused) {
+  const TemporaryDirectory directory;
+  make_step(directory.path(), 1, "aa");
+  fs::rename(directory.path() + "/step-00000001", directory.path() + "/step-00000009");
+  const auto found = read_commit_record(*find_checkpoint(directory.path(), {}));
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, ErrorCode::data_loss);
+  EXPECT_THAT(found.error().message, HasSubstr("step 9"));
+  EXPECT_THAT(found.error().message, HasSubstr("step 1"));
+}
+
+/// Whoever opens a FIFO for reading waits for one who writes, unless he looks first.
+TEST(CheckpointDirectory, WhatIsNoRegularFileIsRefusedAtOnce) {
+  const TemporaryDirectory directory;
+  const std::string step = directory.path() + "/step-00000001";
+  fs::create_directory(step);
+  const std::string commit = step + "/COMMIT";
+  const auto refusal = [&] {
+    const auto found = find_checkpoint(directory.path(), {});
+    EXPECT_TRUE(found);
+    const auto record = read_commit_record(step);
+    EXPECT_FALSE(record);
+    return record.error().message;
+  };
+  ASSERT_EQ(::mkfifo(commit.c_str(), 0600), 0);
+  EXPECT_THAT(refusal(), HasSubstr("a FIFO"));
+  fs::remove(commit);
+  fs::create_directory(commit);
+  EXPECT_THAT(refusal(), HasSubstr("a folder"));
+  fs::remove(commit);
+  fs::create_symlink("/dev/null", commit);
+  EXPECT_THAT(refusal(), HasSubstr("a link"));
+  fs::remove(commit);
+  fs::create_symlink("absent", commit);  // a name is there: not "the step before"
+  EXPECT_THAT(refusal(), HasSubstr("a link"));
+}
+
+TEST(Sweep, TheDeadOfThisHostAtOnceThoseOfOthersByTheirSilence) {
+  const TemporaryDirectory directory;
+  const fs::path root = directory.path();
+  const fs::path other = root / partial_name(1, "aa");
+  write_text(other / "owner", text_of_other_host());
+  write_text(other / "rank-00000.h5", std::string(1000, 'x'));
+  const fs::path living = root / partial_name(2, "bb");
+  write_text(living / "owner", to_text(own_record()));           // no lock, as where there are none
+  EXPECT_TRUE(sweep_leftovers(directory.path())->left.empty());  // it may well live
+  set_age(other / "owner", 100);
+  const auto report = sweep_leftovers(directory.path());
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->swept, 0);
+  ASSERT_EQ(report->left.size(), 1U);
+  EXPECT_GE(report->left.front().num_bytes, 1000);
+  EXPECT_THAT(describe_left(*report, directory.path()), HasSubstr("host elsewhere"));
+  set_age(other / "owner", 599);
+  EXPECT_EQ(num_swept(directory.path()), 0);
+  set_age(other / "owner", 700);
+  set_age(living / "owner", 700);
+  EXPECT_EQ(num_swept(directory.path()), 1);
+  EXPECT_FALSE(fs::exists(other));
+  EXPECT_TRUE(fs::exists(living));
+  EXPECT_EQ(std::distance(fs::directory_iterator(root), {}), 1);
+}
+
+TEST(Sweep, WithoutAnOwnerWhatIsOldAndWhatIsUsedUp) {
+  const TemporaryDirectory directory;
+  const fs::path root = directory.path();
+  const fs::path full = root / partial_name(7, "00");
+  write_text(full / "rank-00000.h5");
+  fs::create_directory(root / partial_name(8, "00"));
+  write_text(root / swept_name(step_name(9)) / ".nfs000123");
+  const auto report = sweep_leftovers(directory.path());
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->swept, 2);
+  EXPECT_EQ(report->left.size(), 1U);
+  set_age(full, 700);
+  EXPECT_EQ(num_swept(directory.path()), 1);
+  EXPECT_TRUE(fs::is_empty(root));
+}
+
+TEST(Sweep, AJobThatWasTakenForDeadFailsCleanly) {
+  const TemporaryDirectory directory;
+  auto partial = PartialCheckpoint::begin(directory.path(), 2, make_save_id());
+  ASSERT_TRUE(partial);
+  fs::rename(partial->path(), directory.path() + "/" + swept_name(step_name(2)));
+  const auto committed = partial->commit(record_of("id", 2));
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, ErrorCode::io_error);
+  EXPECT_THAT(committed.error().message, HasSubstr("took this one for dead"));
+  EXPECT_TRUE(committed_steps(directory.path())->empty());
+}
+
+TEST(RunFolder, HoldsWhatIsTheRunsAndKeepsWhatIsNot) {
+  const TemporaryDirectory directory;
+  const std::string run_id = "0123456789abcdef";
+  const std::string path = directory.path() + "/run-" + run_id;
+  {
+    auto run = RunFolder::make(directory.path(), run_id);
+    ASSERT_TRUE(run) << run.error().message;
+    EXPECT_EQ(run->path(), path);
+    make_step(path, 1, make_save_id(run_id));
+    write_text(fs::path(path) / partial_name(2, make_save_id(run_id)) / "data");
+    EXPECT_TRUE(committed_steps(directory.path())->empty());
+    EXPECT_EQ(num_swept(directory.path()), 0);
+    EXPECT_TRUE(run->close(false));
+    EXPECT_TRUE(fs::is_empty(directory.path()));
+  }
+  auto run = RunFolder::make(directory.path(), run_id);
+  ASSERT_TRUE(run);
+  make_step(path, 1, make_save_id(run_id));
+  make_step(path, 2, make_save_id("fe"));  // somebody else's
+  EXPECT_FALSE(run->close(false));
+  EXPECT_THAT(*committed_steps(path), ElementsAre(2));
+  EXPECT_FALSE(fs::exists(path + "/owner"));
+}
+
+TEST(RunFolder, OfADeadRunIsSweptAKeptOneIsNot) {
+  const TemporaryDirectory directory;
+  const std::string dead_id = "00000000000000aa";
+  const fs::path dead = directory.path() + "/run-" + dead_id;
+  make_step(dead, 1, make_save_id(dead_id));
+  write_text(dead / "owner", text_of_dead_owner());
+  const std::string mixed_id = "00000000000000bb";
+  const fs::path mixed = directory.path() + "/run-" + mixed_id;
+  make_step(mixed, 1, make_save_id(mixed_id));
+  make_step(mixed, 2, make_save_id("cc"));
+  write_text(mixed / "owner", text_of_dead_owner());
+  const fs::path kept = directory.path() + "/run-00000000000000cc";
+  make_step(kept, 1, make_save_id());
+  set_age(kept, 10000);
+  const auto report = sweep_leftovers(directory.path());
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->swept, 1);
+  EXPECT_FALSE(fs::exists(dead));
+  EXPECT_THAT(*committed_steps(mixed), ElementsAre(2));
+  EXPECT_THAT(*committed_steps(kept), ElementsAre(1));
 }
 
 TEST(CheckpointDirectory, SaveIdsDiffer) {

@@ -22,7 +22,25 @@ bool is_partial_name(std::string_view name);
 /// Local. Such a name.
 std::string partial_name(std::int64_t step, std::string_view save_id);
 
-/// Local. A name for a save that nobody else has: 32 hex digits from the kernel's random source.
-std::string make_save_id();
+/// Local. The save id of such a name.
+std::string_view save_id_of_partial(std::string_view name);
+
+/// Local. "run-<16 hex digits>": where a benchmark saves; its id.
+std::string run_name(std::string_view run_id);
+std::optional<std::string_view> run_id_of_name(std::string_view name);
+
+/// Local. ".probe-<16 hex digits>": where a file system is tried; one that nobody has.
+bool is_probe_name(std::string_view name);
+std::string probe_name();
+
+/// Local. ".step-NNNNNNNN.swept-<hex>", or of a run or a probe: renamed away to be removed.
+bool is_swept_name(std::string_view name);
+
+/// Local. Such a name, which nobody has, for what is called `name` now.
+std::string swept_name(std::string_view name);
+
+/// Local. A name for a save that nobody else has: 32 hex digits from the kernel's random source, of
+/// which `prefix` (hex digits, fewer than 32) are the first.
+std::string make_save_id(std::string_view prefix = {});
 
 }  // namespace shardmark

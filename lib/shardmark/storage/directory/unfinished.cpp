@@ -1,22 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/storage/directory/unfinished.hpp"
 
-#include <filesystem>
-#include <set>
+#include <unistd.h>
 
-#include "shardmark/storage/directory/step_ownership.hpp"
+#include <map>
+
+#include "shardmark/storage/directory/removal.hpp"
+#include "shardmark/storage/directory/step_names.hpp"
 
 namespace shardmark {
 namespace {
+
+struct Unfinished {
+  std::string was;  // its path before it was hidden
+  int owner_descriptor = -1;
+};
 
 std::mutex& mutex() {
   static std::mutex instance;
   return instance;
 }
 
-std::set<std::string>& paths() {
-  static std::set<std::string> instance;
+/// By path.
+std::map<std::string, Unfinished>& folders() {
+  static std::map<std::string, Unfinished> instance;
   return instance;
+}
+
+std::string run_id_of_path(const std::string& path) {
+  const auto run_id = run_id_of_name(path.substr(path.rfind('/') + 1));
+  return run_id ? std::string(*run_id) : std::string();
 }
 
 }  // namespace
@@ -25,27 +38,37 @@ std::unique_lock<std::mutex> hold_unfinished() {
   return std::unique_lock(mutex());
 }
 
-void add_unfinished(const std::string& path) {
-  paths().insert(path);
+void add_unfinished(const std::string& path, int owner_descriptor) {
+  folders()[path] = {path, owner_descriptor};
 }
 
 void forget_unfinished(const std::string& path) {
-  paths().erase(path);
+  folders().erase(path);
 }
 
 void hide_unfinished() noexcept {
   mutex().lock();  // for ever: a commit that waits for it must not happen
-  std::set<std::string> hidden;
-  for (const std::string& path : paths()) {
-    hidden.insert(hide_checkpoint(path).value_or(path));
+  std::map<std::string, Unfinished> hidden;
+  for (const auto& [path, folder] : folders()) {
+    hidden[hide_run_folder(path)] = folder;
   }
-  paths() = std::move(hidden);
+  folders() = std::move(hidden);
 }
 
 void remove_unfinished() noexcept {
-  for (const std::string& path : paths()) {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
+  let_go_of_unfinished();
+  for (const auto& [path, folder] : folders()) {
+    const std::string run_id = run_id_of_path(folder.was);
+    static_cast<void>(run_id.empty() ? remove_folder(path) : remove_run_folder(path, run_id));
+  }
+}
+
+void let_go_of_unfinished() noexcept {
+  for (auto& [path, folder] : folders()) {
+    if (folder.owner_descriptor >= 0) {
+      ::close(folder.owner_descriptor);
+      folder.owner_descriptor = -1;
+    }
   }
 }
 

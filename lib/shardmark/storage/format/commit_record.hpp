@@ -41,6 +41,8 @@ struct CommitRecord {
 
 inline constexpr const char* commit_file_name = "COMMIT";
 inline constexpr const char* entry_file_name = "checkpoint.h5";
+/// More than any such file has.
+inline constexpr std::int64_t max_commit_bytes = std::int64_t{64} << 20;
 /// The entry file of back ends without HDF5.
 inline constexpr const char* raw_entry_file_name = "checkpoint.raw";
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "shardmark/storage/format/file_system_traits.hpp"
+
 namespace shardmark {
 
 enum class Backend : std::uint8_t {
@@ -88,6 +90,7 @@ struct StorageOptions {
   Coherence coherence = Coherence::automatic;
   std::map<std::string, std::string> hints = {};         // for MPI-IO
   std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
+  FileSystemTraits traits = {};                          // of the directory's file system
 };
 
 }  // namespace shardmark

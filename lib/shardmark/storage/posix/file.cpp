@@ -16,6 +16,15 @@ namespace {
 // Of smaller ones the kernel makes larger requests later.
 constexpr std::int64_t min_writeback_bytes = std::int64_t{1} << 20;
 
+Error no_regular_file(const std::string& path, mode_t mode) {
+  const char* found = S_ISDIR(mode)    ? "a folder"
+                      : S_ISFIFO(mode) ? "a FIFO"
+                      : S_ISLNK(mode)  ? "a link"
+                      : S_ISSOCK(mode) ? "a socket"
+                                       : "a device";
+  return {ErrorCode::io_error, fmt::format("{} is {}, expected a regular file", path, found)};
+}
+
 }  // namespace
 
 FileDescriptor::~FileDescriptor() {
@@ -41,15 +50,25 @@ Error errno_error(std::string_view action, const std::string& path, int error_nu
 }
 
 Result<FileDescriptor> open_file(const std::string& path, int flags, unsigned mode) {
-  while (true) {
-    const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-    if (fd >= 0) {
-      return FileDescriptor(fd);
+  FileDescriptor file;
+  while (!file) {
+    // O_NONBLOCK: nobody waits for the other end of a FIFO; regular files do not know it.
+    file = FileDescriptor(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode));
+    if (!file && errno == ELOOP) {
+      return no_regular_file(path, S_IFLNK);
     }
-    if (errno != EINTR) {
+    if (!file && errno != EINTR) {
       return errno_error("cannot open", path, errno);
     }
   }
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) {
+    return errno_error("cannot stat", path, errno);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return no_regular_file(path, info.st_mode);
+  }
+  return file;
 }
 
 Status read_at(const FileDescriptor& file, const std::string& path, std::span<std::byte> bytes,
@@ -120,8 +139,11 @@ Result<std::string> read_small_file(const std::string& path, std::int64_t max_by
 
 Result<std::int64_t> file_size(const std::string& path) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) {
+  if (::lstat(path.c_str(), &info) != 0) {
     return errno_error("cannot stat", path, errno);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return no_regular_file(path, info.st_mode);
   }
   return static_cast<std::int64_t>(info.st_size);
 }

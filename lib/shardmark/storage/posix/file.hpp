@@ -35,8 +35,9 @@ class FileDescriptor {
 /// not_found.
 Error errno_error(std::string_view action, const std::string& path, int error_number);
 
-/// Local. open(2) with O_CLOEXEC.
-Result<FileDescriptor> open_file(const std::string& path, int flags, unsigned mode = 0644);
+/// Local. open(2) of a regular file with O_CLOEXEC; never waits, follows no link in the last
+/// component. Errors: io_error at once for a FIFO, device, socket, folder or link in its place.
+Result<FileDescriptor> open_file(const std::string& path, int flags, unsigned mode = 0666);
 
 /// Local. All of `bytes` at `offset`, in as many calls as it takes. Errors: data_loss where the
 /// file ends early.
@@ -52,9 +53,10 @@ void begin_writeback(const FileDescriptor& file, std::int64_t offset, std::int64
 /// Local. The whole of a small file. Errors: invalid_argument above `max_bytes`.
 Result<std::string> read_small_file(const std::string& path, std::int64_t max_bytes);
 
+/// Local. Errors: io_error if it is no regular file.
 Result<std::int64_t> file_size(const std::string& path);
 
-/// Local. fsync of a file or a directory, by name.
+/// Local. fsync of a file, by name.
 Status fsync_path(const std::string& path);
 
 }  // namespace shardmark

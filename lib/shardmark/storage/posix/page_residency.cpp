@@ -2,7 +2,9 @@
 #include "shardmark/storage/posix/page_residency.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,6 +58,14 @@ Result<Residency> page_residency(std::span<const FileRange> ranges) {
     if (open_path == nullptr || *open_path != range.path) {
       SHARDMARK_ASSIGN_OR_RETURN(file, open_file(range.path, O_RDONLY));
       open_path = &range.path;
+      struct stat info {};
+      // It calls every page of such a file resident, lest one user learn what another reads.
+      if (::fstat(file.get(), &info) == 0 && info.st_uid != ::geteuid() && ::geteuid() != 0 &&
+          ::access(range.path.c_str(), W_OK) != 0) {
+        return Error{
+            ErrorCode::unsupported,
+            fmt::format("what is in memory of {}, of another user, is not told", range.path)};
+      }
     }
     SHARDMARK_RETURN_IF_ERROR(count_pages(file, range, residency));
   }

@@ -29,7 +29,8 @@ struct Residency {
 enum class ReadFrom : std::uint8_t { cache, storage };
 
 /// Local. Asks the kernel (mincore) without touching the pages. Ranges of one file should be
-/// ascending. Errors: io_error if a file cannot be opened or mapped.
+/// ascending. Errors: io_error if a file cannot be opened or mapped; unsupported for one of
+/// another user that this one may not write, of which the kernel tells nothing.
 Result<Residency> page_residency(std::span<const FileRange> ranges);
 
 /// Local. Writes the files' dirty pages back and asks the kernel to drop them (fsync, then

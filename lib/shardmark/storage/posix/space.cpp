@@ -12,23 +12,37 @@
 
 #include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/posix/file.hpp"
+#include "shardmark/storage/posix/folder.hpp"
 #include "shardmark/storage/posix/missing_call.hpp"
+#include "shardmark/storage/posix/notices.hpp"
 
 namespace shardmark {
 
-Status check_free_space(const std::string& directory, std::int64_t num_bytes) {
+Status check_free_space(const std::string& directory, std::int64_t num_bytes,
+                        std::int64_t num_files) {
   struct statvfs info {};
   if (::statvfs(directory.c_str(), &info) != 0) {
-    return says_missing(errno) ? Status() : Status(errno_error("cannot statvfs", directory, errno));
+    if (says_missing(errno)) {
+      add_notice("this file system does not say how much space it has left");
+      return {};
+    }
+    return errno_error("cannot statvfs", directory, errno);
   }
   if (info.f_blocks == 0) {
-    return {};  // no figures
+    add_notice("this file system does not say how much space it has left");
+    return {};
   }
   const auto free_bytes = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
   if (free_bytes < static_cast<double>(num_bytes)) {
     return Error{ErrorCode::no_space,
                  fmt::format("no space in {}: the checkpoint needs {} bytes, {:.0f} are free",
                              directory, num_bytes, free_bytes)};
+  }
+  // Some make files as they need them, and count none.
+  if (info.f_files != 0 && info.f_favail < static_cast<fsfilcnt_t>(num_files)) {
+    return Error{ErrorCode::no_space,
+                 fmt::format("no files left in {}: the checkpoint needs {}, {} are free", directory,
+                             num_files, info.f_favail)};
   }
   return {};
 }

@@ -10,10 +10,11 @@
 
 namespace shardmark {
 
-/// Local. Errors: no_space if the file system of `directory` has less than `num_bytes` left, or
-/// this process may not write a file of that size (RLIMIT_FSIZE). A file system that gives no
-/// figures is taken at its word later.
-Status check_free_space(const std::string& directory, std::int64_t num_bytes);
+/// Local. Errors: no_space if the file system of `directory` has less than `num_bytes`, or fewer
+/// than `num_files` files, left. Where it gives no figures nothing is checked.
+Status check_free_space(const std::string& directory, std::int64_t num_bytes,
+                        std::int64_t num_files = 0);
+/// Local. Errors: no_space if this process may not write a file of that size (RLIMIT_FSIZE).
 Status check_file_size_limit(const std::string& path, std::int64_t num_bytes);
 
 /// Local. Reserves blocks for the first `num_bytes` of a file (fallocate), so that no later write

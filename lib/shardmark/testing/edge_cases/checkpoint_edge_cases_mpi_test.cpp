@@ -11,7 +11,7 @@
 
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
-#include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/testing/filled_state.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"

@@ -8,9 +8,17 @@
 //   SHARDMARK_TEST_DIRECT_ERRNO  writes past the page cache fail so, though the open did not
 //   SHARDMARK_TEST_FLOCK_ERRNO   locks fail so
 //   SHARDMARK_TEST_PLAIN_FILES if set, on every rank: no holes are seen and no space is reserved
+// And calls that some file systems do not have, or that break off, on every rank:
+//   SHARDMARK_TEST_FLOCK_ERRNO, _RENAMEAT2_ERRNO, _STATVFS_ERRNO   what they fail with
+//   SHARDMARK_TEST_FSYNC_FOLDER_ERRNO  likewise, of folders; SHARDMARK_TEST_FSYNC_FOLDER_AFTER: the
+//   first so many work SHARDMARK_TEST_READDIR_STOP  a listing breaks off with ESTALE after so many
+//   names that begin with "step-"
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -152,4 +160,49 @@ extern "C" __attribute__((visibility("default"))) int flock(int fd, int operatio
   return refuses("SHARDMARK_TEST_FLOCK_ERRNO")
              ? -1
              : pass_on("flock", static_cast<int (*)(int, int)>(nullptr), fd, operation);
+}
+
+extern "C" __attribute__((visibility("default"))) int renameat2(int from_folder, const char* from,
+                                                                int to_folder, const char* to,
+                                                                unsigned flags) {
+  return refuses("SHARDMARK_TEST_RENAMEAT2_ERRNO")
+             ? -1
+             : pass_on("renameat2",
+                       static_cast<int (*)(int, const char*, int, const char*, unsigned)>(nullptr),
+                       from_folder, from, to_folder, to, flags);
+}
+
+extern "C" __attribute__((visibility("default"))) int statvfs(const char* path,
+                                                              struct statvfs* info) {
+  return refuses("SHARDMARK_TEST_STATVFS_ERRNO")
+             ? -1
+             : pass_on("statvfs", static_cast<int (*)(const char*, struct statvfs*)>(nullptr), path,
+                       info);
+}
+
+extern "C" __attribute__((visibility("default"))) int fsync(int fd) {
+  static std::atomic<int> left =
+      std::atoi(variable("SHARDMARK_TEST_FSYNC_FOLDER_AFTER").empty()
+                    ? "0"
+                    : variable("SHARDMARK_TEST_FSYNC_FOLDER_AFTER").data());
+  struct stat info {};
+  const bool folder = !variable("SHARDMARK_TEST_FSYNC_FOLDER_ERRNO").empty() &&
+                      ::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
+  if (folder && left.fetch_sub(1) <= 0 && refuses("SHARDMARK_TEST_FSYNC_FOLDER_ERRNO")) {
+    return -1;
+  }
+  return pass_on("fsync", static_cast<int (*)(int)>(nullptr), fd);
+}
+
+extern "C" __attribute__((visibility("default"))) dirent* readdir(DIR* folder) {
+  static std::atomic<int> seen = 0;
+  dirent* entry = pass_on("readdir", static_cast<dirent* (*)(DIR*)>(nullptr), folder);
+  const std::string_view stop = variable("SHARDMARK_TEST_READDIR_STOP");
+  if (entry != nullptr && !stop.empty() &&
+      std::string_view(static_cast<const char*>(entry->d_name)).starts_with("step-") &&
+      seen.fetch_add(1) >= std::atoi(stop.data())) {
+    errno = ESTALE;
+    return nullptr;
+  }
+  return entry;
 }

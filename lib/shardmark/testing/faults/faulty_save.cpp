@@ -20,7 +20,7 @@
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
 #include "shardmark/mpi/environment.hpp"
-#include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/testing/filled_state.hpp"
 
 namespace shardmark::testing {
