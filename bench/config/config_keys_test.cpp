@@ -158,7 +158,9 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       4096,
                       true,
                       2 << 20,
-                      {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}}};
+                      {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}},
+                      "auto",
+                      {}};
   expected.load = {"full", "read", false, 0};
   expected.reshard = {"fsdp", 3, 2};
   expected.run = {8, 512, {"save"}, 3, 0, false, "sample", true, 2};

@@ -63,6 +63,9 @@ StorageOptions storage_options(const Config& config) {
   options.alignment_threshold = config.storage.alignment_threshold;
   options.allow_padding = config.storage.allow_padding;
   options.hints = config.storage.hints;
+  options.coherence = config.storage.coherent == "yes"  ? Coherence::yes
+                      : config.storage.coherent == "no" ? Coherence::no
+                                                        : Coherence::automatic;
   options.meta_block_size = config.storage.meta_block_size;
   return options;
 }

@@ -49,7 +49,7 @@ Result<FileClients> FileClients::discover(const std::string& directory, Coherenc
   if (coherence != Coherence::automatic) {
     identity = coherence == Coherence::no ? static_cast<std::uint64_t>(comm.rank()) : 0;
   }
-  const FileSystemTraits traits = file_system_traits(directory);
+  const FileSystemKind traits = file_system_kind(directory);
   // The complement makes a minimum of the second; one bit of each trait, lacking on any rank.
   std::array<std::uint64_t, 4> most = {identity, ~identity, traits.local ? 0U : 1U,
                                        traits.knows_holes ? 0U : 1U};

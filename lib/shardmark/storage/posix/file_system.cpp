@@ -37,7 +37,7 @@ std::string kernel_identity() {
 
 }  // namespace
 
-FileSystemTraits file_system_traits(const std::string& directory) {
+FileSystemKind file_system_kind(const std::string& directory) {
   struct statfs info {};
   if (::statfs(directory.c_str(), &info) != 0) {
     return {false, false};

@@ -9,7 +9,7 @@
 namespace shardmark {
 
 /// What can be relied on in the file system of a directory, by its kind.
-struct FileSystemTraits {
+struct FileSystemKind {
   /// The kernel that runs us keeps the file system itself: after fsync its page cache and the
   /// storage hold the same.
   bool local = false;
@@ -19,7 +19,7 @@ struct FileSystemTraits {
 };
 
 /// Local. Nothing is relied on where the file system cannot be asked.
-FileSystemTraits file_system_traits(const std::string& directory);
+FileSystemKind file_system_kind(const std::string& directory);
 
 /// Local. The same number for all processes that see `directory` through one page cache: one
 /// kernel, one mount. Errors: io_error if it is not there.

@@ -64,7 +64,7 @@ TEST(StructureHash, OfStorageIsTheSameAndLeavesNoPageBehind) {
   const FileRange all{path, 0, 200'000};
   const auto residency = page_residency({&all, 1});
   ASSERT_TRUE(residency);
-  if (file_system_traits(directory.path()).local && residency->resident_pages == residency->pages) {
+  if (file_system_kind(directory.path()).local && residency->resident_pages == residency->pages) {
     GTEST_SKIP() << "this file system keeps its pages in memory";
   }
   EXPECT_EQ(residency->resident_pages, 0);
