@@ -59,7 +59,14 @@ void remove_unfinished() noexcept {
   let_go_of_unfinished();
   for (const auto& [path, folder] : folders()) {
     const std::string run_id = run_id_of_path(folder.was);
-    static_cast<void>(run_id.empty() ? remove_folder(path) : remove_run_folder(path, run_id));
+    // Ranks that have not left yet may put another file into a folder that is being emptied.
+    constexpr int most_tries = 100;
+    for (int tries = 0; tries < most_tries; ++tries) {
+      if (run_id.empty() ? remove_folder(path) : remove_run_folder(path, run_id)) {
+        break;
+      }
+      ::usleep(20'000);
+    }
   }
 }
 
