@@ -140,7 +140,7 @@ class Neighbours(unittest.TestCase):
         os.utime(leftover, (old, old))
         code, _, err = self.save(2)
         self.assertEqual(code, 0, err)
-        self.assertNotIn("leftover", err)
+        self.assertNotIn("leftover of", err)
         self.assertEqual(self.names(), ["step-00000001", "step-00000002"])
 
     def test_a_step_under_another_number_is_refused(self):

@@ -141,7 +141,7 @@ class Sweep {
              const std::function<void()>& let_go) {
     const auto run_id = run_id_of_name(name);
     if (run_id) {
-      sweep_run(path, std::string(*run_id), let_go);
+      sweep_run(path, *run_id, let_go);
       return;
     }
     const std::string away = directory_ + "/" + swept_name(name);

@@ -85,7 +85,7 @@ std::string hide_run_folder(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string name = path.substr(slash + 1);
   const auto run_id = run_id_of_name(name);
-  if (!run_id || !foreign_name_in_run(path, std::string(*run_id)).empty()) {
+  if (!run_id || !foreign_name_in_run(path, *run_id).empty()) {
     return path;
   }
   const std::string hidden = path.substr(0, slash + 1) + swept_name(name);

@@ -60,12 +60,12 @@ std::string run_name(std::string_view run_id) {
   return fmt::format("{}{}", run_prefix, run_id);
 }
 
-std::optional<std::string_view> run_id_of_name(std::string_view name) {
+std::optional<std::string> run_id_of_name(std::string_view name) {
   if (!name.starts_with(run_prefix) || name.size() != run_prefix.size() + run_id_length ||
       !is_hex(name.substr(run_prefix.size()))) {
     return std::nullopt;
   }
-  return name.substr(run_prefix.size());
+  return std::string(name.substr(run_prefix.size()));
 }
 
 bool is_probe_name(std::string_view name) {

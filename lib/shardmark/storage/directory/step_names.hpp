@@ -27,7 +27,7 @@ std::string_view save_id_of_partial(std::string_view name);
 
 /// Local. "run-<16 hex digits>": where a benchmark saves; its id.
 std::string run_name(std::string_view run_id);
-std::optional<std::string_view> run_id_of_name(std::string_view name);
+std::optional<std::string> run_id_of_name(std::string_view name);
 
 /// Local. ".probe-<16 hex digits>": where a file system is tried; one that nobody has.
 bool is_probe_name(std::string_view name);

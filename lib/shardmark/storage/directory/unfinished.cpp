@@ -28,8 +28,7 @@ std::map<std::string, Unfinished>& folders() {
 }
 
 std::string run_id_of_path(const std::string& path) {
-  const auto run_id = run_id_of_name(path.substr(path.rfind('/') + 1));
-  return run_id ? std::string(*run_id) : std::string();
+  return run_id_of_name(path.substr(path.rfind('/') + 1)).value_or("");
 }
 
 }  // namespace
