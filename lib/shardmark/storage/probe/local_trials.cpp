@@ -31,6 +31,12 @@ std::string error_text(int error_number) {
   return std::error_code(error_number, std::generic_category()).message();
 }
 
+/// What went wrong, of a message that also says where: the place is gone when it is read.
+std::string without_place(const std::string& message) {
+  const std::size_t colon = message.rfind(": ");
+  return colon == std::string::npos ? message : message.substr(colon + 2);
+}
+
 /// The trials of one folder, one trait after another.
 class LocalTrials {
  public:
@@ -69,18 +75,22 @@ class LocalTrials {
     return file && write_at(file, folder_, std::as_bytes(std::span(bytes)), at).has_value();
   }
 
+  /// To a name that is free first: for one that is there the kernel answers by itself.
   void try_rename() {
     const std::string from = path("from");
-    const std::string to = path("to");
+    const std::string free = path("free");
+    const std::string there = path("there");
     ::mkdir(from.c_str(), 0777);
-    ::mkdir(to.c_str(), 0777);
-    const int refused = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
-    const int error_number = errno;
-    const bool right = refused != 0 && error_number == EEXIST;
-    note("rename_noreplace", traits_.rename_noreplace, right,
-         right          ? "refused, as told"
-         : refused == 0 ? "it replaced all the same"
-                        : error_text(error_number));
+    ::mkdir(there.c_str(), 0777);
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, free.c_str(), RENAME_NOREPLACE) != 0) {
+      note("rename_noreplace", traits_.rename_noreplace, false, error_text(errno));
+      return;
+    }
+    const bool refused =
+        ::renameat2(AT_FDCWD, free.c_str(), AT_FDCWD, there.c_str(), RENAME_NOREPLACE) != 0 &&
+        errno == EEXIST;
+    note("rename_noreplace", traits_.rename_noreplace, refused,
+         refused ? "refused, as told" : "it replaced all the same");
   }
 
   void try_fsync_folder() {
@@ -125,8 +135,11 @@ class LocalTrials {
          fmt::format("in grains of {} bytes{}", traits_.hole_grain,
                      fine ? "" : ", too coarse to show a lost page"));
     const auto zeros = static_cast<std::size_t>(mebibyte);
-    const bool written = write_bytes(file, zeros, 0, '\0') && ::fsync(file.get()) == 0;
-    const bool kept = written && ::lseek(file.get(), 0, SEEK_HOLE) >= mebibyte;
+    if (!write_bytes(file, zeros, 0, '\0') || ::fsync(file.get()) != 0) {
+      certificate_.reasons["zeros_kept"] = "cannot write zeros: " + error_text(errno);
+      return;
+    }
+    const bool kept = ::lseek(file.get(), 0, SEEK_HOLE) >= mebibyte;
     note("zeros_kept", traits_.zeros_kept, kept,
          kept ? "written zeros are data" : "written zeros are holes");
   }
@@ -136,9 +149,14 @@ class LocalTrials {
     const bool filled = write_bytes(plain, static_cast<std::size_t>(mebibyte), 0) &&
                         ::fsync(plain.get()) == 0 &&
                         drop_cached_pages(std::vector<FileRange>{{path("direct"), 0, mebibyte}});
+    const int fill_error = errno;
     auto file = open_file(path("direct"), O_RDWR | O_DIRECT);
-    if (!filled || !file) {
-      note("o_direct", traits_.o_direct, false, file ? "cannot be tried" : file.error().message);
+    if (!file) {
+      note("o_direct", traits_.o_direct, false, without_place(file.error().message));
+      return;
+    }
+    if (!filled) {
+      certificate_.reasons["o_direct"] = "cannot be tried: " + error_text(fill_error);
       return;
     }
     std::string refused = "no alignment is taken";
@@ -197,6 +215,7 @@ class LocalTrials {
     const FileDescriptor file = make("cached");
     const std::vector<FileRange> range = {{path("cached"), 0, mebibyte}};
     if (!write_bytes(file, static_cast<std::size_t>(mebibyte), 0)) {
+      certificate_.reasons["page_residency"] = "cannot be tried: " + error_text(errno);
       return;
     }
     const auto written = page_residency(range);
@@ -205,7 +224,7 @@ class LocalTrials {
     note("page_residency", traits_.page_residency, seen && !hidden,
          hidden     ? "a server of this machine may keep pages that the kernel does not show"
          : seen     ? "what was just written is seen in memory"
-         : !written ? written.error().message
+         : !written ? without_place(written.error().message)
                     : "what was just written is not seen in memory");
   }
 
