@@ -292,8 +292,8 @@ class CommandLine(CheckpointCase):
         file.close()
         done = self.run_check()
         self.assertEqual(0, done.returncode, done.stderr)
-        self.assertIn("78 tensors", done.stdout)
-        self.assertEqual(1, self.run_check("--tensors", "79").returncode)
+        self.assertIn("96 tensors", done.stdout)
+        self.assertEqual(1, self.run_check("--tensors", "97").returncode)
         with h5py.File(self.directory / "step-00000007" / "checkpoint.h5", "a") as file:
             file["tensors/a%2Fb"][2] = 1
         done = self.run_check()
