@@ -11,6 +11,9 @@ import pathlib
 import re
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import python_rooms
+
 # Layer: (layers it may include, outside headers it may include besides fmt).
 TABLE = {
     "core": ("", "xxhash"),
@@ -283,7 +286,7 @@ def check_circles(root, sources):
 
 
 def check_tree(root):
-    """All violations below lib/shardmark and bench, as text."""
+    """All violations below lib/shardmark, bench and scripts, as text."""
     found, sources = [], []
     for folder in ("lib/shardmark", "bench"):
         for path in sorted((root / folder).rglob("*")):
@@ -296,7 +299,11 @@ def check_tree(root):
                     sources.append(path)
             elif path.name == "CMakeLists.txt":
                 found += check_cmake(root, path)
-    return found + list(check_circles(root, sources))
+    found += check_circles(root, sources)
+    found += python_rooms.check_imports(root)
+    for circle in find_circles(python_rooms.module_arrows(root)):
+        found.append(f"{circle[0]}.py:1: these import each other: {', '.join(circle)}")
+    return found
 
 
 def main():

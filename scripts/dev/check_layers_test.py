@@ -11,6 +11,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import check_layers
+import python_rooms
 
 ALLOWED = [
     ("lib/shardmark/core/dims.cpp", '"shardmark/core/dims.hpp"'),
@@ -156,6 +157,57 @@ class Includes(unittest.TestCase):
         self.assertEqual(1, len(found), found)
         for unit in "abc":
             self.assertIn(f"lib/shardmark/core/{unit}", found[0])
+
+    def test_every_forbidden_pair_of_rooms_of_scripts(self):
+        table = python_rooms.TABLE
+        for room, (ours, _) in table.items():
+            # A room is a folder, what stands at the root a file.
+            is_room = (HERE.parent / "shardmark_tools" / room).is_dir()
+            name = f"{python_rooms.HOUSE}/{room}/planted.py" if is_room else f"{python_rooms.HOUSE}/{room}.py"
+            for target in table:
+                for text in (f"from shardmark_tools.{target}.x import y", f"from shardmark_tools import {target}",
+                             f"import shardmark_tools.{target}.x"):  # fmt: skip
+                    with self.subTest(room=room, target=target, text=text):
+                        path = self.write(name, f"# licence\ndef function():\n    {text}\n")
+                        found = check_layers.check_tree(self.root)
+                        path.unlink()
+                        if target == room or target in ours.split():
+                            self.assertEqual([], found)
+                        else:
+                            self.assertEqual(1, len(found), found)
+                            self.assertTrue(found[0].startswith(f"{name}:3: {room} may not import"), found)
+
+    def test_rooms_of_scripts_have_no_circle(self):
+        arrows = {room: set(ours.split()) for room, (ours, _) in python_rooms.TABLE.items()}
+        self.assertEqual([], check_layers.find_circles(arrows))
+        arrows["results"].add("gate")
+        self.assertEqual(1, len(check_layers.find_circles(arrows)))
+
+    def test_python_packages_and_places(self):
+        house = python_rooms.HOUSE
+        good = [("results/x.py", "import numpy"), ("report/x.py", "import scipy.stats"), ("gate/x.py", "import os.path"),
+                ("sweep/x_test.py", "from shardmark_tools.gate import y"), ("job/golden/x.py", "import torch")]  # fmt: skip
+        bad = [("launch/x.py", "import numpy"), ("report/x.py", "import matplotlib"), ("gate/x.py", "from . import y"),
+               ("novel/x.py", "import os"), ("gate/x.py", "from shardmark_tools import novel"),
+               ("sweep/x_test.py", "import pandas")]  # fmt: skip
+        for name, text in good + bad:
+            with self.subTest(name=name, text=text):
+                path = self.write(f"{house}/{name}", f"{text}\n")
+                found = check_layers.check_tree(self.root)
+                path.unlink()
+                self.assertEqual((name, text) in bad, bool(found), found)
+        self.write("scripts/entry", "#!/usr/bin/env python3\nfrom shardmark_tools.gate import y\nimport pandas\n")
+        self.assertEqual(1, len(check_layers.check_tree(self.root)))
+
+    def test_modules_that_import_each_other_are_found(self):
+        self.write(f"{python_rooms.HOUSE}/gate/a.py", "from shardmark_tools.gate import b\n")
+        self.write(f"{python_rooms.HOUSE}/gate/b.py", "import shardmark_tools.gate.c\n")
+        self.assertEqual([], check_layers.check_tree(self.root))
+        text = "def late():\n    from shardmark_tools.gate.a import x\n"
+        self.write(f"{python_rooms.HOUSE}/gate/c.py", text)
+        found = check_layers.check_tree(self.root)
+        self.assertEqual(1, len(found), found)
+        self.assertIn("these import each other", found[0])
 
     def test_cmake_uses(self):
         name = "lib/shardmark/plan/CMakeLists.txt"
