@@ -5,6 +5,7 @@ loads, the second loads every strategy's checkpoint under every other."""
 import collections
 import csv
 import dataclasses
+import io
 import itertools
 import json
 import math
@@ -338,13 +339,22 @@ def markdown_text(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def replace_text(path: pathlib.Path, text: str) -> None:
+    """Whatever lies there is not opened: a pipe would block."""
+    new = path.with_name(f".{path.name}.new")
+    with open(new, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    new.replace(path)
+
+
 def write(result: dict[str, Any], directory: pathlib.Path) -> None:
     """comparison.json, .md and .csv. Errors: OSError."""
-    (directory / "comparison.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (directory / "comparison.md").write_text(markdown_text(result), encoding="utf-8")
-    with open(directory / "comparison.csv", "w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file)
-        keys = [*(key for key, _ in COLUMNS), "variant"]
-        out.writerow(keys)
-        for row in result["rows"]:
-            out.writerow(v["median"] if isinstance(v := row[key], dict) else v for key in keys)
+    replace_text(directory / "comparison.json", json.dumps(result, indent=1) + "\n")
+    replace_text(directory / "comparison.md", markdown_text(result))
+    file = io.StringIO()
+    out = csv.writer(file)
+    keys = [*(key for key, _ in COLUMNS), "variant"]
+    out.writerow(keys)
+    for row in result["rows"]:
+        out.writerow(v["median"] if isinstance(v := row[key], dict) else v for key in keys)
+    replace_text(directory / "comparison.csv", file.getvalue())
