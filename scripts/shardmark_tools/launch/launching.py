@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the command on one machine, on a list of hosts, or under Slurm."""
+"""Starts the command on one machine, on a list of hosts, or in an allocation of a workload manager."""
 
 import ctypes
 import dataclasses
 import os
 import pathlib
-import shutil
 import signal
-import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from shardmark_tools.launch import launcher_kinds
+from shardmark_tools.launch.allocation import allocation
 from shardmark_tools.launch.relative_paths import CannotLaunch, launcher_words
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -40,15 +40,6 @@ def read_hosts(path: pathlib.Path | str) -> list[str]:
     return hosts
 
 
-def slurm_hosts() -> list[str] | None:
-    """Hosts of the allocation that this runs in, or None."""
-    nodes = os.environ.get("SLURM_JOB_NODELIST")
-    if not nodes or not shutil.which("scontrol"):
-        return None
-    done = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=False)
-    return done.stdout.split() or None
-
-
 def end_with_parent() -> None:
     """In the child: a session of its own that gets SIGTERM when this process dies, however it does."""
     os.setsid()
@@ -57,41 +48,46 @@ def end_with_parent() -> None:
 
 @dataclasses.dataclass
 class Launcher:
+    """A command that starts ranks, of one of the kinds of `launcher_kinds`."""
+
     words: list[str]  # "mpirun", "srun --mpi=pmix", "scripts/dev/nodes mpirun"
     hosts: list[str] | None  # None: this machine only
+    kind: launcher_kinds.LauncherKind = launcher_kinds.BY_NAME["openmpi"]
+    placed_by_manager: bool = False  # it takes the nodes of its allocation without being told
 
     @classmethod
     def make(cls, text: str, hostfile: str | None = None) -> "Launcher":
-        hosts = read_hosts(hostfile) if hostfile else slurm_hosts()
-        return cls(launcher_words(text), hosts)
-
-    def is_srun(self) -> bool:
-        return pathlib.Path(self.words[0]).name == "srun"
+        """Errors: CannotLaunch, if there is no such command."""
+        kind, _ = launcher_kinds.named_or_detected(text)
+        words = launcher_kinds.with_subcommand(kind, launcher_words(text.removeprefix(f"{kind.name}:")))
+        given = allocation()
+        if hostfile:
+            return cls(words, read_hosts(hostfile), kind)
+        hosts = list(given.hosts) if given else None
+        return cls(words, hosts, kind, placed_by_manager=given is not None and given.manager == kind.manager)
 
     def refusal(self, nodes: int) -> str | None:
         """Why that many nodes cannot be had; None if they can."""
-        if self.hosts is None and nodes > 1 and not self.is_srun():
-            return f"{nodes} nodes want --hostfile, or an allocation of Slurm"
+        if self.hosts is None and nodes > 1 and self.kind.manager is None:
+            return f"{nodes} nodes want --hostfile, or an allocation of Slurm, PBS or Flux"
         if self.hosts is not None and nodes > len(self.hosts):
             return f"{nodes} nodes, but only {len(self.hosts)} hosts: {', '.join(self.hosts)}"
         return None
 
-    def command(self, nodes: int, ranks_per_node: int) -> list[str]:
-        ranks = str(nodes * ranks_per_node)
-        if self.is_srun():
-            return [*self.words, "-N", str(nodes), "--ntasks-per-node", str(ranks_per_node), "-n", ranks]
-        hosts: list[str] = []
-        if self.hosts is not None:
-            hosts = ["--host", ",".join(f"{host}:{ranks_per_node}" for host in self.hosts[:nodes])]
-        return [*self.words, *hosts, "-n", ranks]
+    def command(self, nodes: int, ranks_per_node: int, on: Sequence[str] | None = None) -> list[str]:
+        """`on`: these hosts and no others."""
+        hosts = on
+        if hosts is None and self.hosts is not None and not self.placed_by_manager:
+            hosts = self.hosts[:nodes]
+        world = launcher_kinds.World(nodes, ranks_per_node, tuple(hosts) if hosts is not None else None)
+        return [*self.words, *self.kind.placed(world)]
 
     def environment(self, ranks: int) -> dict[str, str]:
         """Root in containers is normal; more ranks than cores must yield, unbound."""
-        made = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-        if ranks > len(os.sched_getaffinity(0)) and "SLURM_JOB_ID" not in os.environ and self.hosts is None:
-            for name, value in (("rmaps_base_oversubscribe", "1"), ("hwloc_base_binding_policy", "none"),
-                                ("mpi_yield_when_idle", "1")):  # fmt: skip
-                made.setdefault(f"OMPI_MCA_{name}", value)
+        made = {**os.environ, **self.kind.environment}
+        if ranks > len(os.sched_getaffinity(0)) and self.hosts is None:
+            for name, value in self.kind.crowded.items():
+                made.setdefault(name, value)
         return made
 
 
