@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the command under mpirun, finds the processes of its ranks, signals them, and ends what does not end."""
+"""Starts the command under a launcher, finds the processes of its ranks, signals them, and ends what does not end."""
 
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -12,21 +13,13 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-MPI_ENVIRONMENT = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none",
-    "OMPI_MCA_mpi_yield_when_idle": "1",
-    "PRTE_ALLOW_RUN_AS_ROOT": "1",  # Open MPI 5 asks PRRTE
-    "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-    "PRTE_MCA_hwloc_default_binding_policy": "none",
-}
-# Where launchers tell a process its rank.
-RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PALS_RANKID", "FLUX_TASK_RANK", "PMIX_RANK")
-# The same for a shell that the launcher starts.
-SHELL_RANK = "${OMPI_COMM_WORLD_RANK-${PMI_RANK-${PALS_RANKID-${FLUX_TASK_RANK-${PMIX_RANK-}}}}}"
+from shardmark_tools.launch.launcher_kinds import KINDS
+
+# Of every launcher: a job may be started by any, with more ranks than cores.
+MPI_ENVIRONMENT = {name: value for kind in KINDS for name, value in {**kind.environment, **kind.crowded}.items()}
+RANK_VARIABLES = tuple(dict.fromkeys(kind.rank for kind in KINDS))
+# The rank, for a shell that the launcher starts.
+SHELL_RANK = functools.reduce(lambda rest, name: f"${{{name}-{rest}}}", reversed(RANK_VARIABLES), "")
 # Every process of a job inherits it, so that /proc shows whose it is.
 MARK = "SHARDMARK_TEST_JOB"
 
@@ -49,7 +42,7 @@ class Outcome:
 
 
 class Job:
-    """A running command in a session of its own, under mpirun or alone."""
+    """A running command in a session of its own, under a launcher or alone."""
 
     def __init__(self, words: Sequence[object], directory: pathlib.Path | str | None = None):
         self.mark = uuid.uuid4().hex

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of launchers: how each is known, told nodes and ranks, bound, and what environment it wants.
+"""The table of launchers: how each is known, told nodes and ranks, bound, what environment it wants, and how it tells
+a process its rank.
 
 Sources: the manual pages mpirun(1) of Open MPI 4 and 5, prterun(1), srun(1), flux-run(1), mpiexec(1) of MPICH (Hydra)
 and of HPE's Parallel Application Launch Service (PALS).
@@ -39,6 +40,7 @@ class LauncherKind:
     bound: Mapping[str, tuple[str, ...]]  # "none" and "core": the options for binding
     environment: Mapping[str, str]  # always
     crowded: Mapping[str, str]  # besides, for more ranks than cores on one machine
+    rank: str  # the variable in which a process finds its rank
     manager: str | None = None  # the allocation whose nodes it takes without being told
     words: tuple[str, ...] = ()  # between program and options
     hostfile: str | None = None  # its option for a file of hosts
@@ -80,30 +82,30 @@ KINDS = (
         "openmpi", ("mpirun", "mpiexec", "orterun", "mpirun.openmpi", "mpiexec.openmpi"), re.compile(r"\(Open MPI\) [1-4]\."),
         of_openmpi, BIND_TO, AS_ROOT,
         {"OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
-         "OMPI_MCA_mpi_yield_when_idle": "1"}, hostfile="--hostfile",
+         "OMPI_MCA_mpi_yield_when_idle": "1"}, "OMPI_COMM_WORLD_RANK", hostfile="--hostfile",
     ),
     LauncherKind(  # Open MPI 5 starts ranks by PRRTE
         "prrte", ("prterun", "prun", "mpirun", "mpiexec"), re.compile(r"\(Open MPI\) ([5-9]|\d\d)\.|PRRTE|prterun", re.IGNORECASE),
         of_openmpi, BIND_TO, {**AS_ROOT, "PRTE_ALLOW_RUN_AS_ROOT": "1", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1"},
         {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "PRTE_MCA_hwloc_default_binding_policy": "none"},
-        hostfile="--hostfile",
+        "OMPI_COMM_WORLD_RANK", hostfile="--hostfile",
     ),
     LauncherKind(
         "hydra", ("mpiexec.hydra", "mpiexec.mpich", "mpirun.mpich", "mpiexec", "mpirun"), re.compile(r"HYDRA|Intel\(R\) MPI"),
-        of_hydra, {"none": ("-bind-to", "none"), "core": ("-bind-to", "core")}, {}, {}, hostfile="-f",
+        of_hydra, {"none": ("-bind-to", "none"), "core": ("-bind-to", "core")}, {}, {}, "PMI_RANK", hostfile="-f",
     ),
     LauncherKind(
         "srun", ("srun",), re.compile(r"^slurm\S* \d", re.MULTILINE), of_srun,
-        {"none": ("--cpu-bind=none",), "core": ("--cpu-bind=cores",)}, {}, {}, manager="slurm",
+        {"none": ("--cpu-bind=none",), "core": ("--cpu-bind=cores",)}, {}, {}, "PMIX_RANK", manager="slurm",
     ),
     LauncherKind(
         "flux", ("flux",), re.compile(r"^(commands|libflux-core):\s", re.MULTILINE), of_flux,
-        {"none": ("--setopt=cpu-affinity=off",), "core": ("--setopt=cpu-affinity=per-task",)}, {}, {}, manager="flux",
-        words=("run",),
+        {"none": ("--setopt=cpu-affinity=off",), "core": ("--setopt=cpu-affinity=per-task",)}, {}, {}, "FLUX_TASK_RANK",
+        manager="flux", words=("run",),
     ),
     LauncherKind(
         "pals", ("mpiexec", "mpirun", "aprun"), re.compile(r"PALS|^mpiexec version \d", re.MULTILINE), of_pals,
-        {"none": ("--cpu-bind", "none"), "core": ("--cpu-bind", "core")}, {}, {}, manager="pbs", hostfile="--hostfile",
+        {"none": ("--cpu-bind", "none"), "core": ("--cpu-bind", "core")}, {}, {}, "PALS_RANKID", manager="pbs", hostfile="--hostfile",
     ),
 )  # fmt: skip
 BY_NAME = {kind.name: kind for kind in KINDS}

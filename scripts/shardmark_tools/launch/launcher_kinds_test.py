@@ -12,14 +12,15 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.launch import launch_words, launcher_kinds  # noqa: E402
 from shardmark_tools.launch.allocation import allocation  # noqa: E402
+from shardmark_tools.launch.jobs import MPI_ENVIRONMENT, RANK_VARIABLES, SHELL_RANK  # noqa: E402
 from shardmark_tools.launch.launcher_stand_ins import STAND_INS, write_stand_in  # noqa: E402
 from shardmark_tools.launch.launching import Launcher  # noqa: E402
 from shardmark_tools.refusal import Refused  # noqa: E402
 
-RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PALS_RANKID", "FLUX_TASK_RANK", "PMIX_RANK")
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "FLUX_JOB_SIZE")
 TELL = (f"import os; e = os.environ; "
-        f"os.write(1, (next(e[n] for n in {RANKS} if n in e) + ' ' + next(e[n] for n in {SIZES} if n in e) + '\\n').encode())")
+        f"os.write(1, (next(e[n] for n in {RANK_VARIABLES} if n in e) + ' ' + next(e[n] for n in {SIZES} if n in e) + '\\n').encode())")
+ENVIRONMENT = pathlib.Path(__file__).resolve().parents[2] / "dev/environment.sh"
 MANAGER_VARIABLES = ("SLURM_JOB_NODELIST", "PBS_NODEFILE", "FLUX_URI")
 
 
@@ -124,6 +125,22 @@ class Kinds(unittest.TestCase):
         self.tool("flux", '[ "$*" = "hostlist --local --expand" ] && echo f1 f2 f3')
         os.environ["FLUX_URI"] = "local:///x"
         self.assertEqual(allocation().hosts, ("f1", "f2", "f3"))
+
+    def test_one_environment_for_python_and_shell(self):
+        """scripts/run sets it before it may ask Python anything."""
+        named = [name for name in os.environ if name.startswith(("OMPI_", "PRTE_"))]
+        for name in [*named, "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"]:
+            os.environ.pop(name, None)
+        script = f". '{ENVIRONMENT}' && set_mpi_environment 1000000 && env"
+        lines = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
+        shell = dict(line.split("=", 1) for line in lines if line.startswith(("OMPI_", "PRTE_")))
+        self.assertEqual(shell, MPI_ENVIRONMENT)
+
+    def test_a_shell_finds_its_rank(self):
+        for name in RANK_VARIABLES:
+            done = subprocess.run(["sh", "-c", f'printf %s "{SHELL_RANK}"'], capture_output=True, text=True, check=True,
+                                  env={"PATH": os.environ["PATH"], name: "3"})  # fmt: skip
+            self.assertEqual(done.stdout, "3", name)
 
     def test_words_for_the_shell(self):
         hosts = self.root / "hosts"
