@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of scripts/history: nights with planted steps and drifts, what separates series, what people decide."""
+
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from shardmark_tools.interpreter import ensure_modules
+
+ensure_modules("numpy", "scipy", status=77)
+import numpy as np
+
+from shardmark_tools.history import export, output, page, planning, run_record
+from shardmark_tools.history.decisions import accept, drop
+from shardmark_tools.history.judgement import judge
+from shardmark_tools.history.listing import show_text
+from shardmark_tools.history.nights import grouped
+from shardmark_tools.history.run_record import BadArgument
+from shardmark_tools.history.store import Store
+from shardmark_tools.results import synthetic_results
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "history"
+FIRST = datetime.date(2026, 1, 5)
+SAVE = synthetic_results.names(1, 2)["save"]
+LOAD = synthetic_results.names(1, 2)["load"]
+
+
+def night_of(number):
+    return (FIRST + datetime.timedelta(days=number)).isoformat()
+
+
+class Nights:
+    """Writes result folders of nights: save, load and plan, 2 % apart from night to night."""
+
+    def __init__(self, root, seed=1):
+        self.root, self.rng = pathlib.Path(root), np.random.default_rng(seed)
+
+    def run(self, number, factors=None, shares=None, start="T03:00:00Z", folder="runs", noise=0.02, **context):
+        own = {family: (factors or {}).get(family, 1.0) * float(np.exp(self.rng.normal(0, noise)))
+               for family in ("save", "load", "plan")}  # fmt: skip
+        of = synthetic_results.context(started=night_of(number) + start, **context)
+        document = synthetic_results.make_run(self.rng, of, repetitions=3, noise=0.003, factors=own)
+        if shares:
+            again = synthetic_results.make_run(self.rng, of, 3, 0.003, own, families=("save",), shares=shares)
+            document["samples"] = [s for s in document["samples"] if s["family"] != "save"] + again["samples"]
+            for order, sample in enumerate(document["samples"]):
+                sample["order"] = order
+        place = self.root / folder / f"{number:04d}-{self.rng.integers(10**9)}"
+        return str(synthetic_results.write_run(place, document))
+
+
+class HistoryTest(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.root = pathlib.Path(self.temporary.name)
+        self.nights = Nights(self.root)
+        self.store = Store(self.root / "store", create=True)
+
+    def add(self, folders, at=None, labels=None, control=False):
+        return run_record.add(self.store, folders, at, labels or {}, control)
+
+    def add_nights(self, numbers, **how):
+        self.add([self.nights.run(number, **how) for number in numbers])
+
+    def reports(self):
+        records = self.store.records()
+        return [judge(group, records) for group in grouped(records)]
+
+    def wholes(self):
+        return [change for report in self.reports() for change in report.changes if change.phase is None]
+
+    def test_below_twenty_nights_is_too_few_and_twenty_are_quiet(self):
+        self.add_nights(range(19))
+        self.assertEqual(output.exit_code(self.reports()), 3)
+        self.assertIn("too few nights: 19", output.check_text(self.reports()))
+        self.add_nights([19])
+        self.assertEqual(output.exit_code(self.reports()), 0)
+
+    def test_a_step_is_told_with_its_date_size_phase_and_context_and_accepted_once(self):
+        self.add_nights(range(30))
+        slow = {"write": 0.74, "flush": 0.12, "gather": 0.04, "commit": 0.03, "hooks": 0.01}
+        self.add_nights(range(30, 40), factors={"save": 1.25}, shares=slow, hdf5="1.14.0")
+        reports = self.reports()
+        change = self.wholes()[0]
+        self.assertEqual((change.benchmark, change.verdict), (SAVE, "slower"))
+        self.assertIn(change.date, (night_of(29), night_of(30), night_of(31)))
+        self.assertTrue(change.low < 1.25 < change.high, (change.low, change.high))
+        self.assertEqual(change.context, {"hdf5": ["1.10.8", "1.14.0"]})
+        self.assertIn("write", [c.phase for c in reports[0].changes if c.id == change.id])
+        self.assertEqual(output.exit_code(reports), 1)
+        accept(self.store, reports, [change.id], "a new HDF5")
+        self.assertEqual(self.wholes(), [])
+        self.assertEqual(output.exit_code(self.reports()), 0)
+        self.add_nights(range(40, 48), factors={"save": 1.25}, shares=slow, hdf5="1.14.0")
+        self.assertEqual(output.exit_code(self.reports()), 0)
+        self.add_nights(range(48, 56), factors={"save": 1.25, "load": 1.2}, shares=slow, hdf5="1.14.0")
+        self.assertEqual([c.benchmark for c in self.wholes()], [LOAD])
+        with self.assertRaisesRegex(BadArgument, "no such change"):
+            accept(self.store, self.reports(), [change.id], "again")
+
+    def test_single_bad_nights_and_gaps_are_no_change(self):
+        numbers = [n for n in range(60) if n not in (7, 8, 20, 21, 22, 23, 41)]
+        for number in numbers:
+            bad = {"save": 2.5, "load": 2.5, "plan": 2.5} if number in (12, 30, 50) else {"load": 1.8} if number == 33 else {}
+            self.add_nights([number], factors=bad)
+        self.assertEqual([c.benchmark for report in self.reports() for c in report.changes], [])
+
+    def test_a_slow_drift_counts(self):
+        self.add_nights(range(30), noise=0.01)
+        for number in range(30, 60):
+            self.add_nights([number], factors={"load": float(np.exp(0.004 * (number - 29)))}, noise=0.01)
+        changes = [c for c in self.wholes() if c.benchmark == LOAD]
+        self.assertTrue(changes and all(c.verdict == "slower" for c in changes))
+        self.assertTrue(changes[-1].drift)
+
+    def test_other_configuration_world_machine_or_file_system_is_another_series(self):
+        others = [{}, {"config_hash": "fedcba9876543210"}, {"config": "[model]\nscale = 0.5\n", "config_hash": "12"},
+                  {"cpu": "another"}, {"hosts": ["other"]}, {"filesystem": {"type": "nfs4", "path": "/"}},
+                  {"filesystem": {"type": "ext4", "path": "/scratch"}}, {"per_node": 3}]  # fmt: skip
+        for number, other in enumerate(others):
+            per_node = other.pop("per_node", 2)
+            of = synthetic_results.context(per_node=per_node, started=night_of(number) + "T01:00:00Z", **other)
+            document = synthetic_results.make_run(self.nights.rng, of, repetitions=1)
+            self.add([str(synthetic_results.write_run(self.root / f"other-{number}", document))])
+        self.assertEqual(len(grouped(self.store.records())), len(others))
+        self.add([self.nights.run(9, commit="1" * 40, mpi="another", hosts=["node7"])])
+        self.assertEqual(len(grouped(self.store.records())), len(others))
+
+    def test_a_run_counts_once_and_a_dropped_one_not_at_all(self):
+        folder = self.nights.run(0)
+        self.assertEqual(self.add([folder]), (1, 0))
+        self.assertEqual(self.add([folder]), (0, 1))
+        self.assertEqual(self.add([folder], at="2026-03-01"), (1, 0))
+        group = grouped(self.store.records())[0]
+        self.assertEqual(group.nights(), [night_of(0), "2026-03-01"])
+        # The same run in two records, as two stores that were merged may have it.
+        record = dict(group.runs[0], labels={"note": "from elsewhere"})
+        self.store.put("run", {k: v for k, v in record.items() if k not in ("format", "version", "kind")})
+        self.assertEqual(len(grouped(self.store.records())[0].runs), 2)
+        drop(self.store, [group.runs[0]["run"][:8]], "a disk was rebuilt")
+        self.assertEqual(grouped(self.store.records())[0].nights(), ["2026-03-01"])
+        with self.assertRaisesRegex(BadArgument, "no such run"):
+            drop(self.store, ["ffffffff"], "x")
+
+    def test_the_control_tells_the_machine_from_the_software(self):
+        machine = {"save": 1.3, "load": 1.3, "plan": 1.0}
+        for number in range(40):
+            self.add_nights([number], factors=machine if number >= 32 else {})
+            self.add([self.nights.run(number, factors=machine if number >= 32 else {}, folder="old")], control=True)
+        self.assertEqual({c.moved for c in self.wholes()}, {"machine"})
+        self.assertIn("the machine (the control", output.check_text(self.reports()))
+        other = Store(self.root / "software", create=True)
+        for number in range(40):
+            run_record.add(other, [self.nights.run(number, factors={"save": 1.3} if number >= 32 else {})], None, {}, False)
+            run_record.add(other, [self.nights.run(number, folder="old")], None, {}, True)
+        records = other.records()
+        changes = [c for group in grouped(records) for c in judge(group, records).changes if c.phase is None]
+        self.assertEqual({c.moved for c in changes}, {"software"})
+
+    def test_labels_are_context_and_machines(self):
+        for number in range(30):
+            folder = self.nights.run(number, factors={"load": 1.3} if number >= 22 else {})
+            self.add([folder], labels={"kernel": "6.1.0" if number < 22 else "6.5.0", "machine": "mine"})
+        change = self.wholes()[0]
+        self.assertEqual(change.context, {"kernel": ["6.1.0", "6.5.0"]})
+        self.assertIn("of mine", self.reports()[0].group.title())
+
+    def test_documents(self):
+        self.add_nights(range(26))
+        self.add_nights(range(26, 34), factors={"save": 1.3})
+        reports = self.reports()
+        document = json.loads(output.check_json(reports))
+        self.assertEqual(set(document), {"changes"})
+        keys = {"benchmark", "phase", "date", "before", "after", "interval", "context"}
+        self.assertTrue(all(set(change) == keys for change in document["changes"]))
+        self.assertIn(None, [change["phase"] for change in document["changes"]])
+        suite = ElementTree.fromstring(output.check_junit(reports).split("\n", 1)[1])
+        self.assertEqual((suite.get("tests"), suite.get("failures")), ("3", "1"))
+        self.assertIn("**slower: 1 slower", output.check_markdown(reports))
+        text = export.textfile(reports)
+        self.assertRegex(text, r'shardmark_night_seconds\{series="\w+",machine="node#",suite="synthetic",benchmark="save/[^"]*",'
+                         r'phase=""\} \d')  # fmt: skip
+        self.assertTrue(all(len(line.rsplit("} ", 1)[1].split()) == 1 for line in text.split("\n") if "} " in line))
+        metrics = export.openmetrics(reports)
+        self.assertTrue(metrics.endswith("# EOF\n"))
+        self.assertEqual(sum(line.startswith("shardmark_night_seconds{") and 'phase=""' in line
+                             for line in metrics.split("\n")), 3 * 34)  # fmt: skip
+        self.assertIn("runs a night", planning.plan_text(reports, 0.05, 3))
+        self.assertIn("step seen", show_text(reports, self.store.records(), True))
+        html = page.html_page(reports)
+        self.assertEqual(html.count('class="change"'), 1)
+        self.assertEqual(html.count('class="middle"'), 3)
+
+    def test_the_command(self):
+        folders = [self.nights.run(number) for number in range(21)]
+        environment = {**os.environ, "SHARDMARK_HISTORY": str(self.root / "mine")}
+
+        def history(*words):
+            return subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, env=environment,
+                                  check=False)  # fmt: skip
+
+        self.assertEqual(history("check").returncode, 2)
+        self.assertIn("21 runs added", history("add", *folders).stdout)
+        done = history("check", "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)), (0, {"changes": []}))
+        for words in (["add", folders[0], "--at", "yesterday"], ["add", folders[0], "--label", "x"], ["ack", "12345678", "--note", "x"],
+                      ["plan", "--see", "much"], ["export"], ["drop", "12345678", "--note", " "]):  # fmt: skip
+            self.assertEqual(history(*words).returncode, 2, words)
+
+
+if __name__ == "__main__":
+    unittest.main()
