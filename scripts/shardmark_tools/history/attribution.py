@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shardmark_tools.history.nights import Group, NightValues, Row, context_facts
+from shardmark_tools.history.quiet_noise import Reals
 from shardmark_tools.history.store import Record
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def context_changes(runs: list[Record], nights: list[str], night: int) -> dict[s
     return found
 
 
-def shift(values: np.ndarray, night: int) -> tuple[float, float] | None:
+def shift(values: Reals, night: int) -> tuple[float, float] | None:
     """(logarithm of after over before, its standard error) around a night; None where there are too few."""
     old, new = values[max(0, night - 2 * REACH) : night], values[night : night + REACH]
     old, new = old[np.isfinite(old)], new[np.isfinite(new)]

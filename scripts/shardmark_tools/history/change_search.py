@@ -3,9 +3,13 @@
 
 import dataclasses
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from shardmark_tools.history import alarm_limits, level_scan, quiet_noise
+from shardmark_tools.history.quiet_noise import Marks, Reals, Whole
 
 BOUND = 18.0  # what a night can cost at most, in squared spreads; more where limits are higher:
 BOUND_SHARE = 0.6  # of the limit. Two bad nights beside a good one do not pass it, three nights of a new level can
@@ -22,29 +26,29 @@ SEED = 20
 class Panel:
     """Series that share their nights, of one history or of many alike."""
 
-    values: np.ndarray  # (histories, series, nights), logarithms of times
-    benchmark_of: list  # (series)
-    whole: np.ndarray  # (series) true: the whole operation; false: one of its phases
-    weekdays: np.ndarray  # (nights) 0 to 6
-    present: np.ndarray | None = None  # (histories, series, nights) 1 where there is a value
-    accepted: np.ndarray | None = None  # (series, nights) true where a new level is known to begin
+    values: Reals  # (histories, series, nights), logarithms of times
+    benchmark_of: list[Any]  # (series)
+    whole: Marks  # (series) true: the whole operation; false: one of its phases
+    weekdays: Whole  # (nights) 0 to 6
+    present: Reals | None = None  # (histories, series, nights) 1 where there is a value
+    accepted: Marks | None = None  # (series, nights) true where a new level is known to begin
 
 
 @dataclasses.dataclass
 class View:
     """One way to look at the values: as they are, or without what the benchmarks of a night share."""
 
-    units: np.ndarray  # (histories, series, nights), in spreads
-    spread: np.ndarray  # (histories, series, 1), of a night, as a logarithm
-    limits: np.ndarray  # (histories, series)
-    changes: list  # [history][series] -> [night...]
+    units: Reals  # (histories, series, nights), in spreads
+    spread: Reals  # (histories, series, 1), of a night, as a logarithm
+    limits: Reals  # (histories, series)
+    changes: list[list[list[int]]]  # [history][series] -> [night...]
 
 
-def flat(array):
+def flat(array: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
     return None if array is None else array.reshape(-1, array.shape[-1])
 
 
-def level_values(units, changes, present=None):
+def level_values(units: Reals, changes: list[list[int]], present: Reals | None = None) -> Reals:
     """(series, nights) the median of each level."""
     levels = np.zeros_like(units)
     for row, (series, begins) in enumerate(zip(units, changes)):
@@ -57,7 +61,7 @@ def level_values(units, changes, present=None):
     return levels
 
 
-def quiet_part(units, known, present):
+def quiet_part(units: Reals, known: list[list[int]], present: Reals | None) -> Reals:
     """Units of one history with its known changes taken off, and the most suspicious one beside them."""
     levels = level_values(units, known, present)
     rest = units - levels
@@ -71,34 +75,36 @@ def quiet_part(units, known, present):
     return rest - level_values(rest, taken, present)
 
 
-def bounds_of(limits):
-    return np.maximum(BOUND, BOUND_SHARE * limits)
+def bounds_of(limits: Reals) -> Reals:
+    bounds: Reals = np.maximum(BOUND, BOUND_SHARE * limits)
+    return bounds
 
 
-def neighbours_of(begins, night, nights):
+def neighbours_of(begins: list[int], night: int, nights: int) -> tuple[int, int]:
     edges = [0, *begins, nights]
     place = edges.index(night)
     return edges[place - 1], edges[place + 1]
 
 
-def step_size(series, begins, night):
+def step_size(series: Reals, begins: list[int], night: int) -> float:
     before, after = neighbours_of(begins, night, len(series))
-    return np.median(series[night:after]) - np.median(series[before:night])
+    return float(np.median(series[night:after]) - np.median(series[before:night]))
 
 
-def night_count(begins, night, nights):
+def night_count(begins: list[int], night: int, nights: int) -> float:
     before, after = neighbours_of(begins, night, nights)
     return 1.0 / (1.0 / (night - before) + 1.0 / (after - night))
 
 
-def wander_of(quiet, panel, share):
+def wander_of(quiet: Reals, panel: Panel, share: Reals) -> Reals:
     """How far nights wander: each series', and where benchmarks share their nights, what they share."""
     whole = quiet[:, panel.whole]
     together = alarm_limits.wander(whole.mean(axis=1, keepdims=True))
-    return np.maximum(alarm_limits.wander(whole), np.where(share == SHARE_RAW, together, 1.0))
+    factor: Reals = np.maximum(alarm_limits.wander(whole), np.where(share == SHARE_RAW, together, 1.0))
+    return factor
 
 
-def limits_of(quiet, panel, share):
+def limits_of(quiet: Reals, panel: Panel, share: Reals) -> Reals:
     """(histories, series): benchmarks and phases have a limit each, for their part of the chance, which is `share`
     (histories) of all of it."""
     nights = quiet.shape[-1]
@@ -112,24 +118,24 @@ def limits_of(quiet, panel, share):
         if rows.any():
             alpha = alarm_limits.alpha_of(nights) * share * portion
             most = maxima[:, :, rows].max(axis=2)
-            limits[:, rows] = alarm_limits.limit_of(most, alpha, rows.sum(), nights, factor)[:, None]
+            limits[:, rows] = alarm_limits.limit_of(most, alpha, int(rows.sum()), nights, factor)[:, None]
     return limits
 
 
-def cheapest_levels(units, quiet_spread, limits, panel):
+def cheapest_levels(units: Reals, quiet_spread: Reals, limits: Reals, panel: Panel) -> list[list[list[int]]]:
     """[history][series] -> [night...], in units of the spread of quiet nights: what a change adds to the spread of all
     nights would hide it."""
     histories, series, _ = units.shape
     free = None if panel.accepted is None else np.tile(panel.accepted, (histories, 1))
-    found = level_scan.partition(flat(units / quiet_spread), limits.reshape(-1), bounds_of(limits).reshape(-1),
-                                 flat(panel.present), free)  # fmt: skip
+    rows = (units / quiet_spread).reshape(-1, units.shape[-1])
+    found = level_scan.partition(rows, limits.reshape(-1), bounds_of(limits).reshape(-1), flat(panel.present), free)
     return [found[h * series : (h + 1) * series] for h in range(histories)]
 
 
-def search(units, panel, share):
+def search(units: Reals, panel: Panel, share: Reals) -> tuple[Reals, list[list[list[int]]], Reals]:
     """(limits, changes, spread of quiet nights) of one view. What was found is no quiet night: look again without."""
     histories, series, _ = units.shape
-    accepted = [[] for _ in range(series)]
+    accepted: list[list[int]] = [[] for _ in range(series)]
     if panel.accepted is not None:
         accepted = [np.flatnonzero(row).tolist() for row in panel.accepted]
     known = [accepted] * histories
@@ -145,7 +151,7 @@ def search(units, panel, share):
     return limits, found, spread
 
 
-def views(panel):
+def views(panel: Panel) -> list[View]:
     """[View] as they are, and where the benchmarks of a night share something without that."""
     values = quiet_noise.without_rhythm(panel.values, panel.weekdays, panel.whole, panel.present)
     units, spread = quiet_noise.standardized(values, panel.present)
@@ -156,11 +162,11 @@ def views(panel):
         related = (np.abs(alone[0] - units) > 1e-6).any(axis=(1, 2))
     limits, changes, quiet_spread = search(units, panel, np.where(related, SHARE_RAW, 1.0))
     made = [View(units / quiet_spread, spread * quiet_spread, limits, changes)]
-    if not related.any():
+    if alone is None or not related.any():
         return made
     limits, changes, quiet_spread = search(alone[0], panel, np.where(related, 1 - SHARE_RAW, 1.0))
     # Known steps are nothing of a night: the others are asked again without them.
     steps = np.stack([level_values(alone[0][h], changes[h]) for h in range(len(units))]) * alone[1]
-    again, scale = quiet_noise.without_common(units, *common, steps)
+    again, scale = quiet_noise.without_common(units, *common, steps) or alone
     changes = cheapest_levels(again, quiet_spread, limits, panel)
     return [*made, View(again / quiet_spread, scale * spread * quiet_spread, limits, changes)]

@@ -10,6 +10,8 @@ import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -19,7 +21,7 @@ import numpy as np
 
 from shardmark_tools.history import export, output, page, planning, run_record
 from shardmark_tools.history.decisions import accept, drop
-from shardmark_tools.history.judgement import judge
+from shardmark_tools.history.judgement import Change, Report, judge
 from shardmark_tools.history.listing import show_text
 from shardmark_tools.history.nights import grouped
 from shardmark_tools.history.run_record import BadArgument
@@ -27,22 +29,27 @@ from shardmark_tools.history.store import Store
 from shardmark_tools.results import synthetic_results
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "history"
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a store syncs every record: hundreds of them here
 FIRST = datetime.date(2026, 1, 5)
 SAVE = synthetic_results.names(1, 2)["save"]
 LOAD = synthetic_results.names(1, 2)["load"]
 
 
-def night_of(number):
+def night_of(number: int) -> str:
     return (FIRST + datetime.timedelta(days=number)).isoformat()
+
+
+Factors = dict[str, float]
 
 
 class Nights:
     """Writes result folders of nights: save, load and plan, 2 % apart from night to night."""
 
-    def __init__(self, root, seed=1):
-        self.root, self.rng = pathlib.Path(root), np.random.default_rng(seed)
+    def __init__(self, root: pathlib.Path, seed: int = 1) -> None:
+        self.root, self.rng = root, np.random.default_rng(seed)
 
-    def run(self, number, factors=None, shares=None, start="T03:00:00Z", folder="runs", noise=0.02, **context):
+    def run(self, number: int, factors: Factors | None = None, shares: Factors | None = None, start: str = "T03:00:00Z",
+            folder: str = "runs", noise: float = 0.02, **context: Any) -> str:  # fmt: skip
         own = {family: (factors or {}).get(family, 1.0) * float(np.exp(self.rng.normal(0, noise)))
                for family in ("save", "load", "plan")}  # fmt: skip
         of = synthetic_results.context(started=night_of(number) + start, **context)
@@ -57,34 +64,35 @@ class Nights:
 
 
 class HistoryTest(unittest.TestCase):
-    def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
+    def setUp(self) -> None:
+        self.temporary = tempfile.TemporaryDirectory(dir=MEMORY)
         self.addCleanup(self.temporary.cleanup)
         self.root = pathlib.Path(self.temporary.name)
         self.nights = Nights(self.root)
         self.store = Store(self.root / "store", create=True)
 
-    def add(self, folders, at=None, labels=None, control=False):
+    def add(self, folders: list[str], at: str | None = None, labels: dict[str, str] | None = None,
+            control: bool = False) -> tuple[int, int]:  # fmt: skip
         return run_record.add(self.store, folders, at, labels or {}, control)
 
-    def add_nights(self, numbers, **how):
+    def add_nights(self, numbers: Iterable[int], **how: Any) -> None:
         self.add([self.nights.run(number, **how) for number in numbers])
 
-    def reports(self):
+    def reports(self) -> list[Report]:
         records = self.store.records()
         return [judge(group, records) for group in grouped(records)]
 
-    def wholes(self):
+    def wholes(self) -> list[Change]:
         return [change for report in self.reports() for change in report.changes if change.phase is None]
 
-    def test_below_twenty_nights_is_too_few_and_twenty_are_quiet(self):
+    def test_below_twenty_nights_is_too_few_and_twenty_are_quiet(self) -> None:
         self.add_nights(range(19))
         self.assertEqual(output.exit_code(self.reports()), 3)
         self.assertIn("too few nights: 19", output.check_text(self.reports()))
         self.add_nights([19])
         self.assertEqual(output.exit_code(self.reports()), 0)
 
-    def test_a_step_is_told_with_its_date_size_phase_and_context_and_accepted_once(self):
+    def test_a_step_is_told_with_its_date_size_phase_and_context_and_accepted_once(self) -> None:
         self.add_nights(range(30))
         slow = {"write": 0.74, "flush": 0.12, "gather": 0.04, "commit": 0.03, "hooks": 0.01}
         self.add_nights(range(30, 40), factors={"save": 1.25}, shares=slow, hdf5="1.14.0")
@@ -106,14 +114,14 @@ class HistoryTest(unittest.TestCase):
         with self.assertRaisesRegex(BadArgument, "no such change"):
             accept(self.store, self.reports(), [change.id], "again")
 
-    def test_single_bad_nights_and_gaps_are_no_change(self):
+    def test_single_bad_nights_and_gaps_are_no_change(self) -> None:
         numbers = [n for n in range(60) if n not in (7, 8, 20, 21, 22, 23, 41)]
         for number in numbers:
             bad = {"save": 2.5, "load": 2.5, "plan": 2.5} if number in (12, 30, 50) else {"load": 1.8} if number == 33 else {}
             self.add_nights([number], factors=bad)
         self.assertEqual([c.benchmark for report in self.reports() for c in report.changes], [])
 
-    def test_a_slow_drift_counts(self):
+    def test_a_slow_drift_counts(self) -> None:
         self.add_nights(range(30), noise=0.01)
         for number in range(30, 60):
             self.add_nights([number], factors={"load": float(np.exp(0.004 * (number - 29)))}, noise=0.01)
@@ -121,8 +129,8 @@ class HistoryTest(unittest.TestCase):
         self.assertTrue(changes and all(c.verdict == "slower" for c in changes))
         self.assertTrue(changes[-1].drift)
 
-    def test_other_configuration_world_machine_or_file_system_is_another_series(self):
-        others = [{}, {"config_hash": "fedcba9876543210"}, {"config": "[model]\nscale = 0.5\n", "config_hash": "12"},
+    def test_other_configuration_world_machine_or_file_system_is_another_series(self) -> None:
+        others: list[dict[str, Any]] = [{}, {"config_hash": "fedcba9876543210"}, {"config": "[model]\nscale = 0.5\n", "config_hash": "12"},
                   {"cpu": "another"}, {"hosts": ["other"]}, {"filesystem": {"type": "nfs4", "path": "/"}},
                   {"filesystem": {"type": "ext4", "path": "/scratch"}}, {"per_node": 3}]  # fmt: skip
         for number, other in enumerate(others):
@@ -134,7 +142,7 @@ class HistoryTest(unittest.TestCase):
         self.add([self.nights.run(9, commit="1" * 40, mpi="another", hosts=["node7"])])
         self.assertEqual(len(grouped(self.store.records())), len(others))
 
-    def test_a_run_counts_once_and_a_dropped_one_not_at_all(self):
+    def test_a_run_counts_once_and_a_dropped_one_not_at_all(self) -> None:
         folder = self.nights.run(0)
         self.assertEqual(self.add([folder]), (1, 0))
         self.assertEqual(self.add([folder]), (0, 1))
@@ -150,7 +158,7 @@ class HistoryTest(unittest.TestCase):
         with self.assertRaisesRegex(BadArgument, "no such run"):
             drop(self.store, ["ffffffff"], "x")
 
-    def test_the_control_tells_the_machine_from_the_software(self):
+    def test_the_control_tells_the_machine_from_the_software(self) -> None:
         machine = {"save": 1.3, "load": 1.3, "plan": 1.0}
         for number in range(40):
             self.add_nights([number], factors=machine if number >= 32 else {})
@@ -165,7 +173,7 @@ class HistoryTest(unittest.TestCase):
         changes = [c for group in grouped(records) for c in judge(group, records).changes if c.phase is None]
         self.assertEqual({c.moved for c in changes}, {"software"})
 
-    def test_labels_are_context_and_machines(self):
+    def test_labels_are_context_and_machines(self) -> None:
         for number in range(30):
             folder = self.nights.run(number, factors={"load": 1.3} if number >= 22 else {})
             self.add([folder], labels={"kernel": "6.1.0" if number < 22 else "6.5.0", "machine": "mine"})
@@ -173,7 +181,7 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual(change.context, {"kernel": ["6.1.0", "6.5.0"]})
         self.assertIn("of mine", self.reports()[0].group.title())
 
-    def test_documents(self):
+    def test_documents(self) -> None:
         self.add_nights(range(26))
         self.add_nights(range(26, 34), factors={"save": 1.3})
         reports = self.reports()
@@ -199,11 +207,11 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual(html.count('class="change"'), 1)
         self.assertEqual(html.count('class="middle"'), 3)
 
-    def test_the_command(self):
+    def test_the_command(self) -> None:
         folders = [self.nights.run(number) for number in range(21)]
         environment = {**os.environ, "SHARDMARK_HISTORY": str(self.root / "mine")}
 
-        def history(*words):
+        def history(*words: str) -> subprocess.CompletedProcess[str]:
             return subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, env=environment,
                                   check=False)  # fmt: skip
 

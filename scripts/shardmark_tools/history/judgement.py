@@ -10,6 +10,7 @@ import numpy as np
 
 from shardmark_tools.history import attribution, change_search, settled_changes
 from shardmark_tools.history.nights import FEWEST_NIGHTS, Group, NightValues, Row
+from shardmark_tools.history.quiet_noise import Marks, Reals
 from shardmark_tools.history.store import Record
 
 SLOWER, FASTER = "slower", "faster"
@@ -91,7 +92,8 @@ def change_id(group: Group, benchmark: str, date: str) -> str:
 
 def chosen_rows(values: NightValues) -> tuple[list[Row], list[Row]]:
     """(judged, with too few nights): operations first, then their phases."""
-    judged, few = [], []
+    judged: list[Row] = []
+    few: list[Row] = []
     for row in values.wholes():
         (judged if np.isfinite(values.values(row)).sum() >= FEWEST_NIGHTS else few).append(row)
     wholes = list(judged)
@@ -100,7 +102,7 @@ def chosen_rows(values: NightValues) -> tuple[list[Row], list[Row]]:
     return judged, few
 
 
-def marked_nights(values: NightValues, rows: list[Row], accepted: list[Acceptance]) -> np.ndarray | None:
+def marked_nights(values: NightValues, rows: list[Row], accepted: list[Acceptance]) -> Marks | None:
     """(series, nights) where a new level is known to begin."""
     marks = np.zeros((len(rows), len(values.nights)), dtype=bool)
     for index, row in enumerate(rows):
@@ -126,9 +128,9 @@ def panel_of(values: NightValues, rows: list[Row], accepted: list[Acceptance]) -
     )  # fmt: skip
 
 
-def segment(values: np.ndarray, begins: list[int], night: int) -> tuple[np.ndarray, np.ndarray]:
+def segment(values: Reals, begins: list[int], night: int) -> tuple[Reals, Reals]:
     """What is before and after a change, up to its neighbours."""
-    before, after = settled_changes.neighbours_of(begins, night, len(values))
+    before, after = change_search.neighbours_of(begins, night, len(values))
     old, new = values[before:night], values[night:after]
     return old[np.isfinite(old)], new[np.isfinite(new)]
 

@@ -7,7 +7,14 @@ partitioning that PELT and Potts also minimise; on a grid of levels it is one pa
 of series at once. Values are in units of their own spread.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
+
+from shardmark_tools.history.quiet_noise import Marks, Reals
+
+Small = npt.NDArray[np.float32]  # halves the memory that the scan goes through
 
 SHORTEST = 3  # nights of a level
 LEVEL_STEP = 0.35
@@ -15,7 +22,7 @@ MOST_LEVELS = 600
 NEVER = np.float32(1e9)
 
 
-def level_grid(values, reach=None):
+def level_grid(values: Small, reach: float | None = None) -> Small:
     """Levels that cover the medians of three nights (or -reach to reach), as float32."""
     if reach is None:
         windows = np.lib.stride_tricks.sliding_window_view(values, SHORTEST, axis=-1)
@@ -27,9 +34,9 @@ def level_grid(values, reach=None):
     return np.arange(low, high + step, step, dtype=np.float32)
 
 
-def night_losses(values, present, levels, bound):
+def night_losses(values: Small, present: npt.NDArray[Any] | None, levels: Small, bound: Small) -> Small:
     """(series, levels) losses of one night; `bound` is (series, 1)."""
-    loss = values[:, None] - levels
+    loss: Small = values[:, None] - levels
     loss *= loss
     np.minimum(loss, bound, out=loss)
     if present is not None:
@@ -37,74 +44,81 @@ def night_losses(values, present, levels, bound):
     return loss
 
 
-def bound_column(bound, series):
+def bound_column(bound: Reals | float, series: int) -> Small:
     return np.broadcast_to(np.asarray(bound, dtype=np.float32), (series,))[:, None]
 
 
-def column(array, night):
+def column(array: npt.NDArray[Any] | None, night: int) -> npt.NDArray[Any] | None:
     return None if array is None else array[:, night]
 
 
-def last_nights(ring, loss):
+def last_nights(ring: list[Small], loss: Small) -> Small | None:
     """Sum of the losses of the last SHORTEST nights, this one included; None if there are fewer."""
     ring.append(loss)
     if len(ring) < SHORTEST:
         return None
     if len(ring) > SHORTEST:
         ring.pop(0)
-    total = ring[0] + ring[1]
+    total: Small = ring[0] + ring[1]
     for other in ring[2:]:
         total += other
     return total
 
 
-def one_change_gains(values, bound, first, present=None, reach=6.0):
+def one_change_gains(values: Reals, bound: Reals | float, first: int, present: Reals | None = None,
+                     reach: float = 6.0) -> Small:  # fmt: skip
     """(series, nights): how much one change, at the best night and to the best level, takes off the loss of all nights
     up to each one. 0 before night number `first`: nobody looked then."""
-    values = np.clip(values, -reach - 2, reach + 2).astype(np.float32)
-    levels = level_grid(values, reach)
-    series, nights = values.shape
-    bound = bound_column(bound, series)
+    small = np.clip(values, -reach - 2, reach + 2).astype(np.float32)
+    levels = level_grid(small, reach)
+    series, nights = small.shape
+    most = bound_column(bound, series)
     still = np.zeros((series, len(levels)), np.float32)
     changed = np.full((series, len(levels)), NEVER, np.float32)
     gains = np.zeros((series, nights), np.float32)
-    best, ring = [], []
+    best: list[Small] = []
+    ring: list[Small] = []
     for night in range(nights):
-        loss = night_losses(values[:, night], column(present, night), levels, bound)
+        loss = night_losses(small[:, night], column(present, night), levels, most)
         still += loss
         changed += loss
         recent = last_nights(ring, loss)
-        if night >= 2 * SHORTEST - 1:
+        if recent is not None and night >= 2 * SHORTEST - 1:
             recent += best[night - SHORTEST][:, None]
             np.minimum(changed, recent, out=changed)
         best.append(still.min(axis=1))
         if night >= first - 1:
             gains[:, night] = best[night] - changed.min(axis=1)
-    return np.maximum(gains, 0.0)
+    np.maximum(gains, 0.0, out=gains)
+    return gains
 
 
-def partition(values, penalty, bound, present=None, free=None):
+def partition(values: Reals, penalty: Reals | float, bound: Reals | float, present: Reals | None = None,
+              free: Marks | None = None) -> list[list[int]]:  # fmt: skip
     """First nights of the levels of each series but the first level: the partition of least loss, when each change
-    costs `penalty` and a night at most `bound` (numbers, or one a series). At nights marked in `free` (series, nights) a new level costs nothing."""
-    values = np.asarray(values, dtype=np.float32)
-    levels = level_grid(values)
-    series, nights = values.shape
-    penalty = np.broadcast_to(np.asarray(penalty, dtype=np.float32), (series,))
-    bound = bound_column(bound, series)
+    costs `penalty` and a night at most `bound` (numbers, or one a series). At nights marked in `free` (series, nights)
+    a new level costs nothing."""
+    small = np.asarray(values, dtype=np.float32)
+    levels = level_grid(small)
+    series, nights = small.shape
+    price = np.broadcast_to(np.asarray(penalty, dtype=np.float32), (series,))
+    most = bound_column(bound, series)
     cost = np.zeros((series, len(levels)), np.float32)
     start = np.zeros((series, len(levels)), np.int32)
-    best, last, ring = [], [], []
+    best: list[Small] = []
+    last: list[npt.NDArray[np.int32]] = []
+    ring: list[Small] = []
     everyone = np.arange(series)
     for night in range(nights):
         if free is not None and night > 0 and free[:, night].any():
             chosen = free[:, night]
             cost[chosen] = best[night - 1][chosen, None]
             start[chosen] = night
-        loss = night_losses(values[:, night], column(present, night), levels, bound)
+        loss = night_losses(small[:, night], column(present, night), levels, most)
         cost += loss
         recent = last_nights(ring, loss)
-        if night >= 2 * SHORTEST - 1:
-            recent += (best[night - SHORTEST] + penalty)[:, None]
+        if recent is not None and night >= 2 * SHORTEST - 1:
+            recent += (best[night - SHORTEST] + price)[:, None]
             better = recent < cost
             np.copyto(cost, recent, where=better)
             start[better] = night - SHORTEST + 1
@@ -114,8 +128,9 @@ def partition(values, penalty, bound, present=None, free=None):
     return [walk_back(last, index) for index in range(series)]
 
 
-def walk_back(last, series):
-    changes, night = [], len(last) - 1
+def walk_back(last: list[npt.NDArray[np.int32]], series: int) -> list[int]:
+    changes: list[int] = []
+    night = len(last) - 1
     while night >= 0:
         begin = int(last[night][series])
         if begin == 0:

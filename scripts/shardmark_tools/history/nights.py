@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from shardmark_tools.history.quiet_noise import Reals, Whole
 from shardmark_tools.history.store import Record
 from shardmark_tools.results.run_facts import facts_of, kind_of, text_of
 
@@ -134,7 +135,7 @@ class NightValues:
                     cells = self.by_row.setdefault(row, [[] for _ in self.nights])
                     cells[at].append(float(np.log(seconds)))
 
-    def values(self, row: Row) -> np.ndarray:
+    def values(self, row: Row) -> Reals:
         """(nights), NaN where there is none."""
         cells = self.by_row.get(row)
         if cells is None:
@@ -155,7 +156,7 @@ class NightValues:
                 kept.append(row)
         return kept
 
-    def weekdays(self) -> np.ndarray:
+    def weekdays(self) -> Whole:
         return np.array([datetime.date.fromisoformat(night).weekday() for night in self.nights])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from shardmark_tools.history.judgement import Change, Report
 from shardmark_tools.history.nights import Row
+from shardmark_tools.history.quiet_noise import Reals
 from shardmark_tools.report.bench_data import Number
 from shardmark_tools.report.svg_chart import frame, label, marker, text_of, value_attributes
 from shardmark_tools.results.number_text import three_digits, time_text, time_unit
@@ -70,7 +71,7 @@ def band_of(report: Report, row: Row) -> Band | None:
 class Scale:
     """Days and seconds to places; the seconds' range is of nights that are no bad ones."""
 
-    def __init__(self, days: np.ndarray, times: np.ndarray) -> None:
+    def __init__(self, days: Reals, times: Reals) -> None:
         self.first, self.days = days[0], max(1, days[-1] - days[0])
         low, high = np.percentile(times, [1, 98])
         room = max(0.12 * (high - low), 0.02 * high)
@@ -101,10 +102,10 @@ def moved_words(report: Report, change: Change) -> str:
     return f"{100 * (change.ratio - 1):+.0f} %" + (f" {phases[0]}" if phases else "")
 
 
-def change_marks(report: Report, row: Row, scale: Scale, days: np.ndarray) -> list[str]:
+def change_marks(report: Report, row: Row, scale: Scale, days: Reals) -> list[str]:
     parts = []
     nights = report.values.nights
-    dates = [(a.first, None) for a in report.accepted if a.benchmark == row.benchmark and a.first in nights]
+    dates: list[tuple[str, Change | None]] = [(a.first, None) for a in report.accepted if a.benchmark == row.benchmark and a.first in nights]
     dates += [(c.date, c) for c in report.changes if c.benchmark == row.benchmark and c.phase is None]
     for place, (date, change) in enumerate(dates):
         x = scale.x(days[nights.index(date)]) - 2
@@ -118,7 +119,7 @@ def change_marks(report: Report, row: Row, scale: Scale, days: np.ndarray) -> li
     return parts
 
 
-def levels(report: Report, row: Row, scale: Scale, days: np.ndarray, times: np.ndarray) -> list[str]:
+def levels(report: Report, row: Row, scale: Scale, days: Reals, times: Reals) -> list[str]:
     """Of a drift its slope."""
     parts = []
     edges = [*edges_of(report, row.benchmark), len(times)]

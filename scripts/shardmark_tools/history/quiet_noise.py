@@ -4,7 +4,15 @@
 Arrays are (histories, series, nights); the values are logarithms of times. `present` marks what was measured.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
+
+Reals = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
 
 LAGS = (1, 2, 3, 4)
 WEEK = 7
@@ -13,21 +21,21 @@ FEWEST_FOR_COMMON = 4  # benchmarks, to know a night by the others
 SURE_LOADING = 3.0  # standard errors that a correlation must lie above zero
 
 
-def masked_median(values, present):
-    if present is None:
-        return np.median(values, axis=-1, keepdims=True)
-    return np.nanmedian(np.where(present > 0, values, np.nan), axis=-1, keepdims=True)
+def masked_median(values: Reals, present: Reals | None) -> Reals:
+    shown = values if present is None else np.where(present > 0, values, np.nan)
+    found: Reals = (np.median if present is None else np.nanmedian)(shown, axis=-1, keepdims=True)
+    return found
 
 
-def lagged(values):
+def lagged(values: Reals) -> Reals:
     return np.concatenate([values[..., lag:] - values[..., :-lag] for lag in LAGS], axis=-1)
 
 
-def lagged_present(present):
+def lagged_present(present: Reals) -> Reals:
     return np.concatenate([present[..., lag:] * present[..., :-lag] for lag in LAGS], axis=-1)
 
 
-def difference_spread(values, present=None):
+def difference_spread(values: Reals, present: Reals | None = None) -> Reals:
     """Spread of a night, (histories, series, 1), by nights one to four apart: a step or a drift adds next to nothing.
     Biweight midvariance of the differences, so bad nights add nothing either."""
     size = np.abs(lagged(values))
@@ -35,25 +43,26 @@ def difference_spread(values, present=None):
     middle = masked_median(size, weight) + TINY
     share = np.minimum((size / (9.0 * middle)) ** 2, 1.0)
     kept = 1.0 - share
+    count = np.full_like(middle, size.shape[-1])
     if weight is not None:
         kept, count = kept * weight, weight.sum(axis=-1, keepdims=True)
-    else:
-        count = size.shape[-1]
     top = (size**2 * kept**4).sum(axis=-1, keepdims=True)
     bottom = np.abs((kept * (1.0 - 5.0 * share)).sum(axis=-1, keepdims=True))
-    return np.sqrt(count * top / 2.0) / np.maximum(bottom, TINY)
+    spread: Reals = np.sqrt(count * top / 2.0) / np.maximum(bottom, TINY)
+    return spread
 
 
-def running_level(values):
+def running_level(values: Reals) -> Reals:
     """Centred median of a week of nights: a weekly rhythm is one and the same in each."""
     half = WEEK // 2
     padded = np.concatenate([values[..., :WEEK][..., ::-1][..., -half:], values,
                              values[..., -WEEK:][..., ::-1][..., :half]], axis=-1)  # fmt: skip
     windows = np.lib.stride_tricks.sliding_window_view(padded, WEEK, axis=-1)
-    return np.median(windows, axis=-1)
+    level: Reals = np.median(windows, axis=-1)
+    return level
 
 
-def shrunk_effects(rest, weekdays, spread):
+def shrunk_effects(rest: Reals, weekdays: Whole, spread: Reals) -> Reals:
     """Effect of each weekday, (..., 7), by James and Stein: nothing where nothing is sure."""
     effects = np.zeros((*rest.shape[:-1], WEEK))
     counts = np.zeros(WEEK)
@@ -67,10 +76,11 @@ def shrunk_effects(rest, weekdays, spread):
     effects -= (effects * weights).sum(axis=-1, keepdims=True)
     effects[..., counts == 0] = 0.0
     evidence = (effects**2 * counts).sum(axis=-1, keepdims=True) / np.maximum(spread**2, TINY)
-    return effects * np.maximum(0.0, 1.0 - 1.2 * (WEEK - 1) / np.maximum(evidence, TINY))
+    shrunk: Reals = effects * np.maximum(0.0, 1.0 - 1.2 * (WEEK - 1) / np.maximum(evidence, TINY))
+    return shrunk
 
 
-def without_rhythm(values, weekdays, whole, present=None):
+def without_rhythm(values: Reals, weekdays: Whole, whole: Marks, present: Reals | None = None) -> Reals:
     """The values with the weekday's effect taken off: first what the benchmarks `whole` share, then each one's own."""
     if len(weekdays) < 2 * WEEK:
         return values
@@ -83,17 +93,18 @@ def without_rhythm(values, weekdays, whole, present=None):
     common = shrunk_effects(shared, weekdays, np.maximum(difference_spread(shared), TINY))
     rest = rest - common[..., weekdays]
     own = shrunk_effects(rest, weekdays, spread)
-    return values - common[..., weekdays] - own[..., weekdays]
+    left: Reals = values - common[..., weekdays] - own[..., weekdays]
+    return left
 
 
-def standardized(values, present=None, spread=None):
+def standardized(values: Reals, present: Reals | None = None, spread: Reals | None = None) -> tuple[Reals, Reals]:
     """Values about their median in units of their spread, and that spread."""
     if spread is None:
         spread = np.maximum(difference_spread(values, present), TINY)
     return (values - masked_median(values, present)) / spread, spread
 
 
-def night_of_others(units, benchmark_of, whole, present=None):
+def night_of_others(units: Reals, benchmark_of: Sequence[Any], whole: Marks, present: Reals | None = None) -> Reals:
     """For each series what the other benchmarks say of the night: their robust mean, (histories, series, nights)."""
     names = np.asarray(benchmark_of)
     chosen = np.flatnonzero(whole)
@@ -109,10 +120,12 @@ def night_of_others(units, benchmark_of, whole, present=None):
     others = (names[None, chosen] != names[:, None]).astype(float)  # (series, benchmarks)
     total = np.einsum("sb,...bn->...sn", others, near)
     count = np.einsum("sb,...bn->...sn", others, shown)
-    return middle + total / np.maximum(count, 1.0)
+    night: Reals = middle + total / np.maximum(count, 1.0)
+    return night
 
 
-def without_common(units, benchmark_of, whole, present=None, levels=None):
+def without_common(units: Reals, benchmark_of: Sequence[Any], whole: Marks, present: Reals | None = None,
+                   levels: Reals | None = None) -> tuple[Reals, Reals] | None:  # fmt: skip
     """Units with taken off what the other benchmarks of the night foretell, rescaled; None where there are too few.
 
     `levels` are known steps, which are nothing of a night: taken off before the others are asked.

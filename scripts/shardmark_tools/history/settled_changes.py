@@ -2,11 +2,13 @@
 """From what each view of the values found to the changes that are told: when, how large, a step or a drift."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
-from shardmark_tools.history.change_search import BOUND_SHARE, neighbours_of
+from shardmark_tools.history.change_search import BOUND_SHARE, View, neighbours_of
 from shardmark_tools.history.level_scan import SHORTEST
+from shardmark_tools.history.quiet_noise import Reals
 
 SAME_CHANGE = 3  # nights that two views may date one change apart
 LEAST_SHARE = 0.5  # of a change's size that the values themselves must show
@@ -33,21 +35,21 @@ class Found:
     drift: bool = False  # from `night` up to now
 
 
-def robust_mean(part):
+def robust_mean(part: Reals) -> float:
     """Mean of what lies within CLIP of the median, the rest moved there."""
     middle = np.median(part)
     return float(middle + np.mean(np.clip(part - middle, -CLIP, CLIP)))
 
 
-def size_of(units, begins, night):
+def size_of(units: Reals, begins: list[int], night: int) -> tuple[float, float]:
     """(size, its standard error) of the step at `night`, in units."""
     before, after = neighbours_of(begins, night, len(units))
     old, new = units[before:night], units[night:after]
-    error = np.sqrt(1.0 / len(old) + 1.0 / len(new))
+    error = float(np.sqrt(1.0 / len(old) + 1.0 / len(new)))
     return robust_mean(new) - robust_mean(old), error
 
 
-def agreed(units, begins, night):
+def agreed(units: Reals, begins: list[int], night: int) -> bool:
     """Whether three nights of the new level agree with each other, where it is young: two bad nights and a good one
     do not."""
     _, after = neighbours_of(begins, night, len(units))
@@ -58,7 +60,7 @@ def agreed(units, begins, night):
     return int((np.abs(new - middle) <= NEAR).sum()) >= SHORTEST
 
 
-def merged_nights(views, history, series):
+def merged_nights(views: list[View], history: int, series: int) -> list[tuple[int, View]]:
     """[(night, view)...]: of the same change seen in two views, the one that shows it more clearly."""
     seen = []
     for view in views:
@@ -69,29 +71,29 @@ def merged_nights(views, history, series):
             size, error = size_of(view.units[history, series], begins, night)
             seen.append((abs(size) / error, night, view))
     seen.sort(key=lambda entry: -entry[0])
-    kept = []
+    kept: list[tuple[int, View]] = []
     for _, night, view in seen:
         if all(abs(night - other) > SAME_CHANGE for other, _ in kept):
             kept.append((night, view))
     return sorted(kept, key=lambda entry: entry[0])
 
 
-def shown_by_values(views, history, series, begins, night, size):
+def shown_by_values(views: list[View], history: int, series: int, begins: list[int], night: int, size: float) -> bool:
     """Whether the values themselves move the same way, and not only against the other benchmarks."""
     plain = views[0]
-    own, error = size_of(plain.units[history, series], begins, night)
-    own *= plain.spread[history, series, 0]
+    own, _ = size_of(plain.units[history, series], begins, night)
+    own *= float(plain.spread[history, series, 0])
     return own * size > 0 and abs(own) >= LEAST_SHARE * abs(size)
 
 
-def changes_of(views, history, series, accepted=()):
+def changes_of(views: list[View], history: int, series: int, accepted: Sequence[int] = ()) -> list[Found]:
     """[Found...] of one series, oldest first, without what was accepted."""
     merged = merged_nights(views, history, series)
     merged = [(night, view) for night, view in merged if night not in accepted]
     told = []
     for place, (night, view) in enumerate(merged):
         begins = sorted({n for n, _ in merged} | set(accepted))
-        units, spread = view.units[history, series], view.spread[history, series, 0]
+        units, spread = view.units[history, series], float(view.spread[history, series, 0])
         size, error = size_of(units, begins, night)
         size, error = size * spread, error * spread * CONFIDENCE_SPREADS
         if abs(size) < np.log1p(LEAST_EFFECT) or not shown_by_values(views, history, series, begins, night, size):
@@ -100,11 +102,11 @@ def changes_of(views, history, series, accepted=()):
     return told
 
 
-def bounded_cost(rest, bound):
+def bounded_cost(rest: Reals, bound: float) -> float:
     return float(np.minimum(rest**2, bound).sum())
 
 
-def hinge_fit(units, bound):
+def hinge_fit(units: Reals, bound: float) -> tuple[float, int, float]:
     """(cost, begin, slope) of a level that begins to drift at the best night."""
     nights = np.arange(len(units))
     weight = (np.abs(units - np.median(units)) < 8 * CLIP).astype(float)
@@ -119,7 +121,8 @@ def hinge_fit(units, bound):
     return best
 
 
-def drifting(view, history, series, found, accepted, nights):
+def drifting(view: View, history: int, series: int, found: list[Found], accepted: Sequence[int],
+             nights: int) -> list[Found]:  # fmt: skip
     """The same changes, but steps of one direction up to now that are rather one slope told as one drift."""
     if not found:
         return found
@@ -139,8 +142,8 @@ def drifting(view, history, series, found, accepted, nights):
     length = len(units) - start
     if cost > steps + STEP_WORTH * (len(run) - 1) - DRIFT_MARGIN or slope * run[-1].size <= 0:
         return found
-    spread = view.spread[history, series, 0]
+    spread = float(view.spread[history, series, 0])
     size = slope * length * spread
-    error = CONFIDENCE_SPREADS * spread * np.sqrt(12.0 / length)
+    error = CONFIDENCE_SPREADS * spread * float(np.sqrt(12.0 / length))
     kept = [f for f in found if f.night <= begin]
     return [*kept, Found(series, begin + start, size, size - error, size + error, True)]

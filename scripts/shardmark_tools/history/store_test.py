@@ -16,21 +16,22 @@ import sys
 import tempfile
 import time
 import unittest
+from collections.abc import Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.history import store
-from shardmark_tools.history.store import BadStore, Store, read_record
+from shardmark_tools.history.store import BadStore, Record, Store, read_record
 from shardmark_tools.results.json_document import NotReadable
 
 KILLS = int(os.environ.get("SHARDMARK_HISTORY_KILLS", "24"))
 RECORDS = 400
 
 
-def content(number):
+def content(number: int) -> Record:
     return {"run": f"{number:012x}", "filling": "x" * (number % 7) * 400}
 
 
-def write_all(folder, diary, numbers):
+def write_all(folder: pathlib.Path, diary: pathlib.Path, numbers: Sequence[int]) -> None:
     """In a process of its own: puts records in some order, and notes each in the diary once it is durable."""
     there = Store(folder)
     with open(diary, "a", encoding="utf-8") as notes:
@@ -40,7 +41,7 @@ def write_all(folder, diary, numbers):
             notes.flush()
 
 
-def start(folder, diary, numbers):
+def start(folder: pathlib.Path, diary: pathlib.Path, numbers: Sequence[int]) -> int:
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -53,7 +54,7 @@ def start(folder, diary, numbers):
 
 
 class StoreTest(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         given = os.environ.get("SHARDMARK_HISTORY_FOLDERS")
         self.temporary = tempfile.TemporaryDirectory()
         self.addCleanup(self.temporary.cleanup)
@@ -65,7 +66,7 @@ class StoreTest(unittest.TestCase):
             self.addCleanup(shutil.rmtree, self.folders[0], True)
         self.store = Store(self.folders[0], create=True)
 
-    def test_a_record_is_named_by_its_bytes(self):
+    def test_a_record_is_named_by_its_bytes(self) -> None:
         name = self.store.put("run", content(3))
         data = (self.store.folder / name).read_bytes()
         self.assertEqual(name, hashlib.sha256(data).hexdigest() + ".json")
@@ -73,7 +74,7 @@ class StoreTest(unittest.TestCase):
         self.assertEqual(self.store.put("run", content(3)), name)
         self.assertEqual(os.listdir(self.store.folder), [name])
 
-    def test_writers_that_are_killed_lose_nothing_and_write_nothing_twice(self):
+    def test_writers_that_are_killed_lose_nothing_and_write_nothing_twice(self) -> None:
         seed = int(os.environ.get("SHARDMARK_HISTORY_SEED", str(time.time_ns() % 2**32)))
         print(f"seed {seed}, {KILLS} kills")
         rng = random.Random(seed)
@@ -101,7 +102,7 @@ class StoreTest(unittest.TestCase):
         write_all(self.folders[1], diaries[1], range(RECORDS))
         self.assertEqual(len(self.store.records()), RECORDS)
 
-    def test_what_the_dead_left_is_swept_when_it_is_old(self):
+    def test_what_the_dead_left_is_swept_when_it_is_old(self) -> None:
         old, young = self.store.folder / ".writing-a-1-00", self.store.folder / ".writing-b-2-00"
         for path in (old, young):
             path.write_bytes(b"half")
@@ -111,7 +112,7 @@ class StoreTest(unittest.TestCase):
         self.assertTrue(young.exists())
         self.assertEqual(len(self.store.records()), 1)
 
-    def test_two_stores_merge_by_copying(self):
+    def test_two_stores_merge_by_copying(self) -> None:
         other = Store(self.root / "other", create=True)
         for number in range(6):
             self.store.put("run", content(number))
@@ -120,7 +121,7 @@ class StoreTest(unittest.TestCase):
             shutil.copy(path, self.store.folder / path.name)
         self.assertEqual({int(r["run"], 16) for r in self.store.records().values()}, set(range(9)))
 
-    def test_a_changed_byte_is_found(self):
+    def test_a_changed_byte_is_found(self) -> None:
         path = self.store.folder / self.store.put("run", content(3))
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
@@ -131,14 +132,14 @@ class StoreTest(unittest.TestCase):
         with self.assertRaises(NotReadable):
             read_record(path)
 
-    def test_a_rename_whose_answer_was_lost_is_a_rename(self):
+    def test_a_rename_whose_answer_was_lost_is_a_rename(self) -> None:
         target = self.store.folder / "there"
         target.write_bytes(b"")
         self.store.rename(self.store.folder / "gone", target)
         with self.assertRaises(FileNotFoundError):
             self.store.rename(self.store.folder / "gone", self.store.folder / "nowhere")
 
-    def test_no_store_is_said(self):
+    def test_no_store_is_said(self) -> None:
         with self.assertRaisesRegex(BadStore, "no such store"):
             Store(self.root / "nothing")
         with self.assertRaisesRegex(BadStore, "cannot make"):
