@@ -27,6 +27,7 @@ ELSEWHERE = (
     (r"(srun|sbatch) ", "scripts/dev/check_nodes"),
     (r"(for|do|done|if|then|fi)\b", "a shell's own; its commands stand in it"),
     (r"python3? ", "the tests of what it calls"),
+    (r"promtool ", "scripts/shardmark_tools/history/monitoring_test.py"),
 )
 SMALL = ["--set", "model.scale=0.0005"]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A history for monitoring: Prometheus' text format for the node exporter's textfile collector (the last night, no
-time stamps, which that collector refuses), and OpenMetrics (every night, with time stamps)."""
+time stamps, which that collector refuses), and OpenMetrics (every night, with time stamps on every sample, without
+which promtool makes no blocks of it)."""
 
 import datetime
 import os
@@ -17,7 +18,9 @@ SECONDS_TEXT = "Median time of the night's runs, barrier to the end of the slowe
 CHANGE = "shardmark_change_ratio"
 CHANGE_TEXT = "Time after over time before a change that was not accepted"
 SLOWER_COUNT = "shardmark_slower_changes"
-SLOWER_TEXT = "Changes for the worse that were not accepted"
+SLOWER_TEXT = "Changes for the worse that were not accepted, an operation with its phases counted once"
+NEWEST = "shardmark_last_night_timestamp_seconds"
+NEWEST_TEXT = "Midnight, UTC, that the newest night of a series began with"
 
 
 def label_value(text: str) -> str:
@@ -38,47 +41,57 @@ def rows_of(report: Report) -> list[Row]:
     return wholes + [phase for whole in wholes for phase in report.values.phases_of(whole)]
 
 
-def change_lines(reports: list[Report]) -> list[str]:
-    """Samples of the changes; of one series only the newest, since labels must differ."""
-    found: dict[str, float] = {}
-    for report in reports:
-        for change in report.changes:
-            found[series_labels(report, Row(change.benchmark, change.phase, change.family))] = change.ratio
-    return [f"{CHANGE}{key} {value!r}" for key, value in found.items()]
-
-
-def slower_lines(reports: list[Report]) -> list[str]:
-    return [f"{SLOWER_COUNT}{labels(series=report.group.key, machine=report.group.facts['machine'])} "
-            f"{sum(change.verdict == SLOWER for change in report.changes)}" for report in reports]  # fmt: skip
-
-
-def textfile(reports: list[Report]) -> str:
-    lines = [f"# HELP {SECONDS} {SECONDS_TEXT}", f"# TYPE {SECONDS} gauge"]
-    for report in reports:
-        for row in rows_of(report):
-            last = report.values.values(row)[-1]
-            if np.isfinite(last):
-                lines.append(f"{SECONDS}{series_labels(report, row)} {float(np.exp(last))!r}")
-    lines += [f"# HELP {CHANGE} {CHANGE_TEXT}", f"# TYPE {CHANGE} gauge", *change_lines(reports)]
-    lines += [f"# HELP {SLOWER_COUNT} {SLOWER_TEXT}", f"# TYPE {SLOWER_COUNT} gauge", *slower_lines(reports)]
-    return "\n".join(lines) + "\n"
-
-
 def time_stamp(night: str) -> int:
     return int(datetime.datetime.fromisoformat(f"{night}T00:00:00+00:00").timestamp())
 
 
-def openmetrics(reports: list[Report]) -> str:
-    lines = [f"# TYPE {SECONDS} gauge", f"# UNIT {SECONDS} seconds", f"# HELP {SECONDS} {SECONDS_TEXT}"]
+def series_of(report: Report) -> str:
+    return labels(series=report.group.key, machine=report.group.facts["machine"])
+
+
+def state_lines(reports: list[Report], stamped: bool) -> list[str]:
+    """What the last night of each series says; of one benchmark and phase the newest change, since labels must differ."""
+    ratios: dict[str, str] = {}
+    counts, newest = [], []
+    for report in reports:
+        last = time_stamp(report.values.nights[-1])
+        end = f" {last}" if stamped else ""
+        for change in report.changes:
+            row = Row(change.benchmark, change.phase, change.family)
+            ratios[f"{CHANGE}{series_labels(report, row)}"] = f"{change.ratio!r}{end}"
+        slower = {c.id for c in report.changes if c.verdict == SLOWER}
+        counts.append(f"{SLOWER_COUNT}{series_of(report)} {len(slower)}{end}")
+        newest.append(f"{NEWEST}{series_of(report)} {last}{end}")
+    lines = []
+    found = [f"{name} {value}" for name, value in ratios.items()]
+    for name, text, samples in ((CHANGE, CHANGE_TEXT, found), (SLOWER_COUNT, SLOWER_TEXT, counts), (NEWEST, NEWEST_TEXT, newest)):
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge", *samples]
+    return lines
+
+
+def night_lines(reports: list[Report], everything: bool) -> list[str]:
+    lines = []
     for report in reports:
         for row in rows_of(report):
             name = f"{SECONDS}{series_labels(report, row)}"
-            for night, value in zip(report.values.nights, report.values.values(row)):
+            nights = list(zip(report.values.nights, report.values.values(row)))
+            for night, value in nights if everything else nights[-1:]:
                 if np.isfinite(value):
-                    lines.append(f"{name} {float(np.exp(value))!r} {time_stamp(night)}")
-    lines += [f"# TYPE {CHANGE} gauge", f"# HELP {CHANGE} {CHANGE_TEXT}", *change_lines(reports)]
-    lines += [f"# TYPE {SLOWER_COUNT} gauge", f"# HELP {SLOWER_COUNT} {SLOWER_TEXT}", *slower_lines(reports), "# EOF"]
-    return "\n".join(lines) + "\n"
+                    lines.append(f"{name} {float(np.exp(value))!r}" + (f" {time_stamp(night)}" if everything else ""))
+    return lines
+
+
+def document(reports: list[Report], everything: bool) -> list[str]:
+    head = [f"# HELP {SECONDS} {SECONDS_TEXT}", f"# TYPE {SECONDS} gauge"]
+    return [*head, *night_lines(reports, everything), *state_lines(reports, everything)]
+
+
+def textfile(reports: list[Report]) -> str:
+    return "\n".join(document(reports, False)) + "\n"
+
+
+def openmetrics(reports: list[Report]) -> str:
+    return "\n".join([*document(reports, True), "# EOF"]) + "\n"
 
 
 def write(path: str, text: str) -> None:
