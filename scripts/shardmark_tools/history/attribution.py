@@ -2,16 +2,13 @@
 """What else changed when a benchmark did: the context of its runs, the control's times, the raw ceilings' times."""
 
 import collections
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shardmark_tools.history.change import Change
 from shardmark_tools.history.nights import Group, NightValues, Row, context_facts
 from shardmark_tools.history.quiet_noise import Reals
 from shardmark_tools.history.store import Record
-
-if TYPE_CHECKING:
-    from shardmark_tools.history.judgement import Change
 
 AROUND = 2  # nights that the date of a change may be wrong by
 REACH = 14  # nights on either side that are compared
@@ -73,7 +70,7 @@ def who_moved(size: float, control: tuple[float, float]) -> str | None:
     return None
 
 
-def ceiling_shift(change: "Change", values: NightValues, night: int, group: Group) -> tuple[float, float] | None:
+def ceiling_shift(change: Change, values: NightValues, night: int, group: Group) -> tuple[float, float] | None:
     """Of the raw ceilings of the same operation, as they lie in the same runs."""
     operation = {"save": "save", "load": "load", "reshard": "load"}.get(change.family)
     cases = {name: entry["case"] for run in group.runs for name, entry in run["benchmarks"].items()
@@ -87,7 +84,7 @@ def ceiling_shift(change: "Change", values: NightValues, night: int, group: Grou
     return middle, float(np.median([error for _, error in shifts]))
 
 
-def explain(changes: list["Change"], group: Group, values: NightValues) -> None:
+def explain(changes: list[Change], group: Group, values: NightValues) -> None:
     """Fills moved and evidence."""
     control = NightValues(group.controls, values.nights) if group.controls else None
     wholes = len(values.wholes())

@@ -10,7 +10,8 @@ import secrets
 
 import numpy as np
 
-from shardmark_tools.history.judgement import SLOWER, Report
+from shardmark_tools.history.change import SLOWER
+from shardmark_tools.history.judgement import Report
 from shardmark_tools.history.nights import Row
 
 SECONDS = "shardmark_night_seconds"

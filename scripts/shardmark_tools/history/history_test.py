@@ -21,7 +21,8 @@ import numpy as np
 
 from shardmark_tools.history import export, output, page, planning, run_record
 from shardmark_tools.history.decisions import accept, drop
-from shardmark_tools.history.judgement import Change, Report, judge
+from shardmark_tools.history.change import Change
+from shardmark_tools.history.judgement import Report, judge
 from shardmark_tools.history.listing import show_text
 from shardmark_tools.history.nights import grouped
 from shardmark_tools.history.run_record import BadArgument

@@ -9,46 +9,14 @@ from typing import Any
 import numpy as np
 
 from shardmark_tools.history import attribution, change_search, settled_changes
+from shardmark_tools.history.change import SLOWER, Change
 from shardmark_tools.history.nights import FEWEST_NIGHTS, Group, NightValues, Row
 from shardmark_tools.history.quiet_noise import Marks, Reals
 from shardmark_tools.history.store import Record
 
-SLOWER, FASTER = "slower", "faster"
 SURE = 0.95  # chance with which a step is found that is said to be seen
 SURE_QUANTILE = 1.645
 WITHIN = (3, 7, 14)
-
-
-@dataclasses.dataclass
-class Change:
-    """One change of one series, as it is told."""
-
-    id: str
-    benchmark: str
-    phase: str | None
-    family: str
-    date: str
-    before_s: float
-    after_s: float
-    low: float  # of after over before, 95 %
-    high: float
-    drift: bool
-    context: dict[str, list[str | None]]
-    moved: str | None = None  # "machine", "software", or None: not known
-    evidence: str = ""
-
-    @property
-    def verdict(self) -> str:
-        return SLOWER if self.after_s > self.before_s else FASTER
-
-    @property
-    def ratio(self) -> float:
-        return self.after_s / self.before_s
-
-    def moved_phases(self, changes: list["Change"]) -> list[str]:
-        """Of the same benchmark at the same time and in the same direction: what took most seconds first."""
-        beside = [c for c in changes if c.id == self.id and c.phase and c.phase != self.phase and c.verdict == self.verdict]
-        return [str(c.phase) for c in sorted(beside, key=lambda c: -abs(c.after_s - c.before_s))]
 
 
 @dataclasses.dataclass

@@ -6,7 +6,8 @@ import datetime
 
 import numpy as np
 
-from shardmark_tools.history.judgement import Change, Report
+from shardmark_tools.history.change import Change
+from shardmark_tools.history.judgement import Report
 from shardmark_tools.history.nights import Row
 from shardmark_tools.history.quiet_noise import Reals
 from shardmark_tools.report.bench_data import Number

@@ -7,7 +7,8 @@ from typing import Any
 
 from shardmark_tools.gate.output import EXIT_CODES
 from shardmark_tools.gate.verdict import FASTER, INCONCLUSIVE, SAME, SLOWER
-from shardmark_tools.history.judgement import Change, Report
+from shardmark_tools.history.change import Change
+from shardmark_tools.history.judgement import Report
 from shardmark_tools.history.nights import FEWEST_NIGHTS
 from shardmark_tools.results.number_text import percent_text, time_text, time_unit
 from shardmark_tools.results.plain_text import aligned_table, cut_middle, markdown, markdown_table, one_line
@@ -91,7 +92,7 @@ def summary_sentence(reports: list[Report]) -> str:
     slower = sum(change.verdict == SLOWER for change in changes)
     text = f"{verdict}: {slower} slower, {len(changes) - slower} faster"
     if phases:
-        text += f", {len(phases)} changes of phases"
+        text += f", {len(phases)} change{'s' if len(phases) != 1 else ''} of phases"
     accepted = sum(len(report.accepted) for report in reports)
     return text + (f", {accepted} accepted." if accepted else ".")
 

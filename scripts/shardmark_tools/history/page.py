@@ -24,8 +24,10 @@ def chart_html(report: Report, row: Row) -> str:
     band = nights_chart.band_of(report, row)
     words = band.place() if band is not None else "too few nights since the last change for a band"
     style = ' class="out"' if band is not None and band.outside() else ""
+    marks = [c for c in report.changes if c.benchmark == row.benchmark and c.phase is None and c.context]
+    around = "".join(f"<p>{escaped(f'{output.since_text(c)}: {output.context_text(c)}')}</p>" for c in marks)
     return (f'<div class="chart"><h3>{escaped(row.benchmark)}</h3>{nights_chart.nights_chart(report, row)}'
-            f"<p{style}>{escaped(words)}</p></div>")  # fmt: skip
+            f"<p{style}>{escaped(words)}</p>{around}</div>")  # fmt: skip
 
 
 def change_sentences(report: Report) -> list[str]:
