@@ -7,6 +7,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from shardmark_tools import strategy_comparison as comparison
@@ -27,14 +28,16 @@ benchmarks = ["hooks", "plan", "save", "load"]
 """
 
 
-def documents(slow_save, fast_save, config=CONFIG, variants=({},)):
+def documents(slow_save: Any, fast_save: Any, config: Any = CONFIG, variants: Any = ({},)) -> Any:
     """Seconds of the rounds of two strategies; every other number is fixed. `variants` of `case`, each twice as
     slow as the one before."""
     of = synthetic.context(config=config)
     second_of = synthetic.context(config=comparison.reshard_config(config))
-    first, second = [], []
+    first: list[Any] = []
+    second: list[Any] = []
 
-    def add(to, family, strategy, seconds, repetition, metrics=None, case=None):
+    def add(to: Any, family: str, strategy: Any, seconds: Any, repetition: Any, metrics: Any = None,
+            case: Any = None) -> None:  # fmt: skip
         name = f"{family}/tiny/{strategy}/x"
         made = synthetic.sample(family, name, of, float(seconds), repetition, len(to), num_bytes=100, case=case)
         made.update(metrics=metrics or {}, time_s=float(seconds))
@@ -61,7 +64,7 @@ def documents(slow_save, fast_save, config=CONFIG, variants=({},)):
 
 
 class StrategyComparison(unittest.TestCase):
-    def test_rows(self):
+    def test_rows(self) -> None:
         result = comparison.compare(*documents([8, 9, 10], [1, 2, 3]))
         slow, fast = result["rows"]
         self.assertEqual((slow["strategy"], fast["strategy"]), ("slow", "fast"))
@@ -73,7 +76,7 @@ class StrategyComparison(unittest.TestCase):
         self.assertEqual(fast["reshard_worst_s"]["median"], 6.0)
         self.assertAlmostEqual(fast["reshard_worst_ratio"]["median"], 6 / 5)
 
-    def test_advice_names_a_leader_only_where_intervals_part(self):
+    def test_advice_names_a_leader_only_where_intervals_part(self) -> None:
         clear = comparison.compare(*documents([8, 9, 10], [1, 2, 3]))["advice"]
         self.assertIn("fast is the fastest to save durably", clear[0])
         self.assertIn("78% less than slow", clear[0])
@@ -83,20 +86,20 @@ class StrategyComparison(unittest.TestCase):
         self.assertIn("No clear difference in the time to save durably", level[0])
         self.assertIn("No clear difference between slow, fast", level[-1])
 
-    def test_interval_of_the_median(self):
+    def test_interval_of_the_median(self) -> None:
         self.assertEqual(comparison.median_interval([5, 1, 3]), (1, 5))
         # Binomial: of 15 values the 4th and the 12th are the known 95 % interval.
         self.assertEqual(comparison.median_interval(list(range(1, 16))), (4, 12))
         self.assertEqual(comparison.median_interval(list(range(1, 10))), (2, 8))
 
-    def test_matrix_configuration(self):
+    def test_matrix_configuration(self) -> None:
         text = comparison.reshard_config(CONFIG)
         self.assertIn('benchmarks = ["reshard"]', text)
         self.assertIn('[sweep]\n"reshard.saved_strategy" = ["slow", "fast"]\n"parallel.strategy"', text)
         with self.assertRaisesRegex(Refused, "nothing to compare"):
             comparison.reshard_config("[run]\n")
 
-    def test_mixed_report_what_a_sweep_varies_beside_the_strategy_is_a_row_of_its_own(self):
+    def test_mixed_report_what_a_sweep_varies_beside_the_strategy_is_a_row_of_its_own(self) -> None:
         """mixed-report: two models of one name are not averaged, and no strategy is better by storing less."""
         config = CONFIG + '"model.optimizer" = ["none", "adamw"]\n'
         variants = ({"model.optimizer": "none"}, {"model.optimizer": "adamw"})
@@ -110,19 +113,19 @@ class StrategyComparison(unittest.TestCase):
                       result["advice"][4])  # fmt: skip
         self.assertIn("78% less than slow, model.optimizer adamw", result["advice"][4])
 
-    def test_mixed_report_the_two_runs_are_of_one_kind(self):
+    def test_mixed_report_the_two_runs_are_of_one_kind(self) -> None:
         first, second = documents([8, 9, 10], [1, 2, 3])
         second.context["hdf5"] = "1.14.5"
         second.context["hosts"] = ["another"]
         with self.assertRaisesRegex(Refused, "not of one kind\n.*hdf5: 1.10.8 and 1.14.5$"):
             comparison.compare(first, second)
 
-    def test_markdown_names_are_escaped(self):
+    def test_markdown_names_are_escaped(self) -> None:
         first, second = documents([8, 9, 10], [1, 2, 3])
         first.context["suite"] = "<script>alert(1)</script>"
         self.assertNotIn("<script>", comparison.markdown_text(comparison.compare(first, second)))
 
-    def test_files(self):
+    def test_files(self) -> None:
         result = comparison.compare(*documents([8, 9, 10], [1, 2, 3]))
         with tempfile.TemporaryDirectory() as name:
             directory = pathlib.Path(name)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -22,7 +23,7 @@ CHECK = pathlib.Path(__file__).resolve().parents[2] / "dev" / "check_checkpoint.
 SEED = 3
 
 
-def small_float_type(size, sign, exponent, mantissa, bias):
+def small_float_type(size: Any, sign: Any, exponent: Any, mantissa: Any, bias: Any) -> Any:
     kind = (h5py.h5t.IEEE_F32LE if size == 2 else h5py.h5t.IEEE_F16LE).copy()
     kind.set_fields(sign, mantissa, exponent, 0, mantissa)
     if size != kind.get_size():
@@ -39,7 +40,7 @@ SMALL_FLOATS = {
 }
 
 
-def add_small_float(group, name, dtype, bits):
+def add_small_float(group: Any, name: str, dtype: str, bits: Any) -> Any:
     kind = small_float_type(*SMALL_FLOATS[dtype])
     space = h5py.h5s.create_simple(bits.shape) if bits.shape else h5py.h5s.create(h5py.h5s.SCALAR)
     handle = h5py.h5d.create(group.id, name.encode(), kind, space)
@@ -47,7 +48,7 @@ def add_small_float(group, name, dtype, bits):
     return h5py.Dataset(handle)
 
 
-def add_tensor(group, fqn, dtype, shape, **options):
+def add_tensor(group: Any, fqn: str, dtype: str, shape: Any, **options: Any) -> Any:
     name = checkpoint_reader.encode_name(fqn)
     count = int(np.prod(shape, dtype=np.int64))
     if dtype in SMALL_FLOATS:
@@ -60,17 +61,17 @@ def add_tensor(group, fqn, dtype, shape, **options):
     return dataset
 
 
-def digest(array):
+def digest(array: Any) -> Any:
     return xxhash.xxh3_64_intdigest(np.ascontiguousarray(array).tobytes())
 
 
 class CheckpointCase(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.directory = pathlib.Path(folder.name)
 
-    def make(self, step=7):
+    def make(self, step: Any = 7) -> Any:
         """An open, committed, empty checkpoint."""
         path = self.directory / f"step-{step:08d}"
         path.mkdir()
@@ -82,7 +83,7 @@ class CheckpointCase(unittest.TestCase):
         file["shardmark"].attrs["seed"] = np.uint64(SEED)
         return file
 
-    def fill(self, file):
+    def fill(self, file: Any) -> None:
         """Every dtype in several shapes, awkward names, two objects."""
         for dtype in element_values.DTYPE_NAMES:
             for shape in [(), (0,), (3, 0), (1,), (257,), (5, 7, 3)]:
@@ -93,18 +94,18 @@ class CheckpointCase(unittest.TestCase):
             data = element_values.expected_object_bytes(fqn, SEED, size)
             file["objects"].create_dataset(fqn, data=data)
 
-    def findings(self, file, **options):
+    def findings(self, file: Any, **options: Any) -> Any:
         file.close()
         return checkpoint_reader.check_checkpoint(self.directory, **options).findings
 
-    def assert_one(self, findings, *parts):
+    def assert_one(self, findings: Any, *parts: Any) -> None:
         self.assertEqual(1, len(findings), [str(f) for f in findings])
         for part in parts:
             self.assertIn(part, str(findings[0]))
 
 
 class ValueLaw(unittest.TestCase):
-    def test_values_given_by_the_design(self):
+    def test_values_given_by_the_design(self) -> None:
         found = element_values.expected_values("a.b", 3, "int64", 0, 4)
         expected = [
             -7584380531001642242,
@@ -116,8 +117,8 @@ class ValueLaw(unittest.TestCase):
         found = element_values.expected_values("a.b", 3, "bfloat16", 0, 4)
         self.assertEqual([0.5859375, 0.53125, 0.5, 0.8515625], found.tolist())
 
-    def test_against_plain_integers(self):
-        def v(fqn, seed, i):
+    def test_against_plain_integers(self) -> None:
+        def v(fqn: str, seed: int, i: Any) -> Any:
             z = 0xCBF29CE484222325
             for byte in fqn.encode():
                 z = (z ^ byte) * 0x100000001B3 % 2**64
@@ -130,7 +131,7 @@ class ValueLaw(unittest.TestCase):
             found = element_values.hashed(fqn, seed, start, 5).tolist()
             self.assertEqual([v(fqn, seed, start + i) for i in range(5)], found)
 
-    def test_float8_by_hand(self):
+    def test_float8_by_hand(self) -> None:
         bits = np.array([0x00, 0x01, 0x07, 0x10, 0x37, 0x77, 0xB0], dtype=np.uint8)
         e4m3 = [0.0, 2**-9, 7 * 2**-9, 2**-5, 0.9375, 240.0, -0.5]
         self.assertEqual(e4m3, element_values.float8_value(bits, 4).tolist())
@@ -139,20 +140,20 @@ class ValueLaw(unittest.TestCase):
 
 
 class Names(unittest.TestCase):
-    def test_round_trip(self):
+    def test_round_trip(self) -> None:
         pairs = {"": "%", ".": "%2E", "..": "..", "a.b": "a.b", "a/b": "a%2Fb", "5%": "5%25"}
         for fqn, name in pairs.items():
             self.assertEqual(name, checkpoint_reader.encode_name(fqn))
             self.assertEqual(fqn, checkpoint_reader.decode_name(name))
 
-    def test_names_that_encoding_never_gives(self):
+    def test_names_that_encoding_never_gives(self) -> None:
         for name in ["%2e", "a%41", "%%", "50%", "."]:
             with self.assertRaises(ValueError, msg=name):
                 checkpoint_reader.decode_name(name)
 
 
 class Slabs(unittest.TestCase):
-    def test_they_are_row_major_and_complete(self):
+    def test_they_are_row_major_and_complete(self) -> None:
         for shape in [(), (5,), (4, 6), (3, 4, 5), (2, 1, 3, 2)]:
             whole = np.arange(int(np.prod(shape))).reshape(shape)
             for limit in (1, 2, 5, 7, 1000):
@@ -164,12 +165,12 @@ class Slabs(unittest.TestCase):
 
 
 class Elements(CheckpointCase):
-    def test_good_checkpoint(self):
+    def test_good_checkpoint(self) -> None:
         file = self.make()
         self.fill(file)
         self.assertEqual([], [str(f) for f in self.findings(file, expected_seed=SEED)])
 
-    def test_one_wrong_element_of_every_dtype_is_named(self):
+    def test_one_wrong_element_of_every_dtype_is_named(self) -> None:
         file = self.make()
         for dtype in element_values.DTYPE_NAMES:
             dataset = add_tensor(file["tensors"], dtype, dtype, (5, 7, 3))
@@ -185,14 +186,14 @@ class Elements(CheckpointCase):
         for finding in findings:
             self.assertIn("element [2, 6, 1]: expected", finding.message)
 
-    def test_swapped_tensors_of_one_shape(self):
+    def test_swapped_tensors_of_one_shape(self) -> None:
         file = self.make()
         a = add_tensor(file["tensors"], "a", "float32", (8, 8))
         b = add_tensor(file["tensors"], "b", "float32", (8, 8))
         a[...], b[...] = b[...], a[...]
         self.assertEqual(["a", "b"], [f.entry for f in self.findings(file)])
 
-    def test_wrong_object_seed_dtype_name(self):
+    def test_wrong_object_seed_dtype_name(self) -> None:
         file = self.make()
         data = element_values.expected_object_bytes("step", SEED, 8)
         data[5] ^= 255
@@ -202,7 +203,7 @@ class Elements(CheckpointCase):
         del file["objects/step"]
         self.assert_one(self.findings(file, expected_seed=4), "expected 4, found 3")
 
-    def test_missing_dtype_and_wrong_type(self):
+    def test_missing_dtype_and_wrong_type(self) -> None:
         file = self.make()
         del add_tensor(file["tensors"], "a", "int32", (4,)).attrs["dtype"]
         self.assert_one(self.findings(file), "a: attribute dtype is None")
@@ -210,12 +211,12 @@ class Elements(CheckpointCase):
         file["tensors/a"].attrs["dtype"] = "float32"
         self.assert_one(self.findings(file), "a: dtype float32 is stored as int32")
 
-    def test_foreign_name(self):
+    def test_foreign_name(self) -> None:
         file = self.make()
         file["tensors"].create_dataset("a%2fb", data=[1])
         self.assert_one(self.findings(file), "/tensors/a%2fb", "not an encoded name")
 
-    def test_missing_source_of_a_virtual_dataset(self):
+    def test_missing_source_of_a_virtual_dataset(self) -> None:
         file = self.make()
         values = element_values.expected_values("v", SEED, "float32", 0, 24).reshape(6, 4)
         with h5py.File(self.directory / "step-00000007" / "rank-0.h5", "w") as source:
@@ -229,7 +230,7 @@ class Elements(CheckpointCase):
 
 
 class Steps(CheckpointCase):
-    def test_newest_committed_step(self):
+    def test_newest_committed_step(self) -> None:
         for step in (3, 12, 20):
             self.make(step).close()
         (self.directory / "step-00000020" / "COMMIT").unlink()
@@ -238,13 +239,13 @@ class Steps(CheckpointCase):
         with self.assertRaisesRegex(checkpoint_reader.CheckpointError, "step 20 .* 3, 12"):
             checkpoint_reader.find_step(self.directory, 20)
 
-    def test_nothing_committed(self):
+    def test_nothing_committed(self) -> None:
         with self.assertRaisesRegex(checkpoint_reader.CheckpointError, "no committed step"):
             checkpoint_reader.find_step(self.directory)
 
 
 class Checksums(CheckpointCase):
-    def checksums(self, file, table):
+    def checksums(self, file: Any, table: Any) -> Any:
         body = b"manifest"
         manifest = body + xxhash.xxh3_64_intdigest(body).to_bytes(8, "little")
         file["shardmark"]["manifest"] = np.frombuffer(manifest, dtype=np.uint8)
@@ -252,7 +253,7 @@ class Checksums(CheckpointCase):
         file.close()
         return checksum_table.check_checksums(self.directory)
 
-    def written(self, file):
+    def written(self, file: Any) -> Any:
         """A contiguous row split, a 2-D split, an hdf5_chunk grid, a 0-d one, an object."""
         a = add_tensor(file["tensors"], "a", "float32", (10, 3))[...]
         b = add_tensor(file["tensors"], "b", "bfloat16", (4, 6))
@@ -264,13 +265,13 @@ class Checksums(CheckpointCase):
         parts = [a[:4], a[4:8], a[8:], b[:2, :3], b[:2, 3:], b[2:, :3], b[2:, 3:]]
         return [digest(part) for part in [*parts, c[:4], c[4:], d, step]]
 
-    def test_good_table(self):
+    def test_good_table(self) -> None:
         file = self.make()
         findings, entries, explained = self.checksums(file, self.written(file))
         self.assertEqual([], [str(f) for f in findings])
         self.assertEqual((11, 11), (entries, explained))
 
-    def test_every_wrong_entry_is_found(self):
+    def test_every_wrong_entry_is_found(self) -> None:
         for wrong in range(11):
             with self.subTest(wrong=wrong):
                 file = self.make(step=wrong)
@@ -282,11 +283,11 @@ class Checksums(CheckpointCase):
 
 
 class CommandLine(CheckpointCase):
-    def run_check(self, *arguments):
+    def run_check(self, *arguments: Any) -> Any:
         command = [sys.executable, str(CHECK), str(self.directory), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    def test_exit_codes(self):
+    def test_exit_codes(self) -> None:
         file = self.make()
         self.fill(file)
         file.close()

@@ -16,11 +16,11 @@ from shardmark_tools.gate import comparison_statistics as statistics
 
 
 class StatisticsTest(unittest.TestCase):
-    def test_holm_against_the_definition(self):
+    def test_holm_against_the_definition(self) -> None:
         self.assertEqual(statistics.holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
         self.assertEqual(statistics.holm([0.5]), [0.5])
 
-    def test_intervals_cover(self):
+    def test_intervals_cover(self) -> None:
         rng = np.random.default_rng(7)
         covered = 0
         for _ in range(300):
@@ -29,7 +29,7 @@ class StatisticsTest(unittest.TestCase):
             covered += low <= 1.2 <= high
         self.assertGreaterEqual(covered, 300 * 0.92)
 
-    def test_recommended_counts_find_the_slowdown(self):
+    def test_recommended_counts_find_the_slowdown(self) -> None:
         rng = np.random.default_rng(11)
         for sd in (0.01, 0.03):
             count = statistics.needed_count(sd, 0.05, 0.004, 0.98, 4, 0.025, 9)
@@ -40,7 +40,7 @@ class StatisticsTest(unittest.TestCase):
                           and statistics.median_ratio(old, new) >= 1.025)
             self.assertGreaterEqual(found / 400, 0.95, f"sd {sd}, count {count}")
 
-    def test_the_upper_limit_of_a_spread_is_above_it(self):
+    def test_the_upper_limit_of_a_spread_is_above_it(self) -> None:
         rng = np.random.default_rng(13)
         for symmetric in (False, True):
             limits = [statistics.upper_robust_sd(rng.normal(0, 0.1, 100), rng, symmetric) for _ in range(100)]
@@ -48,7 +48,7 @@ class StatisticsTest(unittest.TestCase):
             self.assertLess(np.median(limits), 0.13)
         self.assertEqual(statistics.upper_robust_sd([0.5] * 20, rng), 0.0)
 
-    def test_an_effect_below_the_threshold_cannot_be_recommended(self):
+    def test_an_effect_below_the_threshold_cannot_be_recommended(self) -> None:
         self.assertIsNone(statistics.needed_count(0.01, 0.02, 0.004, 0.98, 1, 0.025, 9))
 
 

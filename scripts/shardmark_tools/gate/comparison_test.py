@@ -15,7 +15,7 @@ from shardmark_tools.results import synthetic_results as synthetic
 
 
 class ComparisonTest(GateCase):
-    def test_refusals(self):
+    def test_refusals(self) -> None:
         folder = self.write("a")
         other = self.write("b", of=synthetic.context(config_hash="f" * 16))
         bigger = self.write("c", of=synthetic.context(nodes=2))
@@ -34,7 +34,7 @@ class ComparisonTest(GateCase):
         self.assertEqual(self.gate(folder, other, "--allow-different-config").returncode, 0)
         self.assertEqual(self.gate(folder, fewer, "--allow-missing").returncode, 0)
 
-    def test_a_failed_benchmark_is_not_comparable(self):
+    def test_a_failed_benchmark_is_not_comparable(self) -> None:
         document = synthetic.make_run(self.rng)
         for sample in document["samples"]:
             if sample["family"] == "load":
@@ -43,7 +43,7 @@ class ComparisonTest(GateCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("checksum mismatch", done.stderr)
 
-    def test_damaged_input(self):
+    def test_damaged_input(self) -> None:
         folder = self.write("a")
         for text, message in (("{", "not JSON"), ("[]", "schema_version"), ('{"schema_version": 1}', "context")):
             (self.root / "b").mkdir(exist_ok=True)

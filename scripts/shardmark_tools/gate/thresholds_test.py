@@ -14,7 +14,7 @@ from shardmark_tools.gate.gate_fixture import GateCase
 
 
 class ThresholdsTest(GateCase):
-    def test_thresholds(self):
+    def test_thresholds(self) -> None:
         old, new = self.write("a"), self.write("b", factors={"save": 1.3})
         limits = self.root / "limits.toml"
         limits.write_text("[family.save]\nmin_effect = 0.5\nsame_within = 0.6\n")

@@ -5,12 +5,18 @@ import bisect
 import itertools
 import math
 
+from shardmark_tools.job.limits import Limits
 
-def overlap(a, b):
+Extents = tuple[int, ...]
+Box = tuple[Extents, Extents]  # offsets, sizes
+Ranks = tuple[int, ...]
+
+
+def overlap(a: Box, b: Box) -> bool:
     return all(ao < bo + bs and bo < ao + as_ for ao, as_, bo, bs in zip(a[0], a[1], b[0], b[1]))
 
 
-def find_overlap(boxes, limits):
+def find_overlap(boxes: list[Box], limits: Limits) -> tuple[Box, Box] | None:
     """Two boxes (offsets, sizes) that share an element, or None. None of the boxes is empty.
 
     A sweep along the dimension with the most distinct offsets; the boxes under way are kept by
@@ -27,7 +33,7 @@ def find_overlap(boxes, limits):
         for number, (offsets, sizes) in enumerate(boxes)
         for event in ((offsets[sweep], 1, number), (offsets[sweep] + sizes[sweep], 0, number))
     )
-    under_way = []  # (offset across, number)
+    under_way: list[tuple[int, int]] = []  # (offset across, number)
     for count, (_at, begins, number) in enumerate(events):
         if count % 256 == 0:
             limits.check()
@@ -49,7 +55,7 @@ def find_overlap(boxes, limits):
     return None
 
 
-def grid_cuts(shape, boxes):
+def grid_cuts(shape: Extents, boxes: list[Box]) -> list[list[int]] | None:
     """Where each dimension is cut, if the boxes, by offsets ascending, are all cells of one grid over
     the whole shape: a list of first indices a dimension. Else None."""
     cuts = [sorted({offsets[d] for offsets, _ in boxes}) for d in range(len(shape))]
@@ -59,12 +65,12 @@ def grid_cuts(shape, boxes):
         {a: b - a for a, b in zip(cut, [*cut[1:], extent])} for cut, extent in zip(cuts, shape)
     ]
     for corner, (offsets, sizes) in zip(itertools.product(*cuts), boxes):
-        if corner != offsets or sizes != tuple(map(dict.__getitem__, lengths, corner)):
+        if corner != offsets or sizes != tuple(of[at] for of, at in zip(lengths, corner)):
             return None
     return cuts
 
 
-def cover_problem(shape, boxes, limits):
+def cover_problem(shape: Extents, boxes: list[Box], limits: Limits) -> str | None:
     """What is wrong with boxes that lie inside `shape`, by offsets ascending and none of them empty,
     or None."""
     if boxes and grid_cuts(shape, boxes) is not None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A job file from the metadata of a DCP checkpoint."""
 
+from shardmark_tools.job.dcp_metadata import DcpCheckpoint
 from shardmark_tools.job.job_file import Job, JobObject, JobTensor
 
 REPLICAS_NOTE = (
@@ -10,7 +11,7 @@ WORLD_NOTE = "the world had at least this many ranks: the highest one that wrote
 WRITERS_NOTE = "some files do not tell the rank that wrote them"
 
 
-def job_from_dcp(checkpoint):
+def job_from_dcp(checkpoint: DcpCheckpoint) -> Job:
     """The Job of a DcpCheckpoint."""
     tensors = []
     for tensor in checkpoint.tensors:
@@ -26,7 +27,7 @@ def job_from_dcp(checkpoint):
     notes = [REPLICAS_NOTE, WORLD_NOTE]
     if any(not ranks for t in tensors for ranks in t.holders):
         notes.append(WRITERS_NOTE)
-    source = {"kind": "dcp", "torch": checkpoint.version}
+    source: dict[str, object] = {"kind": "dcp", "torch": checkpoint.version}
     if checkpoint.mcore_data is not None:
         source["megatron"] = True
     world_size = max(writers, default=0) + 1

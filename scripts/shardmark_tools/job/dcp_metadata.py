@@ -11,13 +11,16 @@ import itertools
 import math
 import pathlib
 import re
+from typing import Any
 
 from shardmark_tools.job import dcp_names
-from shardmark_tools.job.box_cover import cover_problem
+from shardmark_tools.job.box_cover import Extents, cover_problem
 from shardmark_tools.job.dtypes import ITEM_SIZES, REFUSED
 from shardmark_tools.job.limits import LimitError, Limits
 from shardmark_tools.job.pickle_reader import PickleError, PickleReader, Record, kind_of, shown
 
+# (name, offsets or None): (file, byte offset, bytes)
+Storage = dict[tuple[str, Extents | None], tuple[str, int, int]]
 METADATA_FILE = ".metadata"
 MOST_DIMENSIONS = 8
 LONGEST_NAME = 60_000
@@ -32,14 +35,14 @@ class MetadataError(Exception):
 class StoredChunk:
     """A box of a tensor and the bytes of `file` that hold it, as torch.save wrote them."""
 
-    offsets: tuple
-    sizes: tuple
+    offsets: Extents
+    sizes: Extents
     file: str
     byte_offset: int
     num_bytes: int
 
     @property
-    def writer(self):
+    def writer(self) -> int | None:
         """The rank that wrote it, by the file's name, or None."""
         match = WRITER_PATTERN.fullmatch(self.file)
         return int(match[1]) if match else None
@@ -49,11 +52,11 @@ class StoredChunk:
 class StoredTensor:
     fqn: str
     dtype: str
-    shape: tuple
-    chunks: list  # by offsets; those without elements are left out
+    shape: Extents
+    chunks: list[StoredChunk]  # by offsets; those without elements are left out
 
     @property
-    def num_bytes(self):
+    def num_bytes(self) -> int:
         return math.prod(self.shape) * ITEM_SIZES[self.dtype]
 
 
@@ -63,13 +66,13 @@ class DcpCheckpoint:
 
     path: pathlib.Path
     version: str
-    tensors: list
-    objects: dict
+    tensors: list[StoredTensor]
+    objects: dict[str, StoredChunk]
     planner_data: object
     mcore_data: object
 
 
-def state_of(value, kind, where):
+def state_of(value: Any, kind: str, where: str) -> dict[str, Any]:
     if not isinstance(value, Record) or value.kind != kind:
         raise MetadataError(f"{where}: {kind_of(value)} instead of {kind}")
     if value.state is None:
@@ -79,7 +82,7 @@ def state_of(value, kind, where):
     return value.state
 
 
-def extents(value, where, ndim=None):
+def extents(value: Any, where: str, ndim: int | None = None) -> Extents:
     """A torch.Size or tuple of numbers that are not negative."""
     good = isinstance(value, tuple) and all(
         type(v) is int and 0 <= v <= dcp_names.LARGEST for v in value
@@ -91,7 +94,7 @@ def extents(value, where, ndim=None):
     return value
 
 
-def checked_name(fqn, where):
+def checked_name(fqn: Any, where: str) -> str:
     if type(fqn) is not str:
         raise MetadataError(f"{where}: a name of kind {kind_of(fqn)}")
     try:
@@ -103,7 +106,7 @@ def checked_name(fqn, where):
     return fqn
 
 
-def checked_storage(value, where):
+def checked_storage(value: Any, where: str) -> tuple[str, int, int]:
     """(file, byte offset, bytes) of a _StorageInfo."""
     state = state_of(value, "_StorageInfo", where)
     file, offset, length = (state.get(k) for k in ("relative_path", "offset", "length"))
@@ -118,7 +121,7 @@ def checked_storage(value, where):
     return file, offset, length
 
 
-def storage_table(value, limits, where):
+def storage_table(value: Any, limits: Limits, where: str) -> Storage:
     """{(fqn, offsets or None): (file, byte offset, bytes)}."""
     if type(value) is not dict:
         raise MetadataError(f"{where}: storage_data is {kind_of(value)}, not a dictionary")
@@ -136,7 +139,7 @@ def storage_table(value, limits, where):
     return table
 
 
-def dtype_of(value, where):
+def dtype_of(value: Any, where: str) -> str:
     if not isinstance(value, Record) or value.kind != "TensorProperties":
         raise MetadataError(f"{where}: {kind_of(value)} instead of TensorProperties")
     state = value.state
@@ -148,7 +151,7 @@ def dtype_of(value, where):
     return first.text
 
 
-def read_chunk(value, fqn, shape, storage, where):
+def read_chunk(value: Any, fqn: str, shape: Extents, storage: Storage, where: str) -> StoredChunk | None:
     """A StoredChunk, or None for a box without elements."""
     state = state_of(value, "ChunkStorageMetadata", where)
     offsets = extents(state.get("offsets"), f"{where}: offsets", len(shape))
@@ -163,7 +166,7 @@ def read_chunk(value, fqn, shape, storage, where):
     return StoredChunk(offsets, sizes, *place)
 
 
-def read_tensor(fqn, state, storage, limits, where):
+def read_tensor(fqn: str, state: dict[str, Any], storage: Storage, limits: Limits, where: str) -> StoredTensor:
     dtype = dtype_of(state.get("properties"), where)
     shape = extents(state.get("size"), f"{where}: size")
     if len(shape) > MOST_DIMENSIONS:
@@ -187,7 +190,7 @@ def read_tensor(fqn, state, storage, limits, where):
     return StoredTensor(fqn, dtype, shape, chunks)
 
 
-def plain_data(value, most, limits, where):
+def plain_data(value: Any, most: int, limits: Limits, where: str) -> Any:
     """A value of dictionaries, sequences, text and numbers, reached at most `most` times; else an
     error. Shared parts count each time: a bomb has more of them than its pickle has bytes."""
     rest = [value]
@@ -209,7 +212,8 @@ def plain_data(value, most, limits, where):
     raise AssertionError("unreachable")
 
 
-def read_entries(entries, storage, limits, where):
+def read_entries(entries: Any, storage: Storage, limits: Limits,
+                 where: str) -> tuple[list[StoredTensor], dict[str, StoredChunk]]:  # fmt: skip
     """The tensors by name, and {object: StoredChunk}."""
     if type(entries) is not dict:
         raise MetadataError(f"{where}: state_dict_metadata is {kind_of(entries)}")
@@ -229,7 +233,7 @@ def read_entries(entries, storage, limits, where):
     return tensors, objects
 
 
-def parse_metadata(data, path, limits):
+def parse_metadata(data: bytes, path: pathlib.Path, limits: Limits) -> DcpCheckpoint:
     """The checkpoint that the bytes of `.metadata` tell of. Raises MetadataError, LimitError."""
     where = str(path / METADATA_FILE)
     try:
@@ -251,7 +255,7 @@ def parse_metadata(data, path, limits):
     return DcpCheckpoint(path, versions[root.kind], tensors, objects, planner_data, mcore_data)
 
 
-def read_metadata(directory, limits=None):
+def read_metadata(directory: pathlib.Path | str, limits: Limits | None = None) -> DcpCheckpoint:
     """Reads DIRECTORY/.metadata. Raises MetadataError, LimitError, OSError."""
     limits = limits or Limits()
     path = pathlib.Path(directory)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -36,12 +37,12 @@ events = []
 watching = False
 
 
-def watch(event, _arguments):
+def watch(event: Any, _arguments: Any) -> None:
     if watching:
         events.append(event)
 
 
-def parse(data, limits=None):
+def parse(data: Any, limits: Any = None) -> Any:
     """parse_metadata() while every audit event is written down."""
     global watching
     path = pathlib.Path("x")
@@ -53,11 +54,11 @@ def parse(data, limits=None):
         watching = False
 
 
-def golden_files():
+def golden_files() -> Any:
     return sorted(GOLDEN.glob("torch-*/.metadata"))
 
 
-def mutated(data, random_source, others):
+def mutated(data: Any, random_source: Any, others: Any) -> Any:
     """`data` with one to three damages of several kinds."""
     data = bytearray(data)
     for _ in range(random_source.randint(1, 3)):
@@ -84,17 +85,17 @@ def mutated(data, random_source, others):
 
 
 class GoldenTest(unittest.TestCase):
-    def test_six_checkpoints_are_there(self):
+    def test_six_checkpoints_are_there(self) -> None:
         self.assertEqual(len(golden_files()), 6)
 
-    def test_read_as_pickle_reads_them(self):
+    def test_read_as_pickle_reads_them(self) -> None:
         for path in golden_files():
             with self.subTest(path.parent.name):
                 checkpoint = read_metadata(path.parent)
                 self.assertEqual(as_plain(checkpoint), read_by_pickle(path.read_bytes()))
                 self.assertEqual(checkpoint.version, path.parent.name.split("-")[1].split(".6")[0])
 
-    def test_boxes_by_hand(self):
+    def test_boxes_by_hand(self) -> None:
         for path in golden_files():
             world = int(path.parent.name.rsplit("-")[-1])
             tensors = {t.fqn.removeprefix("model."): t for t in read_metadata(path.parent).tensors}
@@ -108,14 +109,14 @@ class GoldenTest(unittest.TestCase):
                 found = [(c.offsets, c.sizes, c.writer) for c in tensors[fqn].chunks]
                 self.assertEqual(found, expected, (path.parent.name, fqn))
 
-    def test_objects_and_kinds(self):
+    def test_objects_and_kinds(self) -> None:
         tensors, objects = as_plain(read_metadata(GOLDEN / "torch-2.6-4"))
         self.assertEqual(tensors["model.plain.float8_e4m3fnuz"][0], "float8_e4m3fnuz")
         self.assertEqual(tensors["model.scalar"][1], ())
         self.assertEqual(tensors["model.empty"][1:], ((0, 4), []))
         self.assertEqual(sorted(objects), ["model.rng.name", "model.rng.seed", "model.step"])
 
-    def test_megatron(self):
+    def test_megatron(self) -> None:
         shards = {"mcore_data": made.table([(made.text("w"), made.table([
             (made.text("nd_reformulated_orig_global_shape"), made.sequence(made.number(4)))]))])}  # fmt: skip
         checkpoint = parse(made.one_tensor(**shards))
@@ -124,7 +125,7 @@ class GoldenTest(unittest.TestCase):
 
 
 class HostileTest(unittest.TestCase):
-    def test_hostile_files_are_refused_by_name(self):
+    def test_hostile_files_are_refused_by_name(self) -> None:
         cases = all_cases()
         self.assertGreaterEqual(len(cases), 50)
         for what, (data, word) in cases.items():
@@ -136,7 +137,7 @@ class HostileTest(unittest.TestCase):
                 self.assertIn(word, str(caught.exception))
                 self.assertLess(len(str(caught.exception)), 400)
 
-    def test_the_audit_hook_sees(self):
+    def test_the_audit_hook_sees(self) -> None:
         global watching
         events.clear()
         watching = True
@@ -146,7 +147,7 @@ class HostileTest(unittest.TestCase):
             watching = False
         self.assertIn("open", events)
 
-    def test_limits(self):
+    def test_limits(self) -> None:
         data = (GOLDEN / "torch-1.13-4" / ".metadata").read_bytes()
         with self.assertRaisesRegex(LimitError, "--seconds"):
             parse(data, Limits(0, MEMORY_MIB))
@@ -155,7 +156,7 @@ class HostileTest(unittest.TestCase):
 
 
 class MutationTest(unittest.TestCase):
-    def test_mutations_are_refused_or_read_alike(self):
+    def test_mutations_are_refused_or_read_alike(self) -> None:
         count = int(os.environ.get("SHARDMARK_MUTATIONS", "600"))
         seed = int(os.environ.get("SHARDMARK_SEED", "23"))
         files = [path.read_bytes() for path in golden_files()]
@@ -181,7 +182,7 @@ class MutationTest(unittest.TestCase):
               f"{slowest_s:.3f} s, peak {peak_mib:.0f} MiB")  # fmt: skip
 
 
-def main():
+def main() -> Any:
     """Runs itself in a process that may not have more memory than the limit."""
     if "SHARDMARK_INSIDE" not in os.environ:
         limit = MEMORY_MIB << 20

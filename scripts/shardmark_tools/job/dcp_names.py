@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The closed list of names that a `.metadata` of PyTorch's DCP may hold, and what each stands for."""
 
+from typing import Any
+
+from shardmark_tools.job.box_cover import Extents
 from shardmark_tools.job.dtypes import ITEM_SIZES, REFUSED
 from shardmark_tools.job.pickle_reader import Name, PickleError, kind_of, record_class, shown
 
@@ -17,11 +20,11 @@ LARGEST = 2**63 - 1
 class DtypeName:
     __slots__ = ("text",)
 
-    def __init__(self, text):
+    def __init__(self, text: str):
         self.text = text
 
 
-def size(args):
+def size(args: tuple[Any, ...]) -> Extents:
     """torch.Size of one tuple of extents or offsets."""
     if len(args) != 1 or type(args[0]) is not tuple:
         raise PickleError(f"torch.Size of {', '.join(map(kind_of, args))}")
@@ -31,13 +34,13 @@ def size(args):
     return args[0]
 
 
-def path_text(args):
+def path_text(args: tuple[Any, ...]) -> str:
     if not all(type(part) is str for part in args):
         raise PickleError("a path of other than text")
     return "/".join(args)
 
 
-def layout_name(args):
+def layout_name(args: tuple[Any, ...]) -> str:
     """torch.serialization._get_layout("torch.strided"): elements lie as their strides say."""
     if args != ("torch.strided",):
         found = shown(args[0]) if len(args) == 1 and type(args[0]) is str else "other arguments"
@@ -45,13 +48,13 @@ def layout_name(args):
     return args[0]
 
 
-def memory_format(args):
+def memory_format(args: tuple[Any, ...]) -> int:
     if len(args) != 1 or type(args[0]) is not int:
         raise PickleError("a memory format that is no number")
     return args[0]
 
 
-def member_of_memory_format(args):
+def member_of_memory_format(args: tuple[Any, ...]) -> str:
     """The one form of getattr that Python 3.11 pickles an enum's member by."""
     if len(args) != 2 or args[0] not in MEMORY_FORMATS or type(args[1]) is not str:
         raise PickleError("builtins.getattr of other than a memory format")
@@ -66,16 +69,16 @@ MEMORY_FORMATS = (
 )
 
 
-def refused_dtype(name):
-    def make(_args):
+def refused_dtype(name: str) -> Name:
+    def make(_args: tuple[Any, ...]) -> Any:
         raise PickleError(f"dtype torch.{name} is not supported")
 
     return Name(f"torch.{name}", make)
 
 
-def metadata_names():
+def metadata_names() -> dict[tuple[str, str], Any]:
     """{(module, name): what stands for it}."""
-    names = {}
+    names: dict[tuple[str, str], Any] = {}
     for package in (SHARD_PACKAGE, PACKAGE):
         for name in METADATA_CLASSES:
             names[f"{package}.metadata", name] = record_class(

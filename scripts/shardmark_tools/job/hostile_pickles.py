@@ -25,13 +25,14 @@ from shardmark_tools.job.pickle_assembler import (
 
 HEAD = b"\x80\x04"
 SIZE = named("torch", "Size")
+Cases = dict[str, tuple[bytes, str]]
 
 
-def whole(value):
+def whole(value: bytes) -> bytes:
     return HEAD + value + b"."
 
 
-def calls():
+def calls() -> Cases:
     """Names that would run something, by every opcode that reaches one."""
     names = [
         ("os", "system"), ("posix", "system"), ("nt", "system"), ("builtins", "eval"),
@@ -78,7 +79,7 @@ def calls():
     return cases
 
 
-def bombs():
+def bombs() -> Cases:
     """Little bytes that stand for much."""
     doubled = b")" + b"\x94" + b"".join(
         b"h" + bytes([k]) + b"h" + bytes([k]) + b"\x86\x94" for k in range(100)
@@ -108,7 +109,7 @@ def bombs():
     }  # fmt: skip
 
 
-def lengths():
+def lengths() -> Cases:
     """Lengths that lie."""
     long = struct.pack("<Q", 2**63)
     return {
@@ -133,7 +134,7 @@ def lengths():
     }  # fmt: skip
 
 
-def shapes():
+def shapes() -> Cases:
     """Well-formed pickles of things that no checkpoint holds."""
     plain = {"state_dict_metadata": b"}", "storage_data": b"}"}
     outside = [((0,), storage("../../../etc/passwd"))]
@@ -192,8 +193,8 @@ def shapes():
     }  # fmt: skip
 
 
-def all_cases():
-    cases = {}
+def all_cases() -> Cases:
+    cases: Cases = {}
     for part in (calls(), bombs(), lengths(), shapes()):
         assert not cases.keys() & part.keys()
         cases |= part

@@ -4,12 +4,14 @@ configs/README.md; this module writes and reads it."""
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import math
 import os
 import pathlib
+from collections.abc import Iterable
+from typing import Any
 
+from shardmark_tools.job.box_cover import Box, Extents, Ranks
 from shardmark_tools.job.dtypes import ITEM_SIZES
 from shardmark_tools.job.layout_fit import Layout, cells, fit_layout
 
@@ -28,13 +30,13 @@ class JobTensor:
 
     fqn: str
     dtype: str
-    shape: tuple
-    boxes: list
-    holders: list
-    writers: list = dataclasses.field(default_factory=list)
+    shape: Extents
+    boxes: list[Box]
+    holders: list[Ranks]
+    writers: list[int | None] = dataclasses.field(default_factory=list)
 
     @property
-    def num_bytes(self):
+    def num_bytes(self) -> int:
         return math.prod(self.shape) * ITEM_SIZES[self.dtype]
 
 
@@ -45,7 +47,7 @@ class JobObject:
     fqn: str
     num_bytes: int | None
     writer: int | None
-    holders: tuple = ()
+    holders: Ranks = ()
 
 
 @dataclasses.dataclass(slots=True)
@@ -53,19 +55,19 @@ class Job:
     """`replicas`: "listed", or "unknown": holders are then only those that wrote. `world_size` is a
     lower bound unless `world_size_known`."""
 
-    source: dict
+    source: dict[str, Any]
     world_size: int
     world_size_known: bool
     replicas: str
-    tensors: list
-    objects: list
-    notes: list = dataclasses.field(default_factory=list)
+    tensors: list[JobTensor]
+    objects: list[JobObject]
+    notes: list[str] = dataclasses.field(default_factory=list)
     hashed_names: bool = False
 
 
-def runs_of(ranks):
+def runs_of(ranks: Iterable[int | None]) -> list[list[Any]]:
     """[[first, count, step]] of consecutive ranks; first None for unknown ones."""
-    runs = []
+    runs: list[list[Any]] = []
     for rank in ranks:
         if runs:
             first, count, step = runs[-1]
@@ -82,7 +84,7 @@ def runs_of(ranks):
     return runs
 
 
-def ranks_of(runs):
+def ranks_of(runs: list[list[Any]]) -> list[Any]:
     return [
         None if first is None else first + k * step
         for first, count, step in runs
@@ -93,27 +95,28 @@ def ranks_of(runs):
 class _Tables:
     """Layouts and lists of ranks, each kept once."""
 
-    def __init__(self):
-        self.layouts, self.rank_lists = {}, {}
+    def __init__(self) -> None:
+        self.layouts: dict[Layout, int] = {}
+        self.rank_lists: dict[str, int] = {}
 
-    def layout(self, layout):
+    def layout(self, layout: Layout) -> int:
         return self.layouts.setdefault(layout, len(self.layouts))
 
-    def writers(self, writers):
+    def writers(self, writers: list[int | None]) -> int:
         return self._ranks({"one_each": runs_of(writers)})
 
-    def holders(self, holders):
+    def holders(self, holders: list[Ranks]) -> int:
         if all(len(ranks) == 1 for ranks in holders):
             return self._ranks({"one_each": runs_of([ranks[0] for ranks in holders])})
         return self._ranks({"sets": [runs_of(ranks) for ranks in holders]})
 
-    def _ranks(self, value):
+    def _ranks(self, value: Any) -> int:
         text = json.dumps(value, separators=(",", ":"))
         return self.rank_lists.setdefault(text, len(self.rank_lists))
 
 
-def tensor_json(tensor, tables):
-    value = {"fqn": tensor.fqn, "dtype": tensor.dtype, "shape": list(tensor.shape)}
+def tensor_json(tensor: JobTensor, tables: _Tables) -> dict[str, Any]:
+    value: dict[str, Any] = {"fqn": tensor.fqn, "dtype": tensor.dtype, "shape": list(tensor.shape)}
     layout = fit_layout(tensor.shape, tensor.boxes, tensor.holders)
     if layout is not None:
         value["layout"] = tables.layout(layout)
@@ -126,14 +129,14 @@ def tensor_json(tensor, tables):
     return value
 
 
-def object_json(entry, tables):
+def object_json(entry: JobObject, tables: _Tables) -> dict[str, Any]:
     value = {"fqn": entry.fqn, "num_bytes": entry.num_bytes, "writer": entry.writer}
     if entry.holders and entry.holders != (entry.writer,):
         value["holders"] = tables.holders([entry.holders])
     return value
 
 
-def write_job(job, path):
+def write_job(job: Job, path: pathlib.Path | str) -> int:
     """Writes the file by a name of its own that is renamed when it is whole. Returns its bytes."""
     tables = _Tables()
     tensors = [tensor_json(t, tables) for t in sorted(job.tensors, key=lambda t: t.fqn)]
@@ -170,22 +173,23 @@ def write_job(job, path):
     return path.stat().st_size
 
 
-def hash_names(job, salt):
+def hash_names(job: Job, salt: bytes) -> None:
     """Replaces every name by a keyed hash of it: as long as the name, 16 to 64 digits."""
 
-    def hashed(fqn):
+    def hashed(fqn: str) -> str:
         digest = hashlib.blake2b(fqn.encode(), key=salt[:64], digest_size=32).hexdigest()
         return digest[: max(16, len(fqn.encode()))]
 
-    for entry in itertools.chain(job.tensors, job.objects):
+    entries: list[JobTensor | JobObject] = [*job.tensors, *job.objects]
+    for entry in entries:
         entry.fqn = hashed(entry.fqn)
-    names = [entry.fqn for entry in itertools.chain(job.tensors, job.objects)]
+    names = [entry.fqn for entry in entries]
     if len(set(names)) != len(names):
         raise JobError("two names have the same hash; use another salt")
     job.hashed_names = True
 
 
-def _layout_from(value):
+def _layout_from(value: Any) -> Layout:
     strides = value.get("strides")
     return Layout(
         tuple(value["mesh"]), tuple(value["placements"]), value.get("first_rank"),
@@ -193,13 +197,13 @@ def _layout_from(value):
     )  # fmt: skip
 
 
-def _holders_from(value):
+def _holders_from(value: Any) -> list[Ranks]:
     if "one_each" in value:
         return [() if rank is None else (rank,) for rank in ranks_of(value["one_each"])]
     return [tuple(ranks_of(runs)) for runs in value["sets"]]
 
 
-def read_job(path):
+def read_job(path: pathlib.Path | str) -> Job:
     """The Job of a file that write_job() wrote. Raises JobError for another form or version; the
     contents are believed."""
     try:
@@ -230,10 +234,10 @@ def read_job(path):
         tensors.append(JobTensor(entry["fqn"], entry["dtype"], shape, boxes, holders, writers))
     objects = []
     for entry in value["objects"]:
-        holders = () if entry["writer"] is None else (entry["writer"],)
+        ranks: Ranks = () if entry["writer"] is None else (entry["writer"],)
         if "holders" in entry:
-            (holders,) = _holders_from(rank_lists[entry["holders"]])
-        objects.append(JobObject(entry["fqn"], entry["num_bytes"], entry["writer"], holders))
+            (ranks,) = _holders_from(rank_lists[entry["holders"]])
+        objects.append(JobObject(entry["fqn"], entry["num_bytes"], entry["writer"], ranks))
     return Job(
         value["source"], value["world_size"], value["world_size_known"], value["replicas"],
         tensors, objects, value["notes"], value["hashed_names"],

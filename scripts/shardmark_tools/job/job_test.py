@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -54,7 +55,7 @@ CASES = [
 
 
 class LayoutTest(unittest.TestCase):
-    def check(self, shape, boxes, holders):
+    def check(self, shape: Any, boxes: Any, holders: Any) -> None:
         layout = fit_layout(shape, boxes, holders)
         self.assertIsNotNone(layout, (shape, boxes, holders))
         self.assertIsNotNone(layout.first_rank, (shape, boxes, holders))
@@ -64,33 +65,33 @@ class LayoutTest(unittest.TestCase):
         )
         self.assertEqual(painted_again, (boxes, holders), layout)
 
-    def test_placements_are_found_again(self):
+    def test_placements_are_found_again(self) -> None:
         for shape, mesh, placements in CASES:
             with self.subTest(f"{shape} {mesh} {placements}"):
                 self.check(shape, *painted(shape, mesh, placements))
 
-    def test_meshes_with_strides(self):
+    def test_meshes_with_strides(self) -> None:
         # Tensor parallelism counts fastest, yet cuts first: what FSDP2 with TP holds.
         self.check((16, 2), *painted((16, 2), (2, 4), ("S(0)", "S(0)"), 5, (1, 2)))
         self.check((8,), *painted((8,), (4,), ("S(0)",), 3, (10,)))
 
-    def test_ranks_without_a_rule(self):
+    def test_ranks_without_a_rule(self) -> None:
         boxes, _ = painted((8,), (4,), ("S(0)",))
         holders = [(3,), (0,), (2,), (1,)]
         layout = fit_layout((8,), boxes, holders)
         self.assertIsNone(layout.first_rank)
         self.assertEqual(cells(layout, (8,)), (boxes, [()] * 4))
 
-    def test_boxes_without_a_rule(self):
+    def test_boxes_without_a_rule(self) -> None:
         boxes = [((0,), (1,)), ((1,), (7,))]
         self.assertIsNone(fit_layout((8,), boxes, [(0,), (1,)]))
 
-    def test_same_rank_twice_is_no_mesh(self):
+    def test_same_rank_twice_is_no_mesh(self) -> None:
         boxes, _ = painted((8, 2), (2, 2), ("S(0)", "S(1)"))
         self.assertIsNone(fit_layout((8, 2), boxes, [(0,), (1,), (1,), (2,)]).first_rank)
 
 
-def brute_cover(shape, boxes):
+def brute_cover(shape: Any, boxes: Any) -> Any:
     cells_of = [
         tuple(o + i for o, i in zip(offsets, index))
         for offsets, sizes in boxes
@@ -100,7 +101,7 @@ def brute_cover(shape, boxes):
 
 
 class CoverTest(unittest.TestCase):
-    def test_against_painting(self):
+    def test_against_painting(self) -> None:
         good = 0
         for number in range(3000):
             source = random.Random(number)
@@ -131,7 +132,7 @@ class CoverTest(unittest.TestCase):
         self.assertGreater(good, 500)
 
 
-def a_job():
+def a_job() -> Any:
     tensors = []
     for number, (shape, mesh, placements) in enumerate(CASES):
         boxes, holders = painted(shape, mesh, placements)
@@ -145,12 +146,12 @@ def a_job():
 
 
 class JobFileTest(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.path = pathlib.Path(folder.name) / "job.json"
 
-    def test_comes_back(self):
+    def test_comes_back(self) -> None:
         job = a_job()
         self.assertEqual(write_job(job, self.path), self.path.stat().st_size)
         again = read_job(self.path)
@@ -161,12 +162,12 @@ class JobFileTest(unittest.TestCase):
         self.assertEqual((again.world_size, again.notes), (16, ["a note"]))
         self.assertEqual([p.name for p in self.path.parent.iterdir()], ["job.json"])
 
-    def test_runs(self):
+    def test_runs(self) -> None:
         for ranks in ([], [4], [0, 1, 2, 8, 6, 4, 4, 4], [None, None, 1, None]):
             self.assertEqual(ranks_of(runs_of(ranks)), ranks)
         self.assertEqual(runs_of(range(0, 64, 8)), [[0, 8, 8]])
 
-    def test_golden_checkpoints(self):
+    def test_golden_checkpoints(self) -> None:
         for path in sorted(p.parent for p in GOLDEN.glob("torch-*/.metadata")):
             job = job_from_dcp(read_metadata(path))
             write_job(job, self.path)
@@ -175,7 +176,7 @@ class JobFileTest(unittest.TestCase):
             for before, after in zip(job.tensors, again.tensors, strict=True):
                 self.assertEqual((before.boxes, before.holders), (after.boxes, after.holders))
 
-    def test_regular_shards_take_little(self):
+    def test_regular_shards_take_little(self) -> None:
         world, count = 4096, 200
         boxes = [((2 * r, 0), (2, 8192)) for r in range(world)]
         holders = [(r,) for r in range(world)]
@@ -186,7 +187,7 @@ class JobFileTest(unittest.TestCase):
         job = Job({"kind": "dcp"}, world, True, "unknown", tensors, [])
         self.assertLess(write_job(job, self.path) / count, 50e6 / 20_000)
 
-    def test_hashed_names(self):
+    def test_hashed_names(self) -> None:
         job = a_job()
         before = [t.fqn for t in job.tensors]
         hash_names(job, b"salt")
@@ -199,7 +200,7 @@ class JobFileTest(unittest.TestCase):
         hash_names(other, b"pepper")
         self.assertFalse(set(after) & {t.fqn for t in other.tensors})
 
-    def test_other_files(self):
+    def test_other_files(self) -> None:
         for text, word in (
             ("[]", "format"), ("{", "no JSON"), ("[" * 100_000, "no JSON"), ("{}", "format"),
             ('{"format": "shardmark job", "version": 2}', "version 2"),
@@ -209,26 +210,26 @@ class JobFileTest(unittest.TestCase):
                 read_job(self.path)
 
 
-def safetensors_bytes(header, data=b""):
+def safetensors_bytes(header: Any, data: Any = b'') -> Any:
     text = json.dumps(header).encode() if isinstance(header, dict) else header
     return struct.pack("<Q", len(text)) + text + data
 
 
-def entry(dtype, shape, first, last):
+def entry(dtype: Any, shape: Any, first: Any, last: Any) -> Any:
     return {"dtype": dtype, "shape": shape, "data_offsets": [first, last]}
 
 
 class SafetensorsTest(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def write(self, name, header, data=b""):
+    def write(self, name: str, header: Any, data: Any = b'') -> Any:
         (self.folder / name).write_bytes(safetensors_bytes(header, data))
         return self.folder / name
 
-    def test_one_file(self):
+    def test_one_file(self) -> None:
         header = {
             "__metadata__": None, "b": entry("BF16", [2, 3], 0, 12), "a": entry("F4", [4], 12, 14),
             "n": entry("I64", [], 14, 22), "z": entry("F32", [0, 3], 22, 22),
@@ -242,7 +243,7 @@ class SafetensorsTest(unittest.TestCase):
         job = job_from_safetensors(path)
         self.assertEqual((job.world_size, len(job.tensors)), (1, 4))
 
-    def test_the_index_decides(self):
+    def test_the_index_decides(self) -> None:
         self.write("p1.safetensors", {"a": entry("F32", [2], 0, 8), "h": entry("F32", [1], 8, 12)}, bytes(12))
         self.write("p2.safetensors", {"b": entry("F32", [2], 0, 8), "h": entry("F32", [1], 8, 12)}, bytes(12))
         index = {"weight_map": {"a": "p1.safetensors", "h": "p1.safetensors", "b": "p2.safetensors"}}
@@ -260,7 +261,7 @@ class SafetensorsTest(unittest.TestCase):
         with self.assertRaisesRegex(SafetensorsError, "no file beside"):
             read_safetensors(path)
 
-    def test_damaged_files(self):
+    def test_damaged_files(self) -> None:
         good = entry("F32", [2], 0, 8)
         for header, word in (
             ({"a": entry("F32", [2], 0, 9)}, "leave"), ({"a": entry("F32", [3], 0, 8)}, "by shape"),
@@ -280,12 +281,12 @@ class SafetensorsTest(unittest.TestCase):
 
 
 class CommandTest(unittest.TestCase):
-    def run_job(self, *arguments):
+    def run_job(self, *arguments: Any) -> Any:
         return subprocess.run(
             [sys.executable, COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False
         )
 
-    def test_from_dcp(self):
+    def test_from_dcp(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder) / "job.json"
             done = self.run_job("from-dcp", GOLDEN / "torch-2.6-4", "--out", out)
@@ -298,7 +299,7 @@ class CommandTest(unittest.TestCase):
             self.assertTrue(read_job(out).hashed_names)
             self.assertEqual(len(read_job(out).tensors), len(plain.tensors))
 
-    def test_what_is_no_checkpoint(self):
+    def test_what_is_no_checkpoint(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             done = self.run_job("from-dcp", folder, "--out", f"{folder}/job.json")
             self.assertEqual(done.returncode, 1)

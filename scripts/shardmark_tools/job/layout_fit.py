@@ -10,9 +10,12 @@ which rank counts faster). Parts without elements are not stored, so a fitted me
 import bisect
 import dataclasses
 import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from shardmark_tools.job.box_cover import grid_cuts
+from shardmark_tools.job.box_cover import Box, Extents, Ranks, grid_cuts
 
+Axis = tuple[int, str, int]  # parts, placement, stride
 MOST_MESH_DIMENSIONS = 8
 MOST_FITS = 64  # ways to read one grid that are tried against its ranks
 
@@ -23,26 +26,26 @@ class Layout:
     first_rank + sum(c * strides); with first_rank None no such rule is known, and cells count
     row-major in the mesh."""
 
-    mesh: tuple
-    placements: tuple
+    mesh: tuple[int, ...]
+    placements: tuple[str, ...]
     first_rank: int | None = 0
-    strides: tuple | None = None
+    strides: tuple[int, ...] | None = None
 
-    def to_json(self):
-        value = {"mesh": list(self.mesh), "placements": list(self.placements)}
+    def to_json(self) -> dict[str, Any]:
+        value: dict[str, Any] = {"mesh": list(self.mesh), "placements": list(self.placements)}
         if self.first_rank is not None:
-            value |= {"first_rank": self.first_rank, "strides": list(self.strides)}
+            value |= {"first_rank": self.first_rank, "strides": list(self.strides or ())}
         return value
 
 
-def rule_cuts(extent, parts):
+def rule_cuts(extent: int, parts: int) -> list[int]:
     """Where the rule cuts `extent` into `parts`: the first indices of those that have elements."""
     if extent == 0:
         return [0]
     return list(range(0, extent, -(-extent // parts)))
 
 
-def nested_cuts(bounds, extent, parts):
+def nested_cuts(bounds: list[int], extent: int, parts: int) -> list[int]:
     """The pieces that begin at `bounds`, each cut into parts by the rule."""
     cuts = []
     for first, last in itertools.pairwise([*bounds, extent]):
@@ -50,7 +53,7 @@ def nested_cuts(bounds, extent, parts):
     return cuts
 
 
-def dimension_fits(dimension, extent, cuts):
+def dimension_fits(dimension: int, extent: int, cuts: list[int]) -> list[list[Axis]]:
     """Every way in which one or two levels of the rule cut a dimension at `cuts`: lists of (parts,
     placement, how many parts of this dimension its neighbours lie apart), outermost first."""
     count, name = len(cuts), f"S({dimension})"
@@ -64,7 +67,7 @@ def dimension_fits(dimension, extent, cuts):
     return fits
 
 
-def cell_fits(shape, boxes):
+def cell_fits(shape: Extents, boxes: list[Box]) -> Iterator[list[Axis]]:
     """Every way in which the rule gives the boxes: lists of (parts, placement, stride) of mesh
     dimensions, where strides count cells, row-major in the grid. Empty if there is none."""
     cuts = grid_cuts(shape, boxes) if boxes else None
@@ -84,7 +87,7 @@ def cell_fits(shape, boxes):
             yield axes
 
 
-def rank_strides(axes, ranks):
+def rank_strides(axes: list[Axis], ranks: Sequence[int]) -> list[int] | None:
     """How far apart ranks are along each axis, if `ranks` (by cell) follow one rule; else None."""
     strides = [ranks[step] - ranks[0] for _, _, step in axes]
     if any(stride < 1 for stride in strides) or len(set(ranks)) != len(ranks):
@@ -96,13 +99,13 @@ def rank_strides(axes, ranks):
     return strides if expected == list(ranks) else None
 
 
-def replica_axes(holders):
+def replica_axes(holders: list[Ranks]) -> list[tuple[int, int]] | None:
     """[(count, stride)] of the mesh dimensions that only repeat, if every box's holders lie equally
     far from its first one; else None."""
     apart = [rank - holders[0][0] for rank in holders[0]]
     if any([rank - ranks[0] for rank in ranks] != apart for ranks in holders):
         return None
-    axes = []
+    axes: list[tuple[int, int]] = []
     while len(apart) > 1:
         stride, count = apart[1], 1
         while count < len(apart) and apart[count] == count * stride:
@@ -115,7 +118,7 @@ def replica_axes(holders):
     return axes
 
 
-def fit_layout(shape, boxes, holders):
+def fit_layout(shape: Extents, boxes: list[Box], holders: list[Ranks]) -> Layout | None:
     """The Layout of boxes (offsets, sizes), by offsets ascending; holders[i] are box i's ranks,
     ascending, or () where nobody knows. None if there is no such layout. One with first_rank None
     has the boxes but not the ranks, and its cells are the boxes in their order."""
@@ -139,7 +142,7 @@ def fit_layout(shape, boxes, holders):
     return without_ranks
 
 
-def cells(layout, shape):
+def cells(layout: Layout, shape: Extents) -> tuple[list[Box], list[Ranks]]:
     """The boxes of a fitted layout in their order, and each one's holders (() where unknown)."""
     cuts, cutting = [], []
     for dimension, extent in enumerate(shape):
@@ -166,12 +169,13 @@ def cells(layout, shape):
     return boxes, holders
 
 
-def next_bound(cuts, at, extent):
+def next_bound(cuts: list[int], at: int, extent: int) -> int:
     place = bisect.bisect_right(cuts, at)
     return cuts[place] if place < len(cuts) else extent
 
 
-def rank_products(layout, axes):
+def rank_products(layout: Layout, axes: list[int]) -> list[int]:
     """Sums of coordinates times strides, the last axis fastest."""
-    steps = ([c * layout.strides[k] for c in range(layout.mesh[k])] for k in axes)
+    strides = layout.strides or ()
+    steps = ([c * strides[k] for c in range(layout.mesh[k])] for k in axes)
     return [sum(parts) for parts in itertools.product(*steps)]

@@ -2,46 +2,48 @@
 """Pickles put together by hand, for tests: pieces of bytes that each leave one value."""
 
 import struct
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 PACKAGE = "torch.distributed.checkpoint"
 METADATA = f"{PACKAGE}.metadata"
 
 
-def text(value):
+def text(value: Any) -> bytes:
     data = value.encode("utf-8", "surrogatepass")
     return b"X" + struct.pack("<I", len(data)) + data
 
 
-def number(value):
+def number(value: Any) -> bytes:
     data = value.to_bytes(9, "little", signed=True)
     return b"\x8a\x09" + data
 
 
-def named(module, name):
+def named(module: str, name: str) -> bytes:
     return text(module) + text(name) + b"\x93"
 
 
-def line_named(module, name):
+def line_named(module: str, name: str) -> bytes:
     return f"c{module}\n{name}\n".encode()
 
 
-def sequence(*values):
+def sequence(*values: bytes) -> bytes:
     return b"(" + b"".join(values) + b"t"
 
 
-def listed(*values):
+def listed(*values: bytes) -> bytes:
     return b"](" + b"".join(values) + b"e"
 
 
-def table(pairs):
+def table(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"}(" + b"".join(key + value for key, value in pairs) + b"u"
 
 
-def call(callee, *args):
+def call(callee: bytes, *args: bytes) -> bytes:
     return callee + sequence(*args) + b"R"
 
 
-def made(module, name, fields=None):
+def made(module: str, name: str, fields: dict[str, bytes] | None = None) -> bytes:
     """An object of a class, with a dictionary as its state."""
     built = named(module, name) + b")\x81"
     if fields is None:
@@ -49,41 +51,42 @@ def made(module, name, fields=None):
     return built + table([(text(key), value) for key, value in fields.items()]) + b"b"
 
 
-def size(*extents):
+def size(*extents: int) -> bytes:
     return call(named("torch", "Size"), sequence(*(number(n) for n in extents)))
 
 
-def properties(dtype="float32"):
+def properties(dtype: str = "float32") -> bytes:
     state = sequence(named("torch", dtype), b"N", b"\x89", number(0), b"\x89")
     return named(METADATA, "TensorProperties") + b")\x81" + state + b"b"
 
 
-def chunk(offsets, sizes):
+def chunk(offsets: Sequence[int], sizes: Sequence[int]) -> bytes:
     fields = {"offsets": size(*offsets), "sizes": size(*sizes)}
     return made(METADATA, "ChunkStorageMetadata", fields)
 
 
-def tensor(shape, chunks, dtype="float32"):
+def tensor(shape: Sequence[int], chunks: Any, dtype: str = "float32") -> bytes:
     fields = {"properties": properties(dtype), "size": size(*shape), "chunks": listed(*chunks)}
     return made(METADATA, "TensorStorageMetadata", fields)
 
 
-def index(fqn, offsets=None):
+def index(fqn: str, offsets: Sequence[int] | None = None) -> bytes:
     fields = {"fqn": text(fqn), "offset": b"N" if offsets is None else size(*offsets)}
     return made(METADATA, "MetadataIndex", fields)
 
 
-def storage(file="__0_0.distcp", offset=0, length=100):
+def storage(file: str = "__0_0.distcp", offset: int = 0, length: int = 100) -> bytes:
     fields = {"relative_path": text(file), "offset": number(offset), "length": number(length)}
     return made(f"{PACKAGE}.filesystem", "_StorageInfo", fields)
 
 
-def root(**fields):
+def root(**fields: bytes) -> bytes:
     """The bytes of a whole `.metadata`."""
     return b"\x80\x04" + made(METADATA, "Metadata", fields) + b"."
 
 
-def one_tensor(shape=(4,), chunks=None, places=None, fqn="w", dtype="float32", **more):
+def one_tensor(shape: Sequence[int] = (4,), chunks: Any = None, places: Any = None, fqn: str = "w",
+               dtype: str = "float32", **more: bytes) -> bytes:  # fmt: skip
     """A whole `.metadata` with one tensor in `chunks`, stored at `places`."""
     chunks = [((0,) * len(shape), shape)] if chunks is None else chunks
     places = [(offsets, storage()) for offsets, _ in chunks] if places is None else places

@@ -4,12 +4,13 @@
 
 import io
 import pickle
+from typing import Any
 
 
 class Fields:
     """Stands for every class of a checkpoint's metadata."""
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         self.state = state
 
 
@@ -45,7 +46,7 @@ CLASSES = {
 
 
 class Unpickler(pickle.Unpickler):
-    def find_class(self, module, name):
+    def find_class(self, module: Any, name: Any) -> Any:
         if name in CLASSES:
             return type(name, (CLASSES[name],), {})
         if (module, name) == ("torch", "Size"):
@@ -55,7 +56,7 @@ class Unpickler(pickle.Unpickler):
         return lambda *args: (name, *args)  # enums, getattr of them, layouts, paths
 
 
-def stored_places(storage):
+def stored_places(storage: Any) -> Any:
     places = {}
     for index, info in storage.items():
         key = index.state["fqn"], index.state.get("offset")
@@ -63,11 +64,11 @@ def stored_places(storage):
     return places
 
 
-def first_of(properties):
+def first_of(properties: Any) -> Any:
     return properties.state["dtype"] if isinstance(properties.state, dict) else properties.state[0]
 
 
-def read_by_pickle(data):
+def read_by_pickle(data: Any) -> Any:
     """({tensor: (dtype, shape, [(offsets, sizes, file, offset, bytes)])}, {object: place})."""
     root = Unpickler(io.BytesIO(data)).load().state
     places = stored_places(root["storage_data"])
@@ -83,7 +84,7 @@ def read_by_pickle(data):
     return tensors, objects
 
 
-def as_plain(checkpoint):
+def as_plain(checkpoint: Any) -> Any:
     """A DcpCheckpoint in the same form."""
     tensors = {
         t.fqn: (t.dtype, t.shape,

@@ -11,9 +11,12 @@ are allowed. `Limits` bounds what large files may cost.
 import gc
 import struct
 import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
 
-from shardmark_tools.job.limits import LimitError
+from shardmark_tools.job.limits import LimitError, Limits
 
+Args = tuple[Any, ...]
 STEPS_BETWEEN_CHECKS = 1 << 14
 MOST_NAME_BYTES = 1 << 16
 LONGEST_INTEGER = 9  # bytes: a signed 64-bit number and its sign
@@ -29,7 +32,7 @@ class Name:
 
     __slots__ = ("text", "make", "is_class")
 
-    def __init__(self, text, make=None, is_class=False):
+    def __init__(self, text: str, make: Callable[[Args], Any] | None = None, is_class: bool = False):
         self.text = text
         self.make = make
         self.is_class = is_class
@@ -40,9 +43,9 @@ class Record:
 
     __slots__ = ("kind", "state")
 
-    def __init__(self, kind):
+    def __init__(self, kind: str):
         self.kind = kind
-        self.state = None
+        self.state: Any = None
 
 
 class Mark:
@@ -52,10 +55,10 @@ class Mark:
 MARK = Mark()
 
 
-def record_class(text):
+def record_class(text: str) -> Name:
     """A class whose objects pickle as cls() and a state, which is kept."""
 
-    def make(args):
+    def make(args: Args) -> Record:
         if args != ():
             raise PickleError(f"{text} is made with arguments")
         return Record(text)
@@ -63,7 +66,7 @@ def record_class(text):
     return Name(text, make, is_class=True)
 
 
-def kind_of(value):
+def kind_of(value: Any) -> str:
     """What a value is, in a word: never its contents, which may be endless."""
     if isinstance(value, Record):
         return value.kind
@@ -72,12 +75,12 @@ def kind_of(value):
     return type(value).__name__
 
 
-def shown(text):
+def shown(text: str) -> str:
     """A name from the file, short and printable."""
     return ascii(text if len(text) <= 80 else text[:77] + "...")[1:-1]
 
 
-def is_flat_key(key):
+def is_flat_key(key: Any) -> bool:
     """True for keys whose hash costs no more than their own bytes."""
     kind = type(key)
     if kind is tuple:
@@ -89,18 +92,20 @@ class PickleReader:
     """One pickle. `names`: {(module, name): Name or plain value}. `persistent(id)`, if given,
     resolves persistent ids."""
 
-    def __init__(self, data, names, limits, where, persistent=None):
+    def __init__(self, data: bytes, names: dict[tuple[str, str], Any], limits: Limits, where: str,
+                 persistent: Callable[[Any], Any] | None = None):  # fmt: skip
         self._data = data
         self._end = len(data)
         self._names = names
         self._limits = limits
         self._where = where
+        self._at = 0
         self._persistent = persistent
-        self._stack = []
-        self._memo = []
+        self._stack: list[Any] = []
+        self._memo: list[Any] = []
         self._frame_end = sys.maxsize  # outside frames
 
-    def read(self):
+    def read(self) -> Any:
         """The value. Raises PickleError, LimitError."""
         collects = gc.isenabled()
         gc.disable()  # it would walk over all that was read, again and again
@@ -110,7 +115,7 @@ class PickleReader:
             if collects:
                 gc.enable()
 
-    def _read(self):
+    def _read(self) -> Any:
         position = 0
         try:
             position = self._run()
@@ -126,7 +131,7 @@ class PickleReader:
             raise LimitError(f"{self._where}: {error}") from None
         raise self._error(position, "ends in the middle")
 
-    def _run(self):
+    def _run(self) -> int:
         data, handlers, position = self._data, self.HANDLERS, 0
         while True:
             self._limits.check()
@@ -139,41 +144,41 @@ class PickleReader:
                 if position >= self._frame_end:
                     self._leave_frame(position)
 
-    def _leave_frame(self, position):
+    def _leave_frame(self, position: int) -> None:
         if position > self._frame_end:
             raise self._error(self._at, "goes on behind the end of its frame")
         self._frame_end = sys.maxsize
 
     # Errors
 
-    def _error(self, position, problem):
+    def _error(self, position: int, problem: str) -> PickleError:
         return PickleError(f"{self._where}: byte {position}: {problem}")
 
-    def _refused_opcode(self, opcode):
+    def _refused_opcode(self, opcode: int) -> PickleError:
         name = REFUSED.get(opcode)
         what = f"opcode {name}" if name else f"0x{opcode:02x}"
         return self._error(self._at, f"{what} has no place in a checkpoint")
 
     # The stack
 
-    def _take(self, position, num_bytes):
+    def _take(self, position: int, num_bytes: int) -> bytes:
         if num_bytes > self._end - position:
             raise self._error(self._at, f"claims {num_bytes} bytes, {self._end - position} follow")
         return self._data[position : position + num_bytes]
 
-    def _pop(self):
+    def _pop(self) -> Any:
         value = self._stack.pop()
         if value is MARK:
             raise self._error(self._at, "a value is missing")
         return value
 
-    def _top(self, kind, what):
+    def _top(self, kind: type, what: str) -> Any:
         value = self._stack[-1]
         if type(value) is not kind:
             raise self._error(self._at, f"{what} {kind_of(value)}")
         return value
 
-    def _above_mark(self):
+    def _above_mark(self) -> list[Any]:
         stack = self._stack
         at = len(stack) - 1
         while stack[at] is not MARK:
@@ -186,12 +191,12 @@ class PickleReader:
 
     # Opcodes: each takes the position behind itself and returns the next one's.
 
-    def _proto(self, position):
+    def _proto(self, position: int) -> int:
         if not 2 <= self._data[position] <= 5:
             raise self._error(self._at, f"protocol {self._data[position]}, read are 2 to 5")
         return position + 1
 
-    def _frame(self, position):
+    def _frame(self, position: int) -> int:
         (length,) = struct.unpack_from("<Q", self._data, position)
         if length > self._end - position - 8:
             raise self._error(self._at, f"claims a frame of {length} bytes")
@@ -200,38 +205,38 @@ class PickleReader:
         self._frame_end = position + 8 + length
         return position + 8
 
-    def _stop(self, position):
+    def _stop(self, position: int) -> NoReturn:
         raise _Stopped(position)
 
-    def _mark(self, position):
+    def _mark(self, position: int) -> int:
         self._stack.append(MARK)
         return position
 
-    def _none(self, position):
+    def _none(self, position: int) -> int:
         self._stack.append(None)
         return position
 
-    def _true(self, position):
+    def _true(self, position: int) -> int:
         self._stack.append(True)
         return position
 
-    def _false(self, position):
+    def _false(self, position: int) -> int:
         self._stack.append(False)
         return position
 
-    def _binint1(self, position):
+    def _binint1(self, position: int) -> int:
         self._stack.append(self._data[position])
         return position + 1
 
-    def _binint2(self, position):
+    def _binint2(self, position: int) -> int:
         self._stack.append(struct.unpack_from("<H", self._data, position)[0])
         return position + 2
 
-    def _binint(self, position):
+    def _binint(self, position: int) -> int:
         self._stack.append(struct.unpack_from("<i", self._data, position)[0])
         return position + 4
 
-    def _long1(self, position):
+    def _long1(self, position: int) -> int:
         length = self._data[position]
         if length > LONGEST_INTEGER:
             raise self._error(self._at, f"an integer of {length} bytes")
@@ -239,88 +244,88 @@ class PickleReader:
         self._stack.append(value)
         return position + 1 + length
 
-    def _binfloat(self, position):
+    def _binfloat(self, position: int) -> int:
         self._stack.append(struct.unpack_from(">d", self._data, position)[0])
         return position + 8
 
-    def _text(self, position, length):
+    def _text(self, position: int, length: int) -> int:
         self._stack.append(str(self._take(position, length), "utf-8", "surrogatepass"))
         return position + length
 
-    def _short_binunicode(self, position):
+    def _short_binunicode(self, position: int) -> int:
         return self._text(position + 1, self._data[position])
 
-    def _binunicode(self, position):
+    def _binunicode(self, position: int) -> int:
         return self._text(position + 4, struct.unpack_from("<I", self._data, position)[0])
 
-    def _binunicode8(self, position):
+    def _binunicode8(self, position: int) -> int:
         return self._text(position + 8, struct.unpack_from("<Q", self._data, position)[0])
 
-    def _bytes(self, position, length):
+    def _bytes(self, position: int, length: int) -> int:
         self._stack.append(bytes(self._take(position, length)))
         return position + length
 
-    def _short_binbytes(self, position):
+    def _short_binbytes(self, position: int) -> int:
         return self._bytes(position + 1, self._data[position])
 
-    def _binbytes(self, position):
+    def _binbytes(self, position: int) -> int:
         return self._bytes(position + 4, struct.unpack_from("<I", self._data, position)[0])
 
-    def _binbytes8(self, position):
+    def _binbytes8(self, position: int) -> int:
         return self._bytes(position + 8, struct.unpack_from("<Q", self._data, position)[0])
 
-    def _empty_tuple(self, position):
+    def _empty_tuple(self, position: int) -> int:
         self._stack.append(())
         return position
 
-    def _tuple(self, position):
+    def _tuple(self, position: int) -> int:
         self._stack.append(tuple(self._above_mark()))
         return position
 
-    def _tuple1(self, position):
+    def _tuple1(self, position: int) -> int:
         self._stack.append((self._pop(),))
         return position
 
-    def _tuple2(self, position):
+    def _tuple2(self, position: int) -> int:
         last = self._pop()
         self._stack.append((self._pop(), last))
         return position
 
-    def _tuple3(self, position):
+    def _tuple3(self, position: int) -> int:
         last = self._pop()
         middle = self._pop()
         self._stack.append((self._pop(), middle, last))
         return position
 
-    def _empty_list(self, position):
+    def _empty_list(self, position: int) -> int:
         self._stack.append([])
         return position
 
-    def _append(self, position):
+    def _append(self, position: int) -> int:
         value = self._pop()
         self._top(list, "appends to").append(value)
         return position
 
-    def _appends(self, position):
+    def _appends(self, position: int) -> int:
         values = self._above_mark()
         self._top(list, "appends to").extend(values)
         return position
 
-    def _empty_dict(self, position):
+    def _empty_dict(self, position: int) -> int:
         self._stack.append({})
         return position
 
-    def _set(self, target, key, value):
+    def _set(self, target: dict[Any, Any], key: Any, value: Any) -> None:
         if not is_flat_key(key):
             raise self._error(self._at, f"a dictionary key of kind {kind_of(key)}")
         target[key] = value
 
-    def _setitem(self, position):
+    def _setitem(self, position: int) -> int:
         value, key = self._pop(), self._pop()
         self._set(self._top(dict, "sets items of"), key, value)
         return position
 
-    def _setitems(self, position):
+    def _setitems(self, position: int) -> int:
         values = self._above_mark()
         target = self._top(dict, "sets items of")
         if len(values) % 2:
@@ -330,22 +335,22 @@ class PickleReader:
             self._set(target, key, next(pairs))
         return position
 
-    def _pop_value(self, position):
+    def _pop_value(self, position: int) -> int:
         self._stack.pop()
         return position
 
-    def _pop_mark(self, position):
+    def _pop_mark(self, position: int) -> int:
         self._above_mark()
         return position
 
-    def _memoize(self, position):
+    def _memoize(self, position: int) -> int:
         value = self._stack[-1]
         if value is MARK:
             raise self._error(self._at, "remembers a mark")
         self._memo.append(value)
         return position
 
-    def _put(self, index):
+    def _put(self, index: int) -> None:
         value, memo = self._stack[-1], self._memo
         if value is MARK or index > len(memo):
             raise self._error(self._at, f"remembers value {index}, and has no value before it")
@@ -354,30 +359,30 @@ class PickleReader:
         else:
             memo[index] = value
 
-    def _binput(self, position):
+    def _binput(self, position: int) -> int:
         self._put(self._data[position])
         return position + 1
 
-    def _long_binput(self, position):
+    def _long_binput(self, position: int) -> int:
         self._put(struct.unpack_from("<I", self._data, position)[0])
         return position + 4
 
-    def _get(self, index):
+    def _get(self, index: int) -> None:
         if index >= len(self._memo):
             raise self._error(self._at, f"recalls value {index}, which is not there")
         self._stack.append(self._memo[index])
 
-    def _binget(self, position):
+    def _binget(self, position: int) -> int:
         self._get(self._data[position])
         return position + 1
 
-    def _long_binget(self, position):
+    def _long_binget(self, position: int) -> int:
         self._get(struct.unpack_from("<I", self._data, position)[0])
         return position + 4
 
     # Names and objects
 
-    def _named(self, module, name):
+    def _named(self, module: Any, name: Any) -> None:
         if type(module) is not str or type(name) is not str:
             raise self._error(self._at, "a name that is no text")
         value = self._names.get((module, name))
@@ -387,24 +392,24 @@ class PickleReader:
             )
         self._stack.append(value)
 
-    def _stack_global(self, position):
+    def _stack_global(self, position: int) -> int:
         name, module = self._pop(), self._pop()
         self._named(module, name)
         return position
 
-    def _line(self, position):
+    def _line(self, position: int) -> tuple[str, int]:
         end = self._data.find(b"\n", position, position + MOST_NAME_BYTES)
         if end < 0:
             raise self._error(self._at, "a name without an end")
         return str(self._data[position:end], "utf-8"), end + 1
 
-    def _global(self, position):
+    def _global(self, position: int) -> int:
         module, position = self._line(position)
         name, position = self._line(position)
         self._named(module, name)
         return position
 
-    def _call(self, position, needs_class):
+    def _call(self, position: int, needs_class: bool) -> int:
         args, callee = self._pop(), self._pop()
         usable = type(callee) is Name and callee.make and (callee.is_class or not needs_class)
         if not usable or type(args) is not tuple:
@@ -415,13 +420,13 @@ class PickleReader:
             raise self._error(self._at, str(error)) from None
         return position
 
-    def _reduce(self, position):
+    def _reduce(self, position: int) -> int:
         return self._call(position, needs_class=False)
 
-    def _newobj(self, position):
+    def _newobj(self, position: int) -> int:
         return self._call(position, needs_class=True)
 
-    def _build(self, position):
+    def _build(self, position: int) -> int:
         state = self._pop()
         target = self._top(Record, "gives a state to")
         if target.state is not None:
@@ -431,7 +436,7 @@ class PickleReader:
         target.state = state
         return position
 
-    def _binpersid(self, position):
+    def _binpersid(self, position: int) -> int:
         if self._persistent is None:
             raise self._refused_opcode(self._data[position - 1])
         try:
@@ -440,7 +445,7 @@ class PickleReader:
             raise self._error(self._at, str(error)) from None
         return position
 
-    HANDLERS = [None] * 256
+    HANDLERS: list[Callable[["PickleReader", int], int] | None] = [None] * 256
     for _opcode, _handler in {
         0x80: _proto, 0x95: _frame, ord("."): _stop, ord("("): _mark, ord("N"): _none,
         0x88: _true, 0x89: _false, ord("K"): _binint1, ord("M"): _binint2, ord("J"): _binint,
@@ -457,7 +462,7 @@ class PickleReader:
 
 
 class _Stopped(Exception):
-    def __init__(self, position):
+    def __init__(self, position: int):
         super().__init__()
         self.position = position
 

@@ -3,17 +3,21 @@
 
 import json
 import math
+import pathlib
+from typing import Any
 
-from shardmark_tools.job.box_cover import cover_problem
+from shardmark_tools.job.box_cover import Ranks, cover_problem
+from shardmark_tools.job.dcp_metadata import DcpCheckpoint
 from shardmark_tools.job.dtypes import ITEM_SIZES
 from shardmark_tools.job.job_file import Job, JobError, JobObject, JobTensor, ranks_of
+from shardmark_tools.job.limits import Limits
 
 FORMAT = "shardmark record"
 VERSION = 1
 SIZES_NOTE = "the bytes of objects are not known: DCP plans without them; --checkpoint tells them"
 
 
-def parse_line(line, where):
+def parse_line(line: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -23,7 +27,7 @@ def parse_line(line, where):
     return value
 
 
-def checked_head(line, where):
+def checked_head(line: str, where: str) -> dict[str, Any]:
     head = parse_line(line, where)
     if head.get("format") != FORMAT or head.get("version") != VERSION:
         raise JobError(
@@ -35,7 +39,7 @@ def checked_head(line, where):
     return head
 
 
-def checked_ranks(runs, world_size):
+def checked_ranks(runs: list[Any], world_size: int) -> Ranks:
     """The ranks of [[first, count, step]], a tuple; ValueError if they are none of the world's."""
     if sum(count for _, count, _ in runs) > world_size:
         raise ValueError("more ranks than the world has")
@@ -45,7 +49,7 @@ def checked_ranks(runs, world_size):
     return ranks
 
 
-def read_tensor(value, world_size, limits):
+def read_tensor(value: Any, world_size: int, limits: Limits) -> JobTensor:
     shape = tuple(value["shape"])
     if value["dtype"] not in ITEM_SIZES:
         raise ValueError(f"dtype {value['dtype']}")
@@ -70,7 +74,7 @@ def read_tensor(value, world_size, limits):
     return JobTensor(value["fqn"], value["dtype"], shape, boxes, holders, writers)
 
 
-def job_from_record(path, limits):
+def job_from_record(path: pathlib.Path | str, limits: Limits) -> Job:
     """The Job of a record. Raises JobError, LimitError, OSError."""
     tensors, objects = [], []
     with open(path, encoding="utf-8") as file:
@@ -93,7 +97,7 @@ def job_from_record(path, limits):
     return Job(source, world_size, True, "listed", tensors, objects, notes)
 
 
-def add_checkpoint(job, checkpoint):
+def add_checkpoint(job: Job, checkpoint: DcpCheckpoint) -> None:
     """Takes the sizes of objects from the checkpoint of the same save, and compares who wrote what.
     Raises JobError where they differ."""
     stored = {tensor.fqn: tensor for tensor in checkpoint.tensors}

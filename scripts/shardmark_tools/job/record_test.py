@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules, has_modules
@@ -36,7 +37,7 @@ OF_MESHES = {  # by 2.6 only
 
 
 class RecordTest(unittest.TestCase):
-    def check(self, job, checkpoint, sharded, prefix):
+    def check(self, job: Any, checkpoint: Any, sharded: Any, prefix: Any) -> None:
         found = {tensor.fqn: tensor for tensor in job.tensors}
         for fqn, case in sharded.items():
             tensor = found[prefix + fqn]
@@ -55,15 +56,15 @@ class RecordTest(unittest.TestCase):
         by_name = sorted(job.tensors, key=lambda tensor: tensor.fqn)
         self.assertEqual([t.holders for t in again.tensors], [t.holders for t in by_name])
 
-    def test_torch_2(self):
+    def test_torch_2(self) -> None:
         job = job_from_record(GOLDEN / "torch-2.6-4.record", Limits())
         self.check(job, read_metadata(GOLDEN / "torch-2.6-4"), SHARDED | OF_MESHES, "model.")
 
-    def test_torch_1(self):
+    def test_torch_1(self) -> None:
         job = job_from_record(GOLDEN / "torch-1.13-4.record", Limits())
         self.check(job, read_metadata(GOLDEN / "torch-1.13-4"), SHARDED, "")
 
-    def test_rules_over_hooks(self):
+    def test_rules_over_hooks(self) -> None:
         said = json.loads((GOLDEN / "torch-2.6-4.said.json").read_text())
         self.assertEqual(said["good"], [])
         expected = {"overlap": "overlaps", "hole": "14 of 16", "bounds": "leaves", "list": "chunk list",
@@ -73,12 +74,12 @@ class RecordTest(unittest.TestCase):
             self.assertTrue(lines and all(word in line for line in lines), (name, lines))
         self.assertFalse([line for line in said["bad"] if "'good'" in line])
 
-    def test_another_save(self):
+    def test_another_save(self) -> None:
         job = job_from_record(GOLDEN / "torch-2.6-4.record", Limits())
         with self.assertRaisesRegex(JobError, "not the same tensor|boxes or writers differ"):
             add_checkpoint(job, read_metadata(GOLDEN / "torch-2.6-2"))
 
-    def test_damaged_records(self):
+    def test_damaged_records(self) -> None:
         lines = (GOLDEN / "torch-2.6-4.record").read_text().splitlines()
         box = '{"fqn":"a","dtype":"int8","shape":[4],"boxes":[[[0,4],[[0,1,0]],0]]}'
         with tempfile.TemporaryDirectory() as folder:
@@ -96,14 +97,14 @@ class RecordTest(unittest.TestCase):
                 job_from_record(path, Limits())
 
     @unittest.skipUnless(has_modules(sys.executable, ["torch"]), "PyTorch is not installed")
-    def test_live(self):
-        with tempfile.TemporaryDirectory() as folder:
+    def test_live(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
             done = subprocess.run(
-                [sys.executable, GOLDEN / "record_dcp.py", "2", folder], check=False,
+                [sys.executable, GOLDEN / "record_dcp.py", "2", name], check=False,
                 capture_output=True, text=True,
             )  # fmt: skip
             self.assertEqual(done.returncode, 0, done.stderr[-2000:])
-            folder = pathlib.Path(folder)
+            folder = pathlib.Path(name)
             job = job_from_record(folder / "job.record", Limits())
             add_checkpoint(job, read_metadata(folder / "checkpoint"))
             rows = next(t for t in job.tensors if t.fqn.endswith("rows"))

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import pathlib
+from typing import Any
 
 from shardmark_tools.job.dtypes import ITEM_SIZES, SAFETENSORS, SAFETENSORS_BITS
 from shardmark_tools.job.job_file import Job, JobTensor
@@ -31,20 +32,20 @@ class FileTensor:
 
     fqn: str
     dtype: str
-    shape: tuple
+    shape: tuple[int, ...]
     path: pathlib.Path
     byte_offset: int
     num_bytes: int
 
 
-def object_pairs(pairs):
+def object_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key stands there twice")
     return found
 
 
-def parse_json(data, path):
+def parse_json(data: bytes, path: pathlib.Path | str) -> dict[str, Any]:
     try:
         value = json.loads(data, object_pairs_hook=object_pairs)
     except (ValueError, RecursionError) as error:
@@ -54,17 +55,19 @@ def parse_json(data, path):
     return value
 
 
-def whole_numbers(value, count=None):
+def whole_numbers(value: Any, count: int | None = None) -> bool:
     good = isinstance(value, list) and all(type(v) is int and 0 <= v <= LARGEST for v in value)
     return good and (count is None or len(value) == count)
 
 
-def checked_tensor(fqn, entry, path, begin, end):
+def checked_tensor(fqn: str, entry: Any, path: pathlib.Path, begin: int, end: int) -> FileTensor:
     """A FileTensor; elements lie from `begin` to `end` of the file."""
     where = f"{path}: tensor '{fqn[:80]}'"
     if not isinstance(entry, dict):
         raise SafetensorsError(f"{where}: no object")
-    code, shape, place = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
+    code: Any = entry.get("dtype")
+    shape: Any = entry.get("shape")
+    place: Any = entry.get("data_offsets")
     if not whole_numbers(shape) or len(shape) > MOST_DIMENSIONS:
         raise SafetensorsError(f"{where}: shape is not at most {MOST_DIMENSIONS} whole numbers")
     if not whole_numbers(place, 2) or place[0] > place[1] or place[1] > end - begin:
@@ -87,7 +90,7 @@ def checked_tensor(fqn, entry, path, begin, end):
     return FileTensor(fqn, dtype, tuple(shape), path, begin + place[0], num_bytes)
 
 
-def read_header(path):
+def read_header(path: pathlib.Path | str) -> tuple[dict[str, FileTensor], Any]:
     """{name: FileTensor} of one file, and its "__metadata__". Raises SafetensorsError, OSError."""
     path = pathlib.Path(path)
     with path.open("rb") as file:
@@ -110,7 +113,7 @@ def read_header(path):
     return tensors, metadata
 
 
-def find_source(path):
+def find_source(path: pathlib.Path | str) -> pathlib.Path:
     """The file or index that `path` means: itself, or in a folder the one known name."""
     path = pathlib.Path(path)
     if not path.is_dir():
@@ -126,7 +129,7 @@ def find_source(path):
     raise SafetensorsError(f"{path}: no known name, and not one safetensors file; found: {names}")
 
 
-def read_index(path):
+def read_index(path: pathlib.Path) -> dict[str, str]:
     with path.open("rb") as file:
         data = file.read(MOST_INDEX_BYTES + 1)
     if len(data) > MOST_INDEX_BYTES:
@@ -140,7 +143,7 @@ def read_index(path):
     return names
 
 
-def read_safetensors(path):
+def read_safetensors(path: pathlib.Path | str) -> tuple[list[FileTensor], list[str]]:
     """(FileTensors by name, notes) of a file, an index, or a folder with one of them. The index
     decides which file's tensor counts."""
     source = find_source(path)
@@ -162,14 +165,14 @@ def read_safetensors(path):
     return sorted(found, key=lambda t: t.fqn), notes
 
 
-def job_from_safetensors(path):
+def job_from_safetensors(path: pathlib.Path | str) -> Job:
     """A Job of one rank that holds every tensor whole: the files know of no ranks."""
     found, notes = read_safetensors(path)
     tensors = []
     for tensor in found:
         empty = math.prod(tensor.shape) == 0
         boxes = [] if empty else [((0,) * len(tensor.shape), tensor.shape)]
-        holders = [(0,)] * len(boxes)
+        holders: list[tuple[int, ...]] = [(0,)] * len(boxes)
         tensors.append(JobTensor(tensor.fqn, tensor.dtype, tensor.shape, boxes, holders))
     notes.append("safetensors files know of no ranks: one rank is written that holds everything")
     return Job({"kind": "safetensors"}, 1, True, "listed", tensors, [], notes)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -32,7 +33,7 @@ print(json.dumps(dict(world_size=world, num_bytes=1, bytes_per_rank=dict(max=1),
 
 
 class PlannerScalingTest(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         holder = tempfile.TemporaryDirectory(prefix="with space ")
         self.addCleanup(holder.cleanup)
         self.root = pathlib.Path(holder.name)
@@ -40,11 +41,11 @@ class PlannerScalingTest(unittest.TestCase):
         self.command.write_text(COMMAND)
         self.command.chmod(0o755)
 
-    def scaling(self, *more, launcher="true"):
+    def scaling(self, *more: Any, launcher: Any = "true") -> Any:
         words = [SCALING, "--build", "./shardmark", "--launcher", launcher, "--real", "", *more]
         return subprocess.run(words, capture_output=True, text=True, check=False, cwd=self.root)
 
-    def test_what_is_written(self):
+    def test_what_is_written(self) -> None:
         done = self.scaling("--out", "out", "--largest", "256", "--planners", "layout", "--predict", "1024",
                             "--repetitions", "2")  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -57,11 +58,11 @@ class PlannerScalingTest(unittest.TestCase):
         self.assertRegex(done.stdout, r"layout +1024 +12\.2 ms")
         self.assertIn("no link was measured", done.stdout)
         drawn = ElementTree.fromstring((self.root / "out" / "planner-scaling.svg").read_text())
-        marks = [float(mark.get("data-y")) for mark in drawn.iter() if mark.get("data-y")]
+        marks = [float(mark.get("data-y") or 0) for mark in drawn.iter() if mark.get("data-y")]
         self.assertEqual(len(marks), 8)
         self.assertAlmostEqual(max(marks), 2e-3 + 256e-5)
 
-    def test_relative_results_of_something_else_are_not_written_over(self):
+    def test_relative_results_of_something_else_are_not_written_over(self) -> None:
         few = ("--out", "out", "--largest", "16", "--planners", "layout")
         self.assertEqual(self.scaling(*few).returncode, 0)
         before = (self.root / "out" / "planner-scaling.json").read_bytes()
@@ -76,7 +77,7 @@ class PlannerScalingTest(unittest.TestCase):
         self.assertEqual(refused.returncode, 2)
         self.assertIn("config: expected string, found 7", refused.stderr)
 
-    def test_bad_arguments(self):
+    def test_bad_arguments(self) -> None:
         for more in (("--largest", "0"), ("--planners", ","), ("--predict", "x"), ("--set", "model.name=none"),
                      ("--build", "nowhere"), ("--check",), ("--budget", "nan")):  # fmt: skip
             done = self.scaling("--out", "bad", "--largest", "4", *more)
@@ -87,16 +88,17 @@ class PlannerScalingTest(unittest.TestCase):
 
 
 class NetworkModelTest(unittest.TestCase):
-    def test_against_sums_by_hand(self):
+    def test_against_sums_by_hand(self) -> None:
         link = {"latency_s": 1e-6, "bytes_per_s": 1e9}
-        point = {"world": 8, "planner": "coordinator", "bytes_gathered": 6000, "bytes_scattered": 4000,
-                 "gathered_by_level": []}  # fmt: skip
+        point: dict[str, Any] = {"world": 8, "planner": "coordinator", "bytes_gathered": 6000, "bytes_scattered": 4000,
+                                 "gathered_by_level": []}  # fmt: skip
         self.assertIsNone(modelled_network_s(point, None))
-        self.assertAlmostEqual(modelled_network_s(point, link), 14e-6 + 10e-6)
-        self.assertAlmostEqual(modelled_network_s({**point, "bytes_gathered": 0, "bytes_scattered": 0}, link), 6e-6)
+        self.assertAlmostEqual(modelled_network_s(point, link) or 0.0, 14e-6 + 10e-6)
+        silent = {**point, "bytes_gathered": 0, "bytes_scattered": 0}
+        self.assertAlmostEqual(modelled_network_s(silent, link) or 0.0, 6e-6)
         levels = [{"largest_message_bytes": 1000}, {"largest_message_bytes": 3000}]
         tree = {**point, "planner": "tree", "gathered_by_level": levels}
-        self.assertAlmostEqual(modelled_network_s(tree, link), 6e-6 + 4e-6 + 4e-6)
+        self.assertAlmostEqual(modelled_network_s(tree, link) or 0.0, 6e-6 + 4e-6 + 4e-6)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -33,12 +34,14 @@ BROWSERS_OWN = {"clients2.google.com", "update.googleapis.com", "accounts.google
 class Page(html.parser.HTMLParser):
     """Numbers with their sources, and everything that would be fetched."""
 
-    def __init__(self, text):
+    def __init__(self, text: str):
         super().__init__()
-        self.numbers, self.fetched, self.tags = [], [], []
+        self.numbers: list[tuple[float, str]] = []
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
         self.feed(text)
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: Any, attributes: Any) -> None:
         attributes = dict(attributes)
         self.tags.append(tag)
         if "data-from" in attributes:
@@ -50,11 +53,18 @@ class Page(html.parser.HTMLParser):
                 self.fetched.append(target)
 
 
+def matched(pattern: str, text: str) -> tuple[str, ...]:
+    match = re.fullmatch(pattern, text)
+    assert match, f"{text!r} is not {pattern}"
+    return match.groups()
+
+
 class Oracle:
     """Works out a source's value from the raw samples.json documents."""
 
-    def __init__(self, documents):
-        self.samples, self.node_of_rank = {}, {}
+    def __init__(self, documents: Any):
+        self.samples: dict[str, list[Any]] = {}
+        self.node_of_rank: dict[str, list[int]] = {}
         for document in documents:
             for sample in document["samples"]:
                 # Under its name, and under its name and planner: which of them is meant, the page says.
@@ -63,9 +73,9 @@ class Oracle:
                     self.samples.setdefault(name, []).append(sample)
                     self.node_of_rank[name] = document["context"]["node_of_rank"]
 
-    def law(self, source):
+    def law(self, source: Any) -> Any:
         """Of a law: fitted again, to medians worked out here."""
-        what, axis, names = re.fullmatch(r"law (\S+) over (\w+) of (.+)", source).groups()
+        what, axis, names = matched(r"law (\S+) over (\w+) of (.+)", source)
         of = [self.samples[name] for name in names.split()]
         worlds = [samples[0][axis] for samples in of]
         law = scaling_laws.fit(worlds, [statistics.median(s["time_s"] for s in samples) for samples in of])
@@ -78,18 +88,19 @@ class Oracle:
         found = law.knee() if name == "knee" else getattr(law, name)
         return found[int(end[0])] if end else found
 
-    def value(self, source):
+    def value(self, source: Any) -> Any:
         if source.startswith("law "):
             return self.law(source)
         if " / " in source:
             left, right = source.rsplit(" / ", 1)
             return self.value(left) / (2.0**30 if right == "GiB" else self.value(right))
-        how, what, name = re.fullmatch(r"(\w+) (.+) of (\S+)", source).groups()
+        how, what, name = matched(r"(\w+) (.+) of (\S+)", source)
         samples = self.samples[name]
         values = [self.one(sample, what, name) for sample in samples]
-        return {"median": statistics.median, "min": min, "max": max}[how](values)
+        over: dict[str, Any] = {"median": statistics.median, "min": min, "max": max}
+        return over[how](values)
 
-    def one(self, sample, what, name):
+    def one(self, sample: Any, what: Any, name: str) -> Any:
         words = what.split()
         phases = sample["per_rank"]["phases_s"]
         if words[0] in ("mean", "max"):
@@ -106,8 +117,14 @@ class Oracle:
 
 
 class ReportTest(unittest.TestCase):
+    root: pathlib.Path
+    documents: list[Any]
+    said: str
+    text: str
+    page: Page
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         holder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(holder.cleanup)
         cls.root = pathlib.Path(holder.name)
@@ -142,7 +159,7 @@ class ReportTest(unittest.TestCase):
         cls.page = Page(cls.text)
 
     @classmethod
-    def add_another_planner(cls, folder, of):
+    def add_another_planner(cls, folder: Any, of: Any) -> None:
         """A run whose saves have the same name and another planner, as in a sweep."""
         name = synthetic.names(of["nodes"], of["ranks"], "fsdp")["save"]
         case = {"planner": "layout", "backend": "hdf5", "file_layout": "shared", "io": "independent"}
@@ -152,7 +169,7 @@ class ReportTest(unittest.TestCase):
         cls.documents.append(document)
 
     @classmethod
-    def add_virtual_worlds(cls, rng):
+    def add_virtual_worlds(cls, rng: Any) -> None:
         """What scripts/planner-scaling writes, in worlds that are real ones too."""
         points = [
             {"planner": "coordinator", "world": world, "repetition": repetition,
@@ -166,7 +183,7 @@ class ReportTest(unittest.TestCase):
                     "world_size": p["world"], "case": {}, "per_rank": {"phases_s": {}}} for p in points]  # fmt: skip
         cls.documents.append({"context": {"node_of_rank": [0]}, "samples": samples})
 
-    def test_real_nodes_and_virtual_worlds_never_share_a_line(self):
+    def test_real_nodes_and_virtual_worlds_never_share_a_line(self) -> None:
         for figure in re.findall(r'<section id="(?!answer|failed|differences|environment)[a-z-]+".*?</section>', self.text, re.S):
             sources = re.findall(r'data-from="([^"]+)"', figure)
             virtual = ["plan/planning/" in source for source in sources]
@@ -174,7 +191,7 @@ class ReportTest(unittest.TestCase):
         self.assertIn('id="laws-plan-virtual"', self.text)
         self.assertIn('id="laws-save"', self.text)
 
-    def test_laws_predict_and_keep_their_residuals(self):
+    def test_laws_predict_and_keep_their_residuals(self) -> None:
         self.assertIn("Predicted for 4,096 virtual ranks: planning by", self.text)
         with open(self.root / "out" / "data" / "residuals-plan-virtual.csv", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -186,7 +203,7 @@ class ReportTest(unittest.TestCase):
             truth = 0.002 + 1e-4 * int(row["N"])
             self.assertTrue(float(row["low s"]) <= truth <= float(row["high s"]), row)
 
-    def test_sizes_to_predict_can_be_asked_for(self):
+    def test_sizes_to_predict_can_be_asked_for(self) -> None:
         out = self.root / "asked"
         subprocess.run([REPORT, self.root / "runs", "--out", out, "--predict", "100,64,8"], check=True,
                        capture_output=True)  # fmt: skip
@@ -195,17 +212,17 @@ class ReportTest(unittest.TestCase):
         with open(out / "data" / "predicted-plan.csv", encoding="utf-8") as file:
             self.assertEqual({row["N"] for row in csv.DictReader(file)}, {"64", "100"})
 
-    def test_runs_that_differ_in_the_planner_alone_are_not_pooled(self):
+    def test_runs_that_differ_in_the_planner_alone_are_not_pooled(self) -> None:
         counts = re.findall(r"<td>(save/tiny/fsdp/[^<]*nodes:4[^<]*)</td><td>4</td><td>8</td><td>(\d+)</td>", self.text)
         self.assertIn(("save/tiny/fsdp/shared-independent/nodes:4/ranks:8{planner=coordinator}", "7"), counts)
         self.assertIn(("save/tiny/fsdp/shared-independent/nodes:4/ranks:8{planner=layout}", "3"), counts)
         self.assertIn("fsdp shared-independent planner layout", self.text)
 
-    def test_cases_of_a_sweep_without_samples_are_listed(self):
+    def test_cases_of_a_sweep_without_samples_are_listed(self) -> None:
         self.assertIn("hung: stuck: rank 3 in phase write", self.text)
 
     @staticmethod
-    def add_other_families(document, of):
+    def add_other_families(document: Any, of: Any) -> None:
         """Ceilings, and a checkpoint loaded under another strategy."""
         size = f"nodes:{of['nodes']}/ranks:{of['ranks']}"
         for layer, seconds in (("memcpy", 0.01), ("posix-per-rank", 0.4), ("bare-hdf5", 0.7)):
@@ -220,7 +237,7 @@ class ReportTest(unittest.TestCase):
         case = {"saved_strategy": "fsdp", "saved_ranks": "4", "load_ranks": "2", "file_layout": "shared"}
         document["samples"].append(synthetic.sample("reshard", name, of, 0.25, case=case))
 
-    def test_every_number_comes_from_the_samples(self):
+    def test_every_number_comes_from_the_samples(self) -> None:
         oracle = Oracle(self.documents)
         traced = 0
         for value, source in self.page.numbers:
@@ -231,7 +248,7 @@ class ReportTest(unittest.TestCase):
             traced += 1
         self.assertGreater(traced, 300)
 
-    def test_intervals_come_from_the_stall(self):
+    def test_intervals_come_from_the_stall(self) -> None:
         oracle = Oracle(self.documents)
         checked = 0
         for value, source in self.page.numbers:
@@ -253,33 +270,33 @@ class ReportTest(unittest.TestCase):
             checked += 1
         self.assertEqual(checked, 16)
 
-    def test_marks_in_plots_are_in_the_tables(self):
+    def test_marks_in_plots_are_in_the_tables(self) -> None:
         plotted = set(re.findall(r'data-y="([^"]+)"', self.text))
         listed = set(re.findall(r'<data value="([^"]+)"', self.text))
         self.assertGreater(len(plotted), 50)
         self.assertEqual(plotted - listed, set())
 
-    def test_the_answer_names_the_slow_rank_and_node(self):
+    def test_the_answer_names_the_slow_rank_and_node(self) -> None:
         self.assertIn("rank 5 on node2", self.said)
         self.assertIn("node node2 works", self.said)
         self.assertLess(self.text.index("The answer"), self.text.index("<svg"))
 
-    def test_ceilings_and_reshard(self):
+    def test_ceilings_and_reshard(self) -> None:
         self.assertIn("ceiling: best raw rate measured", self.text)
         self.assertIn("% of the best raw files", self.text)
         self.assertIn("fsdp@4", self.text)
         self.assertIn("ddp@2", self.text)
 
-    def test_failures_are_listed(self):
+    def test_failures_are_listed(self) -> None:
         self.assertIn("value mismatch", self.text)
 
-    def test_self_contained(self):
+    def test_self_contained(self) -> None:
         self.assertEqual(self.page.fetched, [])
         self.assertNotIn("script", self.page.tags)
         self.assertNotRegex(self.text, r"url\(|@import|https?:")
         self.assertIn("&lt;tiny&gt;", self.text)
 
-    def test_every_figure_has_its_data(self):
+    def test_every_figure_has_its_data(self) -> None:
         sections = re.findall(r'<section id="([a-z-]+)".*?</section>', self.text, re.S)
         for key in set(sections) - {"answer", "failed", "differences", "environment"}:
             self.assertTrue((self.root / "out" / "data" / f"{key}.csv").exists(), key)
@@ -288,13 +305,13 @@ class ReportTest(unittest.TestCase):
             self.assertIn(wanted, sections)
         self.assertIn("## Scaling of save", (self.root / "out" / "report.md").read_text())
 
-    def test_nothing_to_report(self):
+    def test_nothing_to_report(self) -> None:
         done = subprocess.run([REPORT, self.root / "out"], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 2)
         self.assertIn("no samples.json", done.stderr)
 
     @unittest.skipUnless(CHROMIUM, "no chromium here (Debian: chromium)")
-    def test_in_chromium(self):
+    def test_in_chromium(self) -> None:
         """No console message and no request beyond the browser's own; a planted page has both."""
         blank = self.root / "blank.html"
         blank.write_text("<!DOCTYPE html><title>blank</title><link rel=icon href=data:,>")
@@ -312,11 +329,11 @@ class ReportTest(unittest.TestCase):
             self.assertEqual(hosts - own - BROWSERS_OWN, set())
             self.assertEqual(messages, [])
 
-    def open_in_chromium(self, path, width, scheme):
+    def open_in_chromium(self, path: pathlib.Path, width: Any, scheme: Any) -> Any:
         """(hosts that were asked for anything, console messages)"""
         log = self.root / "net.json"
         environment = {**os.environ, "HOME": str(self.root)}
-        command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},1000",
+        command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},1000",
                    f"--user-data-dir={self.root}/profile", f"--blink-settings=preferredColorScheme={scheme}",
                    "--enable-logging=stderr", "--v=0", "--disable-background-networking", "--disable-sync",
                    "--disable-component-update", "--no-first-run", f"--log-net-log={log}", "--dump-dom",
@@ -328,7 +345,7 @@ class ReportTest(unittest.TestCase):
 
 
 class IntervalTest(unittest.TestCase):
-    def test_daly_is_near_the_true_optimum(self):
+    def test_daly_is_near_the_true_optimum(self) -> None:
         for stall, mtbf in ((10, 3600), (60, 86400), (300, 7200)):
             best = min(np.linspace(1, mtbf * 3, 200000),
                        key=lambda t: checkpoint_interval.lost_share(t, stall, 0, mtbf))  # fmt: skip
@@ -336,7 +353,7 @@ class IntervalTest(unittest.TestCase):
             daly = checkpoint_interval.lost_share(checkpoint_interval.daly_interval_s(stall, mtbf), stall, 0, mtbf)
             self.assertAlmostEqual(daly, lost, delta=0.002)
 
-    def test_a_save_that_takes_longer_than_failures_are_apart(self):
+    def test_a_save_that_takes_longer_than_failures_are_apart(self) -> None:
         self.assertEqual(checkpoint_interval.daly_interval_s(100, 10), 10)
         self.assertEqual(checkpoint_interval.lost_share(10, 1e6, 0, 10), 1.0)
 

@@ -12,16 +12,16 @@ from shardmark_tools.results.json_document import NotReadable, read_json
 
 
 class JsonDocumentTest(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)
         self.path = pathlib.Path(holder.name) / "x.json"
 
-    def test_good(self):
+    def test_good(self) -> None:
         self.path.write_bytes('{"a": [1, -2.5, 1e-300, 18446744073709551615, "größe \\ud83d\\ude00"]}'.encode())
         self.assertEqual(read_json(self.path), {"a": [1, -2.5, 1e-300, 2**64 - 1, "größe \U0001f600"]})
 
-    def test_refused(self):
+    def test_refused(self) -> None:
         cases = {
             b"": "Expecting value", b'{"a": 1': "Expecting", b'{"a": NaN}': "NaN", b"[Infinity]": "Infinity",
             b"[1e999]": "1e999", b"[" + b"9" * 30 + b"]": "999", b"[" + b"9" * 9999 + b"]": "999",
@@ -33,7 +33,7 @@ class JsonDocumentTest(unittest.TestCase):
             with self.assertRaisesRegex(NotReadable, f"x.json: .*{message}", msg=text[:40]):
                 read_json(self.path)
 
-    def test_only_regular_files(self):
+    def test_only_regular_files(self) -> None:
         os.mkfifo(self.path)
         with self.assertRaisesRegex(NotReadable, "x.json: not a regular file"):
             read_json(self.path)

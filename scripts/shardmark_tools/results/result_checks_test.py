@@ -8,6 +8,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -27,7 +28,7 @@ CONTEXT = {
 }  # fmt: skip
 
 
-def make_sample(name, order, repetition, phases, slow=0.0):
+def make_sample(name: str, order: Any, repetition: Any, phases: Any, slow: Any = 0.0) -> Any:
     seconds = {phase: [0.010 * (i + 1) + slow] * 3 for i, phase in enumerate(phases)}
     totals = [sum(values[rank] for values in seconds.values()) for rank in range(3)]
     spreads = {
@@ -49,7 +50,7 @@ def make_sample(name, order, repetition, phases, slow=0.0):
     }  # fmt: skip
 
 
-def make_results():
+def make_results() -> Any:
     save, load = "save/tiny/fsdp/shared-collective/nodes:2/ranks:3", "load/tiny/fsdp/shared-collective/nodes:2/ranks:3"
     samples = [
         make_sample(save, 0, 0, vocabulary.SAVE_PHASES),
@@ -74,14 +75,14 @@ def make_results():
 
 
 class ResultChecks(unittest.TestCase):
-    def problems(self, document, benchmark, **options):
+    def problems(self, document: Any, benchmark: Any, **options: Any) -> Any:
         with tempfile.TemporaryDirectory() as folder:
             directory = pathlib.Path(folder)
             (directory / "samples.json").write_text(json.dumps(document))
             (directory / "benchmark.json").write_text(json.dumps(benchmark))
             return result_checks.check_results(directory, **options)[0]
 
-    def assert_found(self, change, message, **options):
+    def assert_found(self, change: Any, message: Any, **options: Any) -> None:
         """`change(document, benchmark)` plants one fault."""
         document, benchmark = make_results()
         change(document, benchmark)
@@ -89,15 +90,15 @@ class ResultChecks(unittest.TestCase):
         self.assertTrue(problems, "the planted fault was not found")
         self.assertRegex("\n".join(problems), message)
 
-    def test_good_results(self):
+    def test_good_results(self) -> None:
         self.assertEqual([], self.problems(*make_results()))
 
-    def test_missing_file(self):
+    def test_missing_file(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             problems, _ = result_checks.check_results(folder)
         self.assertIn("samples.json", problems[0])
 
-    def test_every_required_key_is_required(self):
+    def test_every_required_key_is_required(self) -> None:
         document, benchmark = make_results()
         for place in (document, document["context"], document["samples"][1]):
             for key in list(place):
@@ -106,8 +107,8 @@ class ResultChecks(unittest.TestCase):
                 self.assertIn(f"'{key}' is a required property", "\n".join(problems))
                 place[key] = value
 
-    def test_schema_faults(self):
-        def in_sample(key, value):
+    def test_schema_faults(self) -> None:
+        def in_sample(key: Any, value: Any) -> Any:
             return lambda d, b: d["samples"][2].update({key: value})
 
         self.assert_found(in_sample("bandwidth", 1.5), r"samples\[2\].*'bandwidth' was unexpected")
@@ -121,8 +122,8 @@ class ResultChecks(unittest.TestCase):
         self.assert_found(lambda d, b: d["context"].update(started="yesterday"), "started")
         self.assert_found(lambda d, b: d["samples"].clear(), "samples")
 
-    def test_phases_that_do_not_sum_to_the_total(self):
-        def change(document, _):
+    def test_phases_that_do_not_sum_to_the_total(self) -> None:
+        def change(document: Any, _: Any) -> None:
             sample = document["samples"][0]
             sample["per_rank"]["phases_s"]["write"][1] += 0.05
             sample["phases_s"]["write"]["mean"] += 0.05 / 3
@@ -132,8 +133,8 @@ class ResultChecks(unittest.TestCase):
 
         self.assert_found(change, r"samples\[0\].*phases of rank 1 sum to")
 
-    def test_spread_faults(self):
-        def spread(key, value):
+    def test_spread_faults(self) -> None:
+        def spread(key: Any, value: Any) -> Any:
             return lambda d, b: d["samples"][1]["phases_s"]["read"].update({key: value})
 
         self.assert_found(spread("max", 9.0), r"phases_s\.read\.max is 9\.0")
@@ -141,11 +142,11 @@ class ResultChecks(unittest.TestCase):
         self.assert_found(spread("slowest_rank", 3), "slowest_rank 3 is not the slowest")
         self.assert_found(lambda d, b: d["samples"][1]["phases_s"].pop("read"), "names other phases")
 
-    def test_times_and_ranks(self):
-        def sample(**values):
+    def test_times_and_ranks(self) -> None:
+        def sample(**values: Any) -> Any:
             return lambda d, b: d["samples"][3].update(values)
 
-        def per_rank(key, value):
+        def per_rank(key: Any, value: Any) -> Any:
             return lambda d, b: d["samples"][3]["per_rank"].update({key: value})
 
         self.assert_found(sample(time_s=99.0), "time_s is 99.0, the slowest rank took")
@@ -157,8 +158,8 @@ class ResultChecks(unittest.TestCase):
         self.assert_found(sample(repetition=2), r"repetitions are \[0, 2\]")
         self.assert_found(sample(order=0), "2 samples have order 0")
 
-    def test_verification(self):
-        def unverified(document, _):
+    def test_verification(self) -> None:
+        def unverified(document: Any, _: Any) -> None:
             document["samples"][0]["verified"] = None
 
         self.assert_found(unverified, "contents were not verified")
@@ -166,8 +167,8 @@ class ResultChecks(unittest.TestCase):
         unverified(document, benchmark)
         self.assertEqual([], self.problems(document, benchmark, allow_unverified=True))
 
-    def test_failed_case(self):
-        def change(document, benchmark):
+    def test_failed_case(self) -> None:
+        def change(document: Any, benchmark: Any) -> None:
             error = {"code": 1, "message": "no space", "rank": 2}
             document["samples"][0].update(error=error, time_s=None, verified=None)
             benchmark["benchmarks"][0].update(error_occurred=True, error_message="no space")
@@ -175,7 +176,7 @@ class ResultChecks(unittest.TestCase):
         self.assert_found(change, "failed on rank 2: no space")
         self.assert_found(change, "benchmark.json: save/tiny.*: no space")
 
-    def test_benchmark_json(self):
+    def test_benchmark_json(self) -> None:
         self.assert_found(lambda d, b: b["benchmarks"].pop(), "1 in benchmark.json, 2 samples")
         self.assert_found(lambda d, b: b["benchmarks"][0].update(run_name="save/x"), "save/x: 1 in")
         self.assert_found(lambda d, b: b["benchmarks"][1].update(real_time=1.0), "times in benchmark")
@@ -183,14 +184,14 @@ class ResultChecks(unittest.TestCase):
         self.assert_found(lambda d, b: b.pop("benchmarks"), "benchmark.json: .*a key 'benchmarks'")
         self.assert_found(lambda d, b: b["context"].update(x=float("nan")), "NaN is not JSON")
 
-    def test_waterfalls(self):
-        def layer(benchmark, kind, document, of_below, **changes):
+    def test_waterfalls(self) -> None:
+        def layer(benchmark: Any, kind: Any, document: Any, of_below: Any, **changes: Any) -> Any:
             times = [s["time_s"] for s in document["samples"] if s["name"] == benchmark]
             made = {"layer": kind, "name": benchmark, "num_bytes": 1024, "time_s": sum(times) / 2}
             return {**made, "of_below": of_below, "of_ceilings": {}, **changes}
 
-        def plant(of_below, **changes):
-            def change(document, _):
+        def plant(of_below: Any, **changes: Any) -> Any:
+            def change(document: Any, _: Any) -> None:
                 load, save = document["samples"][1]["name"], document["samples"][0]["name"]
                 layers = [
                     layer(load, "memcpy", document, None),
@@ -209,7 +210,7 @@ class ResultChecks(unittest.TestCase):
         self.assert_found(plant(load / save, time_s=1.0), "not the median of its samples")
         self.assert_found(plant(load / save, name="save/other"), "save/other has no samples")
 
-    def test_context_counts(self):
+    def test_context_counts(self) -> None:
         self.assert_found(lambda d, b: d["context"].update(hosts=["a"]), "context.hosts: expected 2 entries, found 1")
         self.assert_found(lambda d, b: d["context"].update(ranks=4), "context.node_of_rank: expected 4 entries, found 3")
         self.assert_found(

@@ -6,6 +6,7 @@ import pathlib
 import random
 import sys
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -20,7 +21,7 @@ from shardmark_tools.results.schema_form import Misfit, make_check
 SEED = 20260131
 
 
-def open_schema(schema):
+def open_schema(schema: Any) -> Any:
     """What a reader asks for: keys that it does not know are taken."""
     if isinstance(schema, dict):
         return {key: True if key == "additionalProperties" and value is False else open_schema(value)
@@ -29,8 +30,12 @@ def open_schema(schema):
 
 
 class SchemaFormTest(unittest.TestCase):
+    document: dict[str, Any]
+    check: Any
+    validator: Any
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         of = synthetic_results.context(nodes=2)
         cls.document = synthetic_results.make_run(np.random.default_rng(3), of=of, repetitions=1, families=("save", "plan"))
         cls.check = staticmethod(make_check(vocabulary.schema()))
@@ -40,14 +45,14 @@ class SchemaFormTest(unittest.TestCase):
         strict = jsonschema.validators.extend(jsonschema.Draft7Validator, type_checker=kinds)
         cls.validator = strict(open_schema(vocabulary.schema()))
 
-    def misfit(self, document):
+    def misfit(self, document: Any) -> Any:
         try:
             self.check(document)
         except Misfit as misfit:
             return misfit
         return None
 
-    def test_agrees_with_jsonschema(self):
+    def test_agrees_with_jsonschema(self) -> None:
         generator = random.Random(SEED)
         self.assertIsNone(self.misfit(self.document))
         found = 0
@@ -59,7 +64,7 @@ class SchemaFormTest(unittest.TestCase):
             found += expected
         self.assertGreater(found, 50)
 
-    def test_says_where(self):
+    def test_says_where(self) -> None:
         cases = (
             (lambda d: d["samples"][1].update(time_s="1"), "samples[1].time_s", "expected number or null, found '1'"),
             (lambda d: d["context"].pop("commit"), "context", "a key 'commit'"),
@@ -77,12 +82,12 @@ class SchemaFormTest(unittest.TestCase):
             self.assertEqual(misfit.where(), where)
             self.assertIn(what, str(misfit))
 
-    def test_keys_that_are_not_known_are_taken(self):
+    def test_keys_that_are_not_known_are_taken(self) -> None:
         document = copy.deepcopy(self.document)
         document["later"] = document["context"]["later"] = document["samples"][0]["later"] = {"any": [None]}
         self.assertIsNone(self.misfit(document))
 
-    def test_a_schema_with_words_that_are_not_known_is_refused(self):
+    def test_a_schema_with_words_that_are_not_known_is_refused(self) -> None:
         with self.assertRaisesRegex(ValueError, "maxItems"):
             make_check({"type": "array", "maxItems": 3})
 

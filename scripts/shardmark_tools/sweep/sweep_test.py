@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -68,7 +69,7 @@ exec "$@"
 
 
 class SweepTest(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)
         self.root = pathlib.Path(holder.name)
@@ -78,30 +79,30 @@ class SweepTest(unittest.TestCase):
         self.launcher = self.program("launch", LAUNCHER)
         (self.root / "hosts").write_text("n0 slots=2\nn1 slots=2\n# n9\nn2\nn3\n")
 
-    def program(self, name, text):
+    def program(self, name: str, text: str) -> Any:
         path = self.root / name
         path.write_text(text)
         path.chmod(0o755)
         return path
 
-    def arguments(self, *more):
+    def arguments(self, *more: Any) -> Any:
         return [str(SWEEP), "suite", "--out", str(self.root / "out"), "--build", str(self.command), "--launcher",
                 str(self.launcher), *more]  # fmt: skip
 
-    def sweep(self, *more):
+    def sweep(self, *more: Any) -> Any:
         return subprocess.run(self.arguments(*more), capture_output=True, text=True, check=False)
 
-    def rows(self):
+    def rows(self) -> Any:
         with open(self.root / "out" / "rows.csv", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
-    def runs(self):
+    def runs(self) -> Any:
         """Command lines that were run."""
         return [line for line in self.log.read_text().splitlines() if line.startswith("run ")]
 
     GRID = ("--nodes", "1,2,4", "--ranks-per-node", "2", "--strategies", "ddp,fsdp,hsdp", "--planners", "a,b")
 
-    def check_grid(self):
+    def check_grid(self) -> None:
         rows = self.rows()
         self.assertEqual(len(rows), 18 * 2)
         keys = {(row["case"], row["benchmark"]) for row in rows}
@@ -109,7 +110,7 @@ class SweepTest(unittest.TestCase):
         self.assertEqual({row["status"] for row in rows}, {"ok"})
         self.assertEqual({(row["nodes"], row["ranks"]) for row in rows}, {("1", "2"), ("2", "4"), ("4", "8")})
 
-    def test_a_whole_grid_and_nothing_twice(self):
+    def test_a_whole_grid_and_nothing_twice(self) -> None:
         grid = (*self.GRID, "--hostfile", str(self.root / "hosts"))
         done = self.sweep(*grid)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -122,7 +123,7 @@ class SweepTest(unittest.TestCase):
         self.assertEqual(self.sweep(*more).returncode, 0)
         self.assertEqual(len(self.runs()), 24)
 
-    def test_killed_at_random_moments(self):
+    def test_killed_at_random_moments(self) -> None:
         generator = random.Random(20260131)
         grid = (*self.GRID, "--hostfile", str(self.root / "hosts"), "--set", "sleep=0.05")
         kills = 0
@@ -139,7 +140,7 @@ class SweepTest(unittest.TestCase):
         cases = self.root / "out" / "cases"
         self.assertEqual([p.name for p in cases.iterdir() if p.name.startswith(".")], [])
 
-    def test_a_hanging_case_is_named_and_the_rest_goes_on(self):
+    def test_a_hanging_case_is_named_and_the_rest_goes_on(self) -> None:
         begin = time.monotonic()
         done = self.sweep("--strategies", "ddp,stuck,fsdp", "--limit", "12", "--ranks-per-node", "3")
         self.assertLess(time.monotonic() - begin, 120)
@@ -150,7 +151,7 @@ class SweepTest(unittest.TestCase):
         self.assertIn("rank 1 on node1 in phase write", stuck["reason"])
         self.assertIn("save/x", stuck["reason"])
 
-    def test_failed_and_skipped_cases_are_rows(self):
+    def test_failed_and_skipped_cases_are_rows(self) -> None:
         done = self.sweep("--strategies", "broken,unbuilt,ddp", "--nodes", "1,2")
         self.assertEqual(done.returncode, 1)
         status = {(row["case"].split("-")[-1], row["nodes"]): row for row in self.rows()}
@@ -164,7 +165,7 @@ class SweepTest(unittest.TestCase):
                    "--retry")  # fmt: skip
         self.assertEqual(len(self.runs()), runs + 4)
 
-    def test_dry_run_and_what_does_not_fit(self):
+    def test_dry_run_and_what_does_not_fit(self) -> None:
         done = self.sweep("--strategies", "ddp,fsdp", "--dry-run")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("2 cases, 2 to run", done.stdout)
@@ -177,18 +178,18 @@ class SweepTest(unittest.TestCase):
             self.assertIn("wants about", done.stderr)
         self.assertEqual(self.runs(), [])
 
-    def test_weak_scaling_grows_the_model(self):
+    def test_weak_scaling_grows_the_model(self) -> None:
         done = self.sweep("--ranks-per-node", "1,4", "--scaling", "weak", "--set", "model.scale=0.02")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual({row["scale"] for row in self.rows()}, {"0.02", "0.08"})
 
-    def test_other_settings_want_another_folder(self):
+    def test_other_settings_want_another_folder(self) -> None:
         self.assertEqual(self.sweep("--strategies", "ddp").returncode, 0)
         done = self.sweep("--strategies", "ddp", "--set", "model.scale=1")
         self.assertEqual(done.returncode, 2)
         self.assertIn("name another --out", done.stderr)
 
-    def test_two_sweeps_in_one_folder(self):
+    def test_two_sweeps_in_one_folder(self) -> None:
         process = subprocess.Popen(self.arguments("--set", "sleep=5"), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)  # fmt: skip
         while not self.runs():
@@ -199,7 +200,7 @@ class SweepTest(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("another sweep", done.stderr)
 
-    def test_bad_arguments(self):
+    def test_bad_arguments(self) -> None:
         for more in (("--nodes", "0"), ("--vary", "x"), ("--vary", "a.b=1", "--vary", "a.b=2"),
                      ("--launcher", "nothing-like-it"), ("--build", "nowhere"), ("--hostfile", "nowhere")):
             done = self.sweep(*more)
@@ -209,27 +210,27 @@ class SweepTest(unittest.TestCase):
 
 class WatchdogTest(unittest.TestCase):
     @staticmethod
-    def answers(*phases, known=None):
+    def answers(*phases: Any, known: Any = None) -> Any:
         """What the ranks say; a rank whose phase is empty says nothing."""
         lines = [f"shardmark: rank {rank} of {known or len(phases)} on h{rank}: {phase} for 2.0 s, in round 1/2 load/y"
                  for rank, phase in enumerate(phases) if phase]  # fmt: skip
         return sweep_watchdog.parse_answers("noise\n" + "\n".join(lines))
 
-    def test_the_one_that_works_holds_up_those_that_wait(self):
+    def test_the_one_that_works_holds_up_those_that_wait(self) -> None:
         text = sweep_watchdog.describe(self.answers("wait", "wait", "read"), 3, {})
         self.assertIn("stuck: rank 2 on h2 in phase read, in round 1/2 load/y", text)
 
-    def test_the_silent_one(self):
+    def test_the_silent_one(self) -> None:
         answers = self.answers("wait", "wait", "")
         self.assertIn("stuck: rank 2 (no answer", sweep_watchdog.describe(answers, 3, {}))
         late = self.answers("wait", "wait", "flush")
         self.assertIn("stuck: rank 2 on h2 in phase flush", sweep_watchdog.describe(answers, 3, late))
 
-    def test_the_silent_one_before_ranks_know_how_many_they_are(self):
+    def test_the_silent_one_before_ranks_know_how_many_they_are(self) -> None:
         answers = self.answers("unmeasured", "unmeasured", "", known=1)
         self.assertIn("stuck: rank 2 (no answer", sweep_watchdog.describe(answers, 3, {}))
 
-    def test_nobody_answers(self):
+    def test_nobody_answers(self) -> None:
         self.assertIn("no rank answered", sweep_watchdog.describe({}, 3, {}))
 
 
