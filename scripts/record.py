@@ -293,4 +293,3 @@ def _overlaps(boxes):
             if all(o < p + t and p < o + s for o, s, p, t in zip(offsets, sizes, *other)):
                 yield other, box
         under_way.append(box)
-

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which reader and which writer a conversion takes."""
 
+import argparse
 import dataclasses
 import pathlib
 
@@ -11,7 +12,7 @@ from shardmark_tools.convert.safetensors_source import read_safetensors_checkpoi
 from shardmark_tools.convert.safetensors_target import write_safetensors
 from shardmark_tools.convert.shardmark_source import read_shardmark
 from shardmark_tools.convert.shardmark_target import write_shardmark
-from shardmark_tools.convert.tensors import ConvertError
+from shardmark_tools.convert.tensors import Checkpoint, ConvertError
 from shardmark_tools.job.dcp_metadata import METADATA_FILE
 from shardmark_tools.job.limits import Limits
 
@@ -23,10 +24,10 @@ class Converted:
     tensors: int
     objects: int
     num_bytes: int
-    notes: list
+    notes: list[str]
 
 
-def kind_of_source(path):
+def kind_of_source(path: pathlib.Path) -> str:
     if not path.exists():
         raise ConvertError(f"{path}: no such file or directory")
     if path.is_file():
@@ -40,7 +41,7 @@ def kind_of_source(path):
     raise ConvertError(f"{path}: no .metadata, no step-NNNNNNNN, no *.safetensors")
 
 
-def read_source(kind, options):
+def read_source(kind: str, options: argparse.Namespace) -> Checkpoint:
     if kind == "dcp":
         return read_dcp(options.source, Limits(options.seconds, options.memory))
     if kind == "shardmark":
@@ -48,7 +49,7 @@ def read_source(kind, options):
     return read_safetensors_checkpoint(options.source)
 
 
-def convert(options):
+def convert(options: argparse.Namespace) -> Converted:
     """`options`: the command's. Raises ConvertError, LimitError, RegionError, OSError."""
     source = kind_of_source(options.source)
     target = options.to or ("safetensors" if source == "shardmark" else "shardmark")

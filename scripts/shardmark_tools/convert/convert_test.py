@@ -4,6 +4,7 @@
 h5py and by the other formats' readers; damage is found. With --shardmark COMMAND, the command itself
 verifies what was converted, and its own checkpoints of several file layouts are exported."""
 
+import argparse
 import itertools
 import json
 import os
@@ -11,8 +12,8 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import types
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -28,10 +29,10 @@ from shardmark_tools.checkpoint.element_values import expected_bits, expected_va
 from shardmark_tools.convert import commit_record
 from shardmark_tools.convert import manifest as manifests
 from shardmark_tools.convert.conversion import convert
-from shardmark_tools.convert.layout_boxes import layout_boxes
+from shardmark_tools.convert.layout_boxes import Dims, layout_boxes
 from shardmark_tools.convert.region import Region, slabs
 from shardmark_tools.convert.tensor_archive import find_tensor, new_archive
-from shardmark_tools.convert.tensors import ConvertError
+from shardmark_tools.convert.tensors import ConvertError, places_in_state
 from shardmark_tools.job.dcp_metadata import read_metadata
 from shardmark_tools.job.dtypes import ITEM_SIZES
 from shardmark_tools.job.golden.element_bytes import tensor_bytes
@@ -43,24 +44,24 @@ CHECKPOINTS = ("torch-1.13-1", "torch-1.13-4", "torch-2.6-2", "torch-2.6-4")
 command = None
 
 
-def options(source, target, **more):
+def options(source: pathlib.Path, target: pathlib.Path, **more: Any) -> argparse.Namespace:
     values = {"to": None, "step": None, "torch": "torch-2", "shard_bytes": 5 * 10**9, "seconds": 60,
               "memory": 512} | more  # fmt: skip
-    return types.SimpleNamespace(source=pathlib.Path(source), target=pathlib.Path(target), **values)
+    return argparse.Namespace(source=source, target=target, **values)
 
 
-def whole_bytes(fqn, dtype, shape):
+def whole_bytes(fqn: str, dtype: str, shape: Dims) -> bytes:
     name = fqn.removeprefix("model.").replace("optimizer.state.0.exp_avg", "rows")
     return tensor_bytes(name, dtype, int(np.prod(shape, dtype=np.int64)) * ITEM_SIZES[dtype]).tobytes()
 
 
 class FolderCase(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def flip(self, path, address):
+    def flip(self, path: pathlib.Path, address: int) -> None:
         with path.open("r+b") as file:
             file.seek(address)
             byte = file.read(1)[0]
@@ -68,16 +69,16 @@ class FolderCase(unittest.TestCase):
             file.write(bytes([byte ^ 0x10]))
 
 
-def objects_of(directory):
+def objects_of(directory: pathlib.Path) -> dict[str, bytes]:
     """{name: bytes} of a DCP checkpoint's objects."""
     return {
-        fqn: (pathlib.Path(directory) / c.file).read_bytes()[c.byte_offset : c.byte_offset + c.num_bytes]
+        fqn: (directory / c.file).read_bytes()[c.byte_offset : c.byte_offset + c.num_bytes]
         for fqn, c in read_metadata(directory).objects.items()
     }
 
 
 class DcpTest(FolderCase):
-    def check_hdf5(self, path, golden):
+    def check_hdf5(self, path: pathlib.Path, golden: pathlib.Path) -> None:
         metadata = read_metadata(golden)
         with h5py.File(path / "checkpoint.h5", "r") as file:
             self.assertEqual(len(file["tensors"]), len(metadata.tensors))
@@ -93,7 +94,7 @@ class DcpTest(FolderCase):
             for fqn, data in objects_of(golden).items():
                 self.assertEqual(file["objects"][encode_name(fqn)][...].tobytes(), data)
 
-    def check_dcp(self, directory, golden):
+    def check_dcp(self, directory: pathlib.Path, golden: pathlib.Path) -> None:
         """The same boxes and elements as the golden one, read by Python's unpickler."""
         found, before = read_metadata(directory), read_metadata(golden)
         self.assertEqual(as_plain(found), read_by_pickle((directory / ".metadata").read_bytes()))
@@ -112,7 +113,7 @@ class DcpTest(FolderCase):
                 self.assertEqual(data[saved.address : saved.address + box.nbytes], box.tobytes(), where)
         self.assertEqual(objects_of(directory), objects_of(golden))
 
-    def test_to_hdf5_and_back(self):
+    def test_to_hdf5_and_back(self) -> None:
         for name in CHECKPOINTS:
             with self.subTest(name):
                 golden, there, back = GOLDEN / name, self.folder / f"{name}-h5", self.folder / f"{name}-dcp"
@@ -128,20 +129,26 @@ class DcpTest(FolderCase):
                 if command:
                     subprocess.run([command, "inspect", there, "--verify"], check=True, capture_output=True)
 
-    def test_to_safetensors(self):
+    def test_to_safetensors(self) -> None:
         for name in ("torch-1.13-4", "torch-2.6-4"):
             with self.assertRaisesRegex(ConvertError, "complex128"):
                 convert(options(GOLDEN / name, self.folder / "no", to="safetensors"))
         self.assertFalse((self.folder / "no").exists())
 
-    def test_names_of_other_versions(self):
+    def test_places_in_the_state_dict(self) -> None:
+        """Whatever a pickle has there: only a map of names to places is one."""
+        self.assertEqual(places_in_state({"a": ["a", 0], 3: ("b",), "c": 4}), {"a": ("a", 0)})
+        for other in (None, [("a", ("a",))], "a", 7):
+            self.assertIsNone(places_in_state(other), other)
+
+    def test_names_of_other_versions(self) -> None:
         with self.assertRaisesRegex(ConvertError, "torch 1.13 has no dtype"):
             convert(options(GOLDEN / "torch-2.6-4", self.folder / "old", to="dcp", torch="torch-1.13"))
         convert(options(GOLDEN / "torch-1.13-4", self.folder / "new", to="dcp"))
         self.check_dcp(self.folder / "new", GOLDEN / "torch-1.13-4")
         self.assertNotIn(b"_shard", (self.folder / "new" / ".metadata").read_bytes())
 
-    def test_damaged_data_is_found(self):
+    def test_damaged_data_is_found(self) -> None:
         source = self.folder / "damaged"
         source.mkdir()
         for path in (GOLDEN / "torch-1.13-4").iterdir():
@@ -163,7 +170,7 @@ class DcpTest(FolderCase):
         with self.assertRaises((ConvertError, OSError)):
             convert(options(source, self.folder / "out"))
 
-    def test_what_is_there_stays(self):
+    def test_what_is_there_stays(self) -> None:
         convert(options(GOLDEN / "torch-1.13-1", self.folder / "a", step=5))
         before = (self.folder / "a" / "step-00000005" / "COMMIT").read_bytes()
         with self.assertRaisesRegex(ConvertError, "exists already"):
@@ -171,7 +178,7 @@ class DcpTest(FolderCase):
         self.assertEqual((self.folder / "a" / "step-00000005" / "COMMIT").read_bytes(), before)
         self.assertEqual([p.name for p in (self.folder / "a").iterdir()], ["step-00000005"])
 
-    def test_damaged_shardmark_is_found(self):
+    def test_damaged_shardmark_is_found(self) -> None:
         convert(options(GOLDEN / "torch-1.13-4", self.folder / "a"))
         step = self.folder / "a" / "step-00000000"
         with h5py.File(step / "checkpoint.h5", "r") as file:
@@ -189,7 +196,7 @@ class DcpTest(FolderCase):
 
 
 class SafetensorsTest(FolderCase):
-    def make(self, tensors):
+    def make(self, tensors: dict[str, tuple[str, bytes, list[int]]]) -> pathlib.Path:
         """A file of {name: (code, array of raw elements, shape)}."""
         header, data = {}, b""
         for name, (code, raw, shape) in tensors.items():
@@ -200,13 +207,13 @@ class SafetensorsTest(FolderCase):
         path.write_bytes(len(text).to_bytes(8, "little") + text + data)
         return path
 
-    def read(self, directory):
+    def read(self, directory: pathlib.Path) -> dict[str, tuple[str, Dims, bytes]]:
         return {
             t.fqn: (t.dtype, t.shape, t.path.read_bytes()[t.byte_offset : t.byte_offset + t.num_bytes])
             for t in read_safetensors(directory)[0]
         }
 
-    def test_there_and_back(self):
+    def test_there_and_back(self) -> None:
         source = np.random.default_rng(3)
         tensors = {
             "a.weight": ("BF16", source.bytes(2 * 300 * 70), [300, 70]),
@@ -227,7 +234,7 @@ class SafetensorsTest(FolderCase):
 
 
 class RegionTest(FolderCase):
-    def test_boxes_of_files(self):
+    def test_boxes_of_files(self) -> None:
         source = np.random.default_rng(5)
         path = self.folder / "data"
         for shape in ((7,), (300, 40), (9, 40, 30), (3, 5, 7, 2), (6000, 3), ()):
@@ -254,7 +261,7 @@ class RegionTest(FolderCase):
                 region.read((0,) * len(shape), shape, memoryview(out))
                 self.assertEqual(bytes(out), whole.tobytes(), (shape, transposed))
 
-    def test_slabs(self):
+    def test_slabs(self) -> None:
         for sizes, limit in (((10, 7), 100), ((10, 7), 8), ((3, 4, 5), 50), ((), 8), ((5,), 1 << 20)):
             seen = []
             index = np.arange(int(np.prod(sizes))).reshape(sizes)
@@ -265,7 +272,7 @@ class RegionTest(FolderCase):
 
 
 class FormatTest(unittest.TestCase):
-    def test_layouts_against_index_lists(self):
+    def test_layouts_against_index_lists(self) -> None:
         for shape, mesh, placements in (
             ((10, 6), (4,), (("S", 0, 1),)), ((18, 2), (4, 2), (("S", 0, 1), ("S", 0, 1))),
             ((18, 2), (4, 2), (("SS", 0, 2), ("S", 0, 1))), ((9,), (4,), (("SS", 0, 2),)),
@@ -293,7 +300,7 @@ class FormatTest(unittest.TestCase):
                     boxes.add((tuple(s for s, _ in box), tuple(n for _, n in box)))
             self.assertEqual(layout_boxes(shape, mesh, placements), sorted(boxes), (shape, mesh))
 
-    def test_manifest_comes_back(self):
+    def test_manifest_comes_back(self) -> None:
         entry = manifests.Entry("a", False, "bfloat16", (4, 300), [((0, 0), (2, 300)), ((2, 0), (2, 300))],
                                 places=[(0, 4096)])  # fmt: skip
         other = manifests.Entry("ö", True, "uint8", (3,), [((0,), (3,))], reason=1, places=[(0, 99)])
@@ -304,7 +311,7 @@ class FormatTest(unittest.TestCase):
             with self.assertRaises(ConvertError):
                 manifests.decode(data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :], "m")
 
-    def test_commit_records_of_both_versions(self):
+    def test_commit_records_of_both_versions(self) -> None:
         files = [("checkpoint.h5", 99, 0xABC), ("rank-00000.h5", 5, 0x12)]
         record = commit_record.CommitRecord("id", 7, files, 40, 20)
         self.assertEqual(commit_record.parse(commit_record.to_text(record), "COMMIT"), record)
@@ -316,7 +323,7 @@ class FormatTest(unittest.TestCase):
         with self.assertRaisesRegex(ConvertError, "version 3 is unknown"):
             commit_record.parse(old.replace("version 1", "version 3"), "COMMIT")
 
-    def test_archives_are_zip_files(self):
+    def test_archives_are_zip_files(self) -> None:
         import io
         import zipfile
         import zlib
@@ -339,18 +346,18 @@ class FormatTest(unittest.TestCase):
 class CommandTest(FolderCase):
     """With the command: what it saved is exported, by every file layout and planner's manifest."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         super().setUp()
         if not command:
             self.skipTest("no --shardmark COMMAND")
 
-    def save(self, directory, *settings):
+    def save(self, directory: pathlib.Path, *settings: str) -> None:
         arguments = [command, "save", "smoke", "--dir", directory, "--step", "2", "--seed", "9"]
         for setting in settings:
             arguments += ["--set", setting]
         subprocess.run(arguments, check=True, capture_output=True)
 
-    def test_exports_follow_the_value_law(self):
+    def test_exports_follow_the_value_law(self) -> None:
         for number, layout in enumerate(("shared", "shared-chunked", "per-rank", "packed")):
             saved, out = self.folder / f"s{number}", self.folder / f"o{number}"
             self.save(saved, f'storage.layout="{layout}"', 'model.name="tiny"', "model.scale=1.0")

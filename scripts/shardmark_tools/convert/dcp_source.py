@@ -3,18 +3,20 @@
 
 import os
 import pathlib
+from collections.abc import Callable
 
 from shardmark_tools.convert.region import Files, Region
-from shardmark_tools.convert.tensor_archive import find_tensor
-from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, DamageError, Tensor
-from shardmark_tools.job.dcp_metadata import MetadataError, read_metadata
+from shardmark_tools.convert.tensor_archive import Pread, find_tensor
+from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, DamageError, Tensor, places_in_state
+from shardmark_tools.job.dcp_metadata import MetadataError, StoredChunk, read_metadata
 from shardmark_tools.job.dtypes import ITEM_SIZES
+from shardmark_tools.job.limits import Limits
 
 
-def reader_of(files, path):
+def reader_of(files: Files, path: pathlib.Path) -> tuple[Pread, Callable[[], int]]:
     """pread(bytes, address), and a function that gives the descriptor."""
 
-    def pread(num_bytes, address):
+    def pread(num_bytes: int, address: int) -> bytes:
         data = os.pread(files.descriptor(path), num_bytes, address)
         if len(data) != num_bytes:
             raise DamageError(f"{path}: ends at byte {address + len(data)}, inside of its data")
@@ -23,7 +25,7 @@ def reader_of(files, path):
     return pread, lambda: files.descriptor(path)
 
 
-def read_chunk(tensor, stored, files, path):
+def read_chunk(tensor: Tensor, stored: StoredChunk, files: Files, path: pathlib.Path) -> Chunk:
     pread, descriptor = reader_of(files, path)
     where = f"{path}: '{tensor.fqn}' at {stored.offsets}"
     saved = find_tensor(pread, stored.byte_offset, stored.num_bytes, where)
@@ -37,15 +39,14 @@ def read_chunk(tensor, stored, files, path):
     return Chunk(stored.offsets, stored.sizes, region, (0,) * len(stored.sizes), expected)
 
 
-def read_dcp(directory, limits):
+def read_dcp(directory: pathlib.Path, limits: Limits) -> Checkpoint:
     """Raises ConvertError, LimitError, OSError."""
-    directory = pathlib.Path(directory)
     try:
         metadata = read_metadata(directory, limits)
     except MetadataError as error:
         raise ConvertError(str(error)) from None
     files = Files()
-    found = Checkpoint([], [], files, planner_data=metadata.planner_data)
+    found = Checkpoint([], [], files, planner_data=places_in_state(metadata.planner_data))
     writers = [0]
     for stored in metadata.tensors:
         tensor = Tensor(stored.fqn, stored.dtype, stored.shape, [])
@@ -53,11 +54,11 @@ def read_dcp(directory, limits):
             tensor.chunks.append(read_chunk(tensor, chunk, files, directory / chunk.file))
             writers.append(chunk.writer or 0)
         found.tensors.append(tensor)
-    for fqn, stored in sorted(metadata.objects.items()):
-        path = directory / stored.file
+    for fqn, place in sorted(metadata.objects.items()):
+        path = directory / place.file
         _, descriptor = reader_of(files, path)
-        region = Region(descriptor, str(path), stored.byte_offset, (stored.num_bytes,), 1)
-        found.objects.append(Bytes(fqn, stored.num_bytes, region, {}))
+        region = Region(descriptor, str(path), place.byte_offset, (place.num_bytes,), 1)
+        found.objects.append(Bytes(fqn, place.num_bytes, region, {}))
     found.world_size = max(writers) + 1
     unchecked = sum(not chunk.expected for tensor in found.tensors for chunk in tensor.chunks)
     if unchecked:

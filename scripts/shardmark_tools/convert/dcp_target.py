@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a DCP checkpoint that torch 1.13 or 2.x loads: `.metadata` and data files of archives."""
 
+import functools
 import math
 import os
 import pathlib
 import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
+from shardmark_tools.convert.layout_boxes import Box, Dims
 from shardmark_tools.convert.new_folder import NewFolder, new_id
-from shardmark_tools.convert.region import Region, contiguous_strides
-from shardmark_tools.convert.shardmark_target import check_values
+from shardmark_tools.convert.region import Region, always, contiguous_strides
+from shardmark_tools.convert.shardmark_target import checker
 from shardmark_tools.convert.streaming import Copy, run_copies
 from shardmark_tools.convert.tensor_archive import new_archive
-from shardmark_tools.convert.tensors import ConvertError
+from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Hashes, Tensor
 from shardmark_tools.job.dcp_names import PACKAGE, PROPERTIES_MODULE, SHARD_PACKAGE
 from shardmark_tools.job.dtypes import ITEM_SIZES
 
@@ -23,19 +27,23 @@ NEW_DTYPES = {  # that torch 1.13 has not
 }  # fmt: skip
 
 
+# (fqn, offsets or None, index or None, file, address, bytes)
+Place = tuple[str, Dims | None, int | None, str, int, int]
+
+
 class _Pickle:
     """The opcodes of a Metadata object, protocol 2. Names and texts are remembered and recalled."""
 
-    def __init__(self, target):
+    def __init__(self, target: str):
         self._old = target == "torch-1.13"
         self._package = SHARD_PACKAGE if self._old else PACKAGE
-        self._memo = {}
+        self._memo: dict[Any, int] = {}
         self._out = bytearray(b"\x80\x02")
 
-    def bytes(self):
+    def whole(self) -> bytes:
         return bytes(self._out) + b"."
 
-    def _once(self, key, opcodes):
+    def _once(self, key: Any, opcodes: bytes) -> None:
         number = self._memo.get(key)
         if number is None:
             number = self._memo[key] = len(self._memo)
@@ -43,14 +51,14 @@ class _Pickle:
         else:
             self._out += b"j" + struct.pack("<I", number)
 
-    def name(self, module, name):
+    def name(self, module: str, name: str) -> None:
         self._once((module, name), f"c{module}\n{name}\n".encode())
 
-    def text(self, value):
+    def text(self, value: str) -> None:
         data = value.encode()
         self._once(value, b"X" + struct.pack("<I", len(data)) + data)
 
-    def number(self, value):
+    def number(self, value: int) -> None:
         if 0 <= value < 256:
             self._out += b"K" + bytes([value])
         elif -(2**31) <= value < 2**31:
@@ -58,25 +66,25 @@ class _Pickle:
         else:
             self._out += b"\x8a\x08" + struct.pack("<q", value)
 
-    def raw(self, opcodes):
+    def raw(self, opcodes: bytes) -> None:
         self._out += opcodes
 
-    def size(self, extents):
+    def size(self, extents: Dims) -> None:
         self.name("torch", "Size")
         self.raw(b"(")
         for extent in extents:
             self.number(extent)
         self.raw(b"t\x85R")
 
-    def begin(self, name, module="metadata"):
+    def begin(self, name: str, module: str = "metadata") -> None:
         """An object whose state follows as keys and values; end() closes it."""
         self.name(f"{self._package}.{module}", name)
         self.raw(b")\x81}(")
 
-    def end(self):
+    def end(self) -> None:
         self.raw(b"ub")
 
-    def properties(self, dtype):
+    def properties(self, dtype: str) -> None:
         module = PROPERTIES_MODULE if self._old else f"{PACKAGE}.metadata"
         self.name(module, "TensorProperties")
         self.raw(b")\x81(")
@@ -87,7 +95,7 @@ class _Pickle:
         self.name(module, "MEM_FORMAT_ENCODING" if self._old else "_MEM_FORMAT_ENCODING")
         self.raw(b"K\x00\x85R\x89tb")
 
-    def tensor(self, dtype, shape, boxes):
+    def tensor(self, dtype: str, shape: Dims, boxes: Iterable[Box]) -> None:
         self.begin("TensorStorageMetadata")
         self.text("properties")
         self.properties(dtype)
@@ -105,7 +113,8 @@ class _Pickle:
         self.raw(b"e")
         self.end()
 
-    def place(self, fqn, offsets, index, file, address, num_bytes):
+    def place(self, fqn: str, offsets: Dims | None, index: int | None, file: str, address: int,
+              num_bytes: int) -> None:  # fmt: skip
         """An item of storage_data."""
         self.begin("MetadataIndex")
         self.text("fqn")
@@ -116,12 +125,14 @@ class _Pickle:
         self.raw(b"N") if index is None else self.number(index)
         self.end()
         self.begin("_StorageInfo", "filesystem")
-        for key, value in (("relative_path", file), ("offset", address), ("length", num_bytes)):
+        self.text("relative_path")
+        self.text(file)
+        for key, value in (("offset", address), ("length", num_bytes)):
             self.text(key)
-            self.text(value) if key == "relative_path" else self.number(value)
+            self.number(value)
         self.end()
 
-    def plain(self, value):
+    def plain(self, value: Any) -> None:
         """Text, numbers, None, and sequences and dictionaries of them."""
         if value is None:
             self.raw(b"N")
@@ -144,8 +155,7 @@ class _Pickle:
             self.raw(b"t")
 
 
-def metadata_pickle(checkpoint, places, target):
-    """`places`: [(fqn, offsets or None, index or None, file, address, bytes)]."""
+def metadata_pickle(checkpoint: Checkpoint, places: Sequence[Place], target: str) -> bytes:
     out = _Pickle(target)
     out.begin("Metadata")
     out.text("state_dict_metadata")
@@ -159,7 +169,7 @@ def metadata_pickle(checkpoint, places, target):
         out.end()
     out.raw(b"u")
     out.text("planner_data")
-    names = [entry.fqn for entry in (*checkpoint.tensors, *checkpoint.objects)]
+    names = [tensor.fqn for tensor in checkpoint.tensors] + [item.fqn for item in checkpoint.objects]
     given = checkpoint.planner_data or {}
     out.plain(None if target == "torch-1.13" else {name: given.get(name, (name,)) for name in names})
     out.text("storage_data")
@@ -168,24 +178,28 @@ def metadata_pickle(checkpoint, places, target):
         out.place(*place)
     out.raw(b"u")
     out.end()
-    return out.bytes()
+    return out.whole()
 
 
-def boxes_of(tensor):
+def boxes_of(tensor: Tensor) -> list[Box]:
     """Those of its chunks; a tensor without elements is one empty box, as DCP has it."""
     if tensor.chunks:
         return [(chunk.offsets, chunk.sizes) for chunk in tensor.chunks]
     return [((0,) * len(tensor.shape), tensor.shape)]
 
 
+# (fqn, index, box, dtype or None, region, its offsets, expected)
+Source = tuple[str, int | None, Box, str | None, Region | None, Dims, Hashes]
+
+
 class _DataFiles:
     """Where archives and objects go: file after file of at most FILE_BYTES."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: NewFolder):
         self._folder, self._number, self._size = folder, -1, FILE_BYTES
         self.total = 0
 
-    def take(self, num_bytes):
+    def take(self, num_bytes: int) -> tuple[str, int, int]:
         """(name, descriptor, address) of that much room."""
         if self._size + num_bytes > FILE_BYTES and self._size:
             self._number, self._size = self._number + 1, 0
@@ -198,28 +212,26 @@ class _DataFiles:
         return self._name, self._file, address
 
 
-def objects_first(checkpoint):
-    """(fqn, index, box, dtype or None, region, its offsets, expected) of everything to be written."""
+def objects_first(checkpoint: Checkpoint) -> Iterator[Source]:
+    """Everything to be written."""
     for item in checkpoint.objects:
-        box = (0,), (item.num_bytes,)
-        yield item.fqn, None, box, None, item.region, (0,), item.expected
+        yield item.fqn, None, ((0,), (item.num_bytes,)), None, item.region, (0,), item.expected
     for tensor in checkpoint.tensors:
         if not tensor.chunks:
-            yield tensor.fqn, 0, boxes_of(tensor)[0], tensor.dtype, None, None, {}
+            yield tensor.fqn, 0, boxes_of(tensor)[0], tensor.dtype, None, (), {}
         for index, chunk in enumerate(tensor.chunks):
-            box = chunk.offsets, chunk.sizes
-            yield tensor.fqn, index, box, tensor.dtype, chunk.region, chunk.region_offsets, chunk.expected
+            yield tensor.fqn, index, (chunk.offsets, chunk.sizes), tensor.dtype, chunk.region, chunk.region_offsets, chunk.expected
 
 
-def copies(checkpoint, data_files, places):
+def copies(checkpoint: Checkpoint, data_files: _DataFiles, places: list[Place]) -> Iterator[Copy]:
     """Lays out archive after archive as the copies are taken; fills `places`."""
     for fqn, index, (offsets, sizes), dtype, region, first, expected in objects_first(checkpoint):
         origin = (0,) * len(sizes)
         if dtype is None:
             name, file, address = data_files.take(sizes[0])
             places.append((fqn, None, None, name, address, sizes[0]))
-            if sizes[0]:
-                target = Region(lambda file=file: file, name, address, sizes, 1)
+            if region is not None and sizes[0]:
+                target = Region(always(file), name, address, sizes, 1)
                 yield Copy(region, first, target, origin, sizes, set(expected), checker(fqn, origin, expected))
             continue
         archive = new_archive(dtype, sizes, contiguous_strides(sizes))
@@ -230,31 +242,29 @@ def copies(checkpoint, data_files, places):
         os.pwrite(file, archive.tail, address + archive.data_offset + math.prod(sizes) * item)
         if region is None:
             continue
-
-        def done(values, fqn=fqn, offsets=offsets, expected=expected, file=file, address=address,
-                 archive=archive):  # fmt: skip
-            check_values(fqn, offsets, expected, values)
-            for place in archive.crc_offsets:
-                os.pwrite(file, struct.pack("<I", values["crc32"]), address + place)
-
-        target = Region(lambda file=file: file, name, address + archive.data_offset, sizes, item)
+        checked = checker(fqn, offsets, expected)
+        done = functools.partial(write_crcs, checked, file, [address + place for place in archive.crc_offsets])
+        target = Region(always(file), name, address + archive.data_offset, sizes, item)
         yield Copy(region, first, target, origin, sizes, {"crc32", *expected}, done)
 
 
-def checker(fqn, offsets, expected):
-    return lambda values: check_values(fqn, offsets, expected, values)
+def write_crcs(checked: Callable[[Hashes], None], file: int, addresses: Iterable[int], values: Hashes) -> None:
+    """Into the archive, once the elements have passed."""
+    checked(values)
+    for address in addresses:
+        os.pwrite(file, struct.pack("<I", values["crc32"]), address)
 
 
-def check_dtypes(checkpoint, target):
+def check_dtypes(checkpoint: Checkpoint, target: str) -> None:
     for tensor in checkpoint.tensors:
         if target == "torch-1.13" and tensor.dtype in NEW_DTYPES:
             raise ConvertError(f"'{tensor.fqn}': torch 1.13 has no dtype {tensor.dtype}")
 
 
-def write_dcp(checkpoint, directory, target):
-    """Writes DIRECTORY. Returns (its path, bytes). Raises ConvertError, OSError."""
+def write_dcp(checkpoint: Checkpoint, final: pathlib.Path, target: str) -> tuple[pathlib.Path, int]:
+    """Writes the folder `final`. Returns (its path, bytes). Raises ConvertError, OSError."""
     check_dtypes(checkpoint, target)
-    final, places = pathlib.Path(directory), []
+    places: list[Place] = []
     with NewFolder(final, f".{final.name}.partial-{new_id()}") as folder:
         data_files = _DataFiles(folder)
         run_copies(copies(checkpoint, data_files, places))

@@ -18,7 +18,7 @@ FLOATS = {  # bytes, exponent bits, mantissa bits, bias
 }  # fmt: skip
 
 
-def float_type(size, exponent, mantissa, bias):
+def float_type(size: int, exponent: int, mantissa: int, bias: int) -> h5py.h5t.TypeID:
     """Sign, exponent, mantissa from the top bit down."""
     kind = h5py.h5t.IEEE_F32LE.copy()
     kind.set_fields(exponent + mantissa, mantissa, exponent, 0, mantissa)
@@ -27,7 +27,7 @@ def float_type(size, exponent, mantissa, bias):
     return kind
 
 
-def hdf5_type(dtype):
+def hdf5_type(dtype: str) -> h5py.h5t.TypeID:
     if dtype in STANDARD:
         return STANDARD[dtype].copy()
     if dtype == "bool":

@@ -3,10 +3,12 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable
+from typing import NoReturn
 
 import xxhash
 
-from shardmark_tools.convert.layout_boxes import layout_boxes
+from shardmark_tools.convert.layout_boxes import Box, Dims, Placement, layout_boxes
 from shardmark_tools.convert.tensors import ConvertError, DamageError
 from shardmark_tools.job.dtypes import ITEM_SIZES
 
@@ -32,17 +34,17 @@ class Entry:
     fqn: str
     is_object: bool
     dtype: str
-    shape: tuple
-    boxes: list
+    shape: Dims
+    boxes: list[Box]
     stored_as: int = WHOLE
     reason: int = AS_ASKED
-    places: list = dataclasses.field(default_factory=list)
+    places: list[tuple[int, int]] = dataclasses.field(default_factory=list)
 
     @property
-    def num_bytes(self):
+    def num_bytes(self) -> int:
         return math.prod(self.shape) * ITEM_SIZES[self.dtype]
 
-    def piece(self, number):
+    def piece(self, number: int) -> tuple[int, int, Dims, Dims]:
         """(file number, address, offsets, sizes) of what lies in one piece and holds box `number`."""
         if self.stored_as == WHOLE:
             return (*self.places[0], (0,) * len(self.shape), self.shape)
@@ -59,38 +61,38 @@ class Manifest:
     file_layout: int
     checksum: int
     checksums_address: int  # -1: none
-    files: list
-    entries: list  # by fqn, as UTF-8
+    files: list[str]
+    entries: list[Entry]  # by fqn, as UTF-8
 
     @property
-    def num_chunks(self):
+    def num_chunks(self) -> int:
         return sum(len(entry.boxes) for entry in self.entries)
 
 
 class _Writer:
-    def __init__(self):
+    def __init__(self) -> None:
         self.data = bytearray()
 
-    def number(self, value):
+    def number(self, value: int) -> None:
         while value >= 0x80:
             self.data.append(value & 0x7F | 0x80)
             value >>= 7
         self.data.append(value)
 
-    def numbers(self, values):
+    def numbers(self, values: Iterable[int]) -> None:
         for value in values:
             self.number(value)
 
-    def word(self, value):
+    def word(self, value: int) -> None:
         self.data += value.to_bytes(8, "little")
 
-    def text(self, value):
+    def text(self, value: str) -> None:
         encoded = value.encode()
         self.number(len(encoded))
         self.data += encoded
 
 
-def encode(manifest):
+def encode(manifest: Manifest) -> bytes:
     """Boxes are listed, layouts never written."""
     out = _Writer()
     out.word(MAGIC)
@@ -99,8 +101,8 @@ def encode(manifest):
     out.text(manifest.save_id)
     out.numbers((manifest.world_size, manifest.file_layout, manifest.checksum,
                  manifest.checksums_address + 1, len(manifest.files)))  # fmt: skip
-    for file in manifest.files:
-        out.text(file)
+    for name in manifest.files:
+        out.text(name)
     out.number(len(manifest.entries))
     for entry in manifest.entries:
         out.text(entry.fqn)
@@ -123,13 +125,13 @@ def encode(manifest):
 class _Reader:
     """Of bytes whose own hash was right; still no length is believed before it fits."""
 
-    def __init__(self, data, where):
+    def __init__(self, data: bytes, where: str):
         self.data, self.at, self.where = data, 0, where
 
-    def fail(self, problem):
+    def fail(self, problem: str) -> NoReturn:
         raise DamageError(f"{self.where}: {problem} at byte {self.at}")
 
-    def number(self, most=2**63 - 1):
+    def number(self, most: int = 2**63 - 1) -> int:
         value = shift = 0
         while True:
             if self.at >= len(self.data) or shift > 63:
@@ -144,28 +146,28 @@ class _Reader:
             self.fail(f"number {value} above {most}")
         return value
 
-    def numbers(self, count):
+    def numbers(self, count: int) -> Dims:
         return tuple(self.number() for _ in range(count))
 
-    def length(self):
+    def length(self) -> int:
         return self.number(len(self.data) - self.at)
 
-    def word(self):
+    def word(self) -> int:
         if len(self.data) - self.at < 8:
             self.fail("cut short")
         self.at += 8
         return int.from_bytes(self.data[self.at - 8 : self.at], "little")
 
-    def text(self):
+    def text(self) -> str:
         count = self.length()
         self.at += count
         try:
             return str(self.data[self.at - count : self.at], "utf-8")
         except UnicodeDecodeError:
-            return self.fail("a name that is no UTF-8")
+            self.fail("a name that is no UTF-8")
 
 
-def _read_entry(reader):
+def _read_entry(reader: _Reader) -> tuple[Entry, int]:
     """An Entry and its number of chunks."""
     fqn, is_object = reader.text(), bool(reader.number(1))
     dtype = DTYPES[reader.number(len(DTYPES) - 1)]
@@ -176,13 +178,13 @@ def _read_entry(reader):
     return Entry(fqn, is_object, dtype, shape, []), chunks
 
 
-def _read_places(reader, entry, chunks):
+def _read_places(reader: _Reader, entry: Entry, chunks: int) -> None:
     entry.stored_as, entry.reason = reader.number(2), reader.number()
     for _ in range(1 if entry.stored_as == WHOLE else chunks):
         entry.places.append((reader.number(), reader.word()))
 
 
-def _read_layout(reader):
+def _read_layout(reader: _Reader) -> tuple[Dims, tuple[Placement, ...]]:
     """(mesh, placements) as layout_boxes() takes them."""
     ndim = reader.number(MOST_DIMENSIONS)
     mesh = reader.numbers(ndim)
@@ -195,12 +197,13 @@ def _read_layout(reader):
     return mesh, tuple(placements)
 
 
-def _read_boxes(reader, entries):
-    layouts, numbers = [], [0] * len(entries)
+def _read_boxes(reader: _Reader, entries: list[tuple[Entry, int]]) -> None:
+    layouts: list[tuple[Dims, tuple[Placement, ...]]] = []
+    numbers = [0] * len(entries)
     if reader.number(1):
         layouts = [_read_layout(reader) for _ in range(reader.length())]
         numbers = [reader.number(len(layouts)) for _ in entries]
-    known = {}
+    known: dict[tuple[int, Dims], list[Box]] = {}
     for (entry, chunks), number in zip(entries, numbers):
         if number:
             key = number, entry.shape
@@ -218,7 +221,7 @@ def _read_boxes(reader, entries):
             entry.boxes.append((offsets, sizes))
 
 
-def decode(data, where):
+def decode(data: bytes, where: str) -> Manifest:
     """Raises ConvertError."""
     if len(data) < 24 or xxhash.xxh3_64_intdigest(data[:-8]) != int.from_bytes(data[-8:], "little"):
         raise DamageError(f"{where}: its checksum does not match")
@@ -239,7 +242,7 @@ def decode(data, where):
                     [entry for entry, _ in entries])  # fmt: skip
 
 
-def element_ranges(manifest, file_number):
+def element_ranges(manifest: Manifest, file_number: int) -> list[tuple[int, int]]:
     """[(address, bytes)] of elements in a file, ascending: what no structure hash counts. Of padded
     hdf5_chunks each row that holds elements."""
     ranges = []
@@ -257,7 +260,7 @@ def element_ranges(manifest, file_number):
     return ranges
 
 
-def _box_ranges(address, sizes, stored, item):
+def _box_ranges(address: int, sizes: Dims, stored: Dims, item: int) -> list[tuple[int, int]]:
     """Runs of a box at the corner of a stored one."""
     if not sizes or sizes[1:] == stored[1:]:
         return [(address, math.prod(sizes) * item)]

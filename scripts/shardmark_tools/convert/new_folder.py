@@ -7,11 +7,12 @@ import pathlib
 import secrets
 import shutil
 import socket
+from types import TracebackType
 
 from shardmark_tools.convert.tensors import ConvertError
 
 
-def fsync_folder(path):
+def fsync_folder(path: pathlib.Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -23,11 +24,11 @@ class NewFolder:
     """Use as a context: leaving it by an exception removes what is there so far. `hidden` is the name
     until commit(); a file `owner` in it, locked, tells that somebody is at work."""
 
-    def __init__(self, final, hidden):
-        self.final, self.path = pathlib.Path(final), pathlib.Path(final).parent / hidden
-        self._files = {}
+    def __init__(self, final: pathlib.Path, hidden: str):
+        self.final, self.path = final, final.parent / hidden
+        self._files: dict[str, int] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> "NewFolder":
         if self.final.exists():
             raise ConvertError(f"{self.final}: exists already")
         self.path.mkdir()
@@ -36,14 +37,15 @@ class NewFolder:
         os.write(self._owner, f"{socket.gethostname()} {os.getpid()}\n".encode())
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None,
+                 _trace: TracebackType | None) -> None:  # fmt: skip
         for descriptor in self._files.values():
             os.close(descriptor)
         if kind is not None:
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._owner)
 
-    def create(self, name, num_bytes):
+    def create(self, name: str, num_bytes: int) -> int:
         """The descriptor of a new file of that size, whose space is there."""
         descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         self._files[name] = descriptor
@@ -51,16 +53,16 @@ class NewFolder:
             os.posix_fallocate(descriptor, 0, num_bytes)
         return descriptor
 
-    def adopt(self, name):
+    def adopt(self, name: str) -> int:
         """The same of a file that another library has written."""
         self._files[name] = os.open(self.path / name, os.O_RDWR)
         return self._files[name]
 
-    def sync_files(self):
+    def sync_files(self) -> None:
         for descriptor in self._files.values():
             os.fsync(descriptor)
 
-    def commit(self):
+    def commit(self) -> None:
         self.sync_files()
         (self.path / "owner").unlink()
         fsync_folder(self.path)
@@ -70,5 +72,5 @@ class NewFolder:
         fsync_folder(self.final.parent)
 
 
-def new_id():
+def new_id() -> str:
     return secrets.token_hex(8)

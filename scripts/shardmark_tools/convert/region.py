@@ -6,8 +6,12 @@ import itertools
 import math
 import mmap
 import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+
+from shardmark_tools.convert.layout_boxes import Box, Dims
 
 PIECE_BYTES = 8 << 20  # of a streamed chunk
 SHORT_RUN = 4096  # bytes: many shorter ones go through a mapped window
@@ -23,10 +27,10 @@ class RegionError(Exception):
 class Files:
     """Open descriptors by path, the latest few. `writable` ones are made by their owner."""
 
-    def __init__(self):
-        self._open = {}
+    def __init__(self) -> None:
+        self._open: dict[os.PathLike[str], int] = {}
 
-    def descriptor(self, path):
+    def descriptor(self, path: os.PathLike[str]) -> int:
         found = self._open.pop(path, None)
         if found is None:
             while len(self._open) >= MOST_OPEN_FILES:
@@ -35,19 +39,19 @@ class Files:
         self._open[path] = found
         return found
 
-    def close(self):
+    def close(self) -> None:
         while self._open:
             os.close(self._open.popitem()[1])
 
 
-def contiguous_strides(shape):
+def contiguous_strides(shape: Dims) -> Dims:
     strides = [1] * len(shape)
     for d in reversed(range(len(shape) - 1)):
         strides[d] = strides[d + 1] * shape[d + 1]
     return tuple(strides)
 
 
-def slabs(sizes, item_size, limit=PIECE_BYTES):
+def slabs(sizes: Dims, item_size: int, limit: int = PIECE_BYTES) -> Iterator[Box]:
     """Yields (offsets, sizes) of boxes that are each contiguous in row-major order and together make
     the whole, in that order; none has more than `limit` bytes, unless one element has."""
     cut, count = len(sizes), item_size
@@ -65,13 +69,19 @@ def slabs(sizes, item_size, limit=PIECE_BYTES):
             yield offsets, (1,) * len(outer) + (last - first,) + rest
 
 
+def always(descriptor: int) -> Callable[[], int]:
+    """For a file that stays open."""
+    return lambda: descriptor
+
+
 class Region:
     """An array of `shape` at `address` of a file. `strides` count elements; row-major if left out.
     `descriptor` is a function, so that a file may be closed in between."""
 
     __slots__ = ("descriptor", "address", "shape", "item_size", "strides", "row_major", "name")
 
-    def __init__(self, descriptor, name, address, shape, item_size, strides=None):
+    def __init__(self, descriptor: Callable[[], int], name: str, address: int, shape: Dims, item_size: int,
+                 strides: Dims | None = None):  # fmt: skip
         self.descriptor, self.name, self.address = descriptor, name, address
         self.shape, self.item_size = shape, item_size
         self.strides = tuple(strides) if strides else contiguous_strides(shape)
@@ -80,7 +90,7 @@ class Region:
             n == 1 or s == t for n, s, t in zip(shape, self.strides, natural)
         )
 
-    def read(self, offsets, sizes, out):
+    def read(self, offsets: Dims, sizes: Dims, out: memoryview) -> None:
         """Fills `out`, a writable memoryview of bytes, with the box in row-major order."""
         for run in self._runs(offsets, sizes):
             if run is None:
@@ -94,7 +104,7 @@ class Region:
                 part, address = part[done:], address + done
         return None
 
-    def write(self, offsets, sizes, data):
+    def write(self, offsets: Dims, sizes: Dims, data: memoryview) -> None:
         """The counterpart; the file must reach over the array."""
         for run in self._runs(offsets, sizes):
             if run is None:
@@ -106,7 +116,7 @@ class Region:
                 part, address = part[done:], address + done
         return None
 
-    def _runs(self, offsets, sizes):
+    def _runs(self, offsets: Dims, sizes: Dims) -> Iterator[tuple[int, int, int] | None]:
         """(place in the box, address, bytes) of each contiguous run; None once where they are too
         short or the array is not row-major."""
         if not self.row_major:
@@ -127,7 +137,7 @@ class Region:
             step = sum(i * s for i, s in zip(index, steps))
             yield at * length, base + step * self.item_size, length
 
-    def _through_window(self, offsets, sizes, data, writes):
+    def _through_window(self, offsets: Dims, sizes: Dims, data: memoryview, writes: bool) -> None:
         """By mapped windows of the file, one at a time: boxes of short runs."""
         lowest = sum(o * s for o, s in zip(offsets, self.strides))
         highest = lowest + sum((n - 1) * s for n, s in zip(sizes, self.strides))
@@ -144,7 +154,7 @@ class Region:
         except ValueError:
             raise RegionError(f"{self.name}: ends inside of its data") from None
         with contextlib.closing(window):
-            stored = np.ndarray(
+            stored: np.ndarray[Any, Any] = np.ndarray(
                 sizes, f"V{self.item_size}", window, first - start,
                 tuple(s * self.item_size for s in self.strides),
             )  # fmt: skip
@@ -155,7 +165,7 @@ class Region:
                 box[...] = stored
             del stored
 
-    def _by_halves(self, offsets, sizes, data, writes, dimension):
+    def _by_halves(self, offsets: Dims, sizes: Dims, data: memoryview, writes: bool, dimension: int) -> None:
         """Cuts along the widest dimension; the halves are put together in memory."""
         box = np.frombuffer(data, f"V{self.item_size}").reshape(sizes)
         half = sizes[dimension] // 2
@@ -165,7 +175,7 @@ class Region:
             part[dimension] = count
             chosen = (slice(None),) * dimension + (slice(first, first + count),)
             piece = np.ascontiguousarray(box[chosen]) if writes else np.empty(part, box.dtype)
-            view = memoryview(piece.view(np.uint8).reshape(-1)).cast("B")
+            view = piece.view(np.uint8).reshape(-1).data.cast("B")
             self._through_window(tuple(moved), tuple(part), view, writes)
             if not writes:
                 box[chosen] = piece

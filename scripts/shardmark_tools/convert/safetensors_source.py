@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """safetensors files as a checkpoint."""
 
+import pathlib
+from collections.abc import Callable
+
 from shardmark_tools.convert.region import Files, Region, slabs
 from shardmark_tools.convert.tensors import Checkpoint, Chunk, ConvertError, Tensor
 from shardmark_tools.job.dtypes import ITEM_SIZES
@@ -9,7 +12,11 @@ from shardmark_tools.job.safetensors_files import SafetensorsError, read_safeten
 CHUNK_BYTES = 64 << 20  # a tensor is stored in pieces of at most so much
 
 
-def read_safetensors_checkpoint(path):
+def descriptor_of(files: Files, path: pathlib.Path) -> Callable[[], int]:
+    return lambda: files.descriptor(path)
+
+
+def read_safetensors_checkpoint(path: pathlib.Path) -> Checkpoint:
     """Raises ConvertError, OSError."""
     try:
         found, notes = read_safetensors(path)
@@ -18,11 +25,7 @@ def read_safetensors_checkpoint(path):
     files, tensors = Files(), []
     for tensor in found:
         item = ITEM_SIZES[tensor.dtype]
-
-        def descriptor(path=tensor.path):
-            return files.descriptor(path)
-
-        region = Region(descriptor, str(tensor.path), tensor.byte_offset, tensor.shape, item)
+        region = Region(descriptor_of(files, tensor.path), str(tensor.path), tensor.byte_offset, tensor.shape, item)
         chunks = []
         if tensor.num_bytes:
             chunks = [Chunk(offsets, sizes, region, offsets, {})

@@ -4,28 +4,31 @@
 import json
 import os
 import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from shardmark_tools.convert.new_folder import NewFolder, new_id
-from shardmark_tools.convert.region import Region
-from shardmark_tools.convert.shardmark_target import check_values
+from shardmark_tools.convert.region import Region, always
+from shardmark_tools.convert.shardmark_target import checker
 from shardmark_tools.convert.streaming import Copy, run_copies
-from shardmark_tools.convert.tensors import ConvertError
+from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Tensor
 from shardmark_tools.job.dtypes import SAFETENSORS_NAMES
 
 SHARD_BYTES = 5 * 10**9
 CODES = SAFETENSORS_NAMES | {"float4_e2m1fn_x2": "U8"}  # F4 counts elements, this type bytes
 
 
-def place_of(tensor):
+def place_of(tensor: Tensor) -> tuple[str, int]:
     """Where the source has it: files are written in that order, so that it is read in order."""
     if not tensor.chunks:
         return "", 0
     return tensor.chunks[0].region.name, tensor.chunks[0].region.address
 
 
-def cut_shards(tensors, most_bytes):
+def cut_shards(tensors: Sequence[Tensor], most_bytes: int) -> list[list[Tensor]]:
     """Lists of tensors, each of at most `most_bytes` or one tensor."""
-    shards, size = [[]], 0
+    shards: list[list[Tensor]] = [[]]
+    size = 0
     for tensor in sorted(tensors, key=place_of):
         if shards[-1] and size + tensor.num_bytes > most_bytes:
             shards.append([])
@@ -35,10 +38,11 @@ def cut_shards(tensors, most_bytes):
     return shards
 
 
-def header_of(tensors):
+def header_of(tensors: Sequence[Tensor]) -> tuple[bytes, dict[str, int]]:
     """The header's bytes, padded to 8, and {fqn: offset behind it}. Wide elements come first, so that
     each tensor is aligned to its own."""
-    header, offsets, at = {"__metadata__": {"format": "pt"}}, {}, 0
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    offsets, at = dict[str, int](), 0
     for tensor in sorted(tensors, key=lambda t: -t.item_size):  # stable: else as the source has them
         offsets[tensor.fqn] = at
         header[tensor.fqn] = {
@@ -51,19 +55,16 @@ def header_of(tensors):
     return len(text).to_bytes(8, "little") + text, offsets
 
 
-def copies(tensors, regions):
+def copies(tensors: Sequence[Tensor], regions: Mapping[str, Region]) -> Iterator[Copy]:
     for tensor in tensors:
         target = regions[tensor.fqn]
         for chunk in tensor.chunks:
-
-            def done(values, fqn=tensor.fqn, chunk=chunk):
-                check_values(fqn, chunk.offsets, chunk.expected, values)
-
+            done = checker(tensor.fqn, chunk.offsets, chunk.expected)
             yield Copy(chunk.region, chunk.region_offsets, target, chunk.offsets, chunk.sizes,
                        set(chunk.expected), done)  # fmt: skip
 
 
-def check_names(checkpoint):
+def check_names(checkpoint: Checkpoint) -> None:
     for tensor in checkpoint.tensors:
         if tensor.dtype not in CODES:
             raise ConvertError(f"'{tensor.fqn}': safetensors has no dtype for {tensor.dtype}")
@@ -71,12 +72,12 @@ def check_names(checkpoint):
             raise ConvertError("'__metadata__': a name that safetensors keeps for itself")
 
 
-def write_safetensors(checkpoint, directory, shard_bytes=SHARD_BYTES):
-    """Writes DIRECTORY with model-*.safetensors and their index. Returns (its path, bytes, notes)."""
+def write_safetensors(checkpoint: Checkpoint, final: pathlib.Path,
+                      shard_bytes: int = SHARD_BYTES) -> tuple[pathlib.Path, int, list[str]]:  # fmt: skip
+    """Writes the folder `final` with model-*.safetensors and their index. Returns (its path, bytes, notes)."""
     check_names(checkpoint)
-    final = pathlib.Path(directory)
     shards = cut_shards(checkpoint.tensors, shard_bytes)
-    weight_map, total = {}, 0
+    weight_map, total = dict[str, str](), 0
     with NewFolder(final, f".{final.name}.partial-{new_id()}") as folder:
         for number, tensors in enumerate(shards, 1):
             name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
@@ -85,7 +86,7 @@ def write_safetensors(checkpoint, directory, shard_bytes=SHARD_BYTES):
             file = folder.create(name, num_bytes)
             os.pwrite(file, header, 0)
             regions = {
-                t.fqn: Region(lambda file=file: file, name, len(header) + offsets[t.fqn], t.shape, t.item_size)
+                t.fqn: Region(always(file), name, len(header) + offsets[t.fqn], t.shape, t.item_size)
                 for t in tensors
             }  # fmt: skip
             run_copies(copies(tensors, regions))

@@ -4,26 +4,28 @@
 import json
 import os
 import pathlib
+from typing import Any
 
 from shardmark_tools.checkpoint.checkpoint_reader import CheckpointError, find_step
 from shardmark_tools.convert import manifest as manifests
-from shardmark_tools.convert.commit_record import parse, structure_hash
+from shardmark_tools.convert.commit_record import CommitRecord, parse, structure_hash
+from shardmark_tools.convert.layout_boxes import Dims
 from shardmark_tools.convert.region import Files, Region
-from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, DamageError, Tensor
+from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, DamageError, Tensor, places_in_state
 from shardmark_tools.job.dtypes import ITEM_SIZES
 
 MOST_COMMIT_BYTES = 64 << 20
 SOURCE_DATASET = "shardmark/source"  # what a conversion keeps of where it comes from
 
 
-def read_commit(folder):
+def read_commit(folder: pathlib.Path) -> CommitRecord:
     path = folder / "COMMIT"
     if not path.is_file() or path.stat().st_size > MOST_COMMIT_BYTES:
         raise ConvertError(f"{path}: not a file of at most {MOST_COMMIT_BYTES} bytes")
     return parse(path.read_bytes().decode("utf-8", "replace"), path)
 
 
-def read_manifest(folder, record):
+def read_manifest(folder: pathlib.Path, record: CommitRecord) -> tuple[manifests.Manifest, list[int] | None]:
     """(the Manifest, its checksums), once sizes and all files outside their elements are as committed."""
     for name, num_bytes, _ in record.files:
         if "/" in name or name.startswith(".") or not name:
@@ -48,7 +50,7 @@ def read_manifest(folder, record):
         os.close(descriptor)
 
 
-def check_structure(folder, record, manifest):
+def check_structure(folder: pathlib.Path, record: CommitRecord, manifest: manifests.Manifest) -> None:
     """Every file whose hash is known, outside its elements."""
     for number, (name, num_bytes, digest) in enumerate(record.files):
         if digest is None:
@@ -62,7 +64,7 @@ def check_structure(folder, record, manifest):
             raise DamageError(f"{folder / name}: not as it was committed (outside element data)")
 
 
-def read_checksums(descriptor, manifest):
+def read_checksums(descriptor: int, manifest: manifests.Manifest) -> list[int] | None:
     """One a chunk, or None."""
     if manifest.checksum == manifests.CHECKSUM_NONE or manifest.num_chunks == 0:
         return None
@@ -70,7 +72,7 @@ def read_checksums(descriptor, manifest):
     return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
 
 
-def read_origin(folder, record):
+def read_origin(folder: pathlib.Path, record: CommitRecord) -> dict[str, Any]:
     """What a conversion kept: {} for checkpoints that Shardmark saved."""
     if record.files[0][0] != "checkpoint.h5":
         return {}
@@ -83,10 +85,10 @@ def read_origin(folder, record):
         return value if isinstance(value, dict) else {}
 
 
-def read_shardmark(directory, step=None):
+def read_shardmark(directory: pathlib.Path, step: int | None = None) -> Checkpoint:
     """Raises ConvertError, OSError."""
     try:
-        folder = find_step(pathlib.Path(directory), step)
+        folder = find_step(directory, step)
     except CheckpointError as error:
         raise ConvertError(str(error)) from None
     record = read_commit(folder)
@@ -96,21 +98,18 @@ def read_shardmark(directory, step=None):
     files, sizes = Files(), [num_bytes for _, num_bytes, _ in record.files]
     paths = [folder / name for name in manifest.files]
     found = Checkpoint([], [], files, max(manifest.world_size, 1), manifest.step)
-    planner_data = read_origin(folder, record).get("planner_data")
-    found.planner_data = planner_data and {k: tuple(v) for k, v in planner_data.items()}
+    found.planner_data = places_in_state(read_origin(folder, record).get("planner_data"))
     number = 0
     for entry in manifest.entries:
         chunks = []
         for at, (offsets, sizes_of_box) in enumerate(entry.boxes):
-            region, first = region_of(entry, at, files, paths, sizes)
-            expected = {"xxh3": checksums[number]} if checksums else {}
-            chunks.append(Chunk(offsets, sizes_of_box, region,
-                                tuple(o - f for o, f in zip(offsets, first)), expected))  # fmt: skip
+            stored, first = region_of(entry, at, files, paths, sizes)
+            chunks.append(Chunk(offsets, sizes_of_box, stored, tuple(o - f for o, f in zip(offsets, first)),
+                                {"xxh3": checksums[number]} if checksums else {}))  # fmt: skip
             number += 1
         if entry.is_object:
-            first = chunks[0] if chunks else None
-            found.objects.append(Bytes(
-                entry.fqn, entry.num_bytes, first and first.region, first.expected if first else {}))
+            region, expected = (chunks[0].region, chunks[0].expected) if chunks else (None, {})
+            found.objects.append(Bytes(entry.fqn, entry.num_bytes, region, expected))
         else:
             found.tensors.append(Tensor(entry.fqn, entry.dtype, entry.shape, chunks))
     if checksums is None:
@@ -118,7 +117,8 @@ def read_shardmark(directory, step=None):
     return found
 
 
-def region_of(entry, number, files, paths, sizes):
+def region_of(entry: manifests.Entry, number: int, files: Files, paths: list[pathlib.Path],
+              sizes: list[int]) -> tuple[Region, Dims]:  # fmt: skip
     """The Region that holds box `number`, and the global offsets of its corner."""
     file, address, offsets, stored = entry.piece(number)
     item = ITEM_SIZES[entry.dtype]

@@ -2,10 +2,13 @@
 """Writes a Shardmark checkpoint of file layout `shared`: one HDF5 file, laid out by h5py, its elements
 written at the addresses that HDF5 gave."""
 
+import dataclasses
+import functools
 import json
 import math
 import os
 import pathlib
+from collections.abc import Callable, Iterator, Sequence
 
 import h5py
 import numpy as np
@@ -13,6 +16,7 @@ import numpy as np
 from shardmark_tools.checkpoint.checkpoint_reader import encode_name
 from shardmark_tools.convert.commit_record import CommitRecord, structure_hash, to_text
 from shardmark_tools.convert.hdf5_types import hdf5_type
+from shardmark_tools.convert.layout_boxes import Box, Dims
 from shardmark_tools.convert.manifest import (
     ALWAYS_PLAIN,
     AS_ASKED,
@@ -25,10 +29,10 @@ from shardmark_tools.convert.manifest import (
     encode,
 )
 from shardmark_tools.convert.new_folder import NewFolder, new_id
-from shardmark_tools.convert.region import Region
+from shardmark_tools.convert.region import Region, always
 from shardmark_tools.convert.shardmark_source import SOURCE_DATASET
 from shardmark_tools.convert.streaming import Copy, run_copies
-from shardmark_tools.convert.tensors import ConvertError, DamageError
+from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, DamageError, Hashes, Tensor
 
 ENTRY_FILE = "checkpoint.h5"
 BLOCK = 4096
@@ -37,13 +41,16 @@ MOST_NAME_BYTES = 60_000
 MOST_STEP = 99_999_999
 
 
-def object_boxes(num_bytes):
+def object_boxes(num_bytes: int) -> list[Box]:
     return [((0,), (num_bytes,))] if num_bytes else []
 
 
-def entries_of(checkpoint):
-    """The manifest's entries, and what each comes from, by fqn as UTF-8."""
-    pairs = []
+Pairs = list[tuple[Entry, Tensor | Bytes]]  # what is written, and what it comes from
+
+
+def entries_of(checkpoint: Checkpoint) -> Pairs:
+    """By fqn as UTF-8."""
+    pairs: Pairs = []
     for tensor in checkpoint.tensors:
         if tensor.dtype not in DTYPES:
             raise ConvertError(f"'{tensor.fqn}': dtype {tensor.dtype} has no place in this format yet")
@@ -69,7 +76,7 @@ def entries_of(checkpoint):
 class _EntryFile:
     """The file while h5py has it."""
 
-    def __init__(self, path, manifest):
+    def __init__(self, path: pathlib.Path, manifest: Manifest):
         access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
         access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
         sizes = [entry.num_bytes for entry in manifest.entries if entry.num_bytes]
@@ -85,15 +92,15 @@ class _EntryFile:
         self._groups = {name: h5py.h5g.create(self._file, name.encode())
                         for name in ("tensors", "objects", "shardmark")}  # fmt: skip
 
-    def add(self, group, name, kind, shape, dtype=None):
+    def add(self, group: str, name: str, kind: h5py.h5t.TypeID, shape: Dims, dtype: str | None = None) -> int:
         """The new dataset's address, or NOWHERE for one without elements."""
         space = h5py.h5s.create_simple(shape) if shape else h5py.h5s.create(h5py.h5s.SCALAR)
         dataset = h5py.h5d.create(self._groups[group], name.encode(), kind, space, self._plain)
         if dtype:
             h5py.Dataset(dataset).attrs["dtype"] = np.bytes_(dtype)
-        return dataset.get_offset() if math.prod(shape) else NOWHERE
+        return int(dataset.get_offset()) if math.prod(shape) else NOWHERE
 
-    def set_attributes(self, manifest):
+    def set_attributes(self, manifest: Manifest) -> None:
         attributes = h5py.Group(self._groups["shardmark"]).attrs
         attributes["format_version"] = np.uint64(FORMAT_VERSION)
         attributes["seed"] = np.uint64(manifest.seed)
@@ -101,12 +108,12 @@ class _EntryFile:
         attributes["world_size"] = np.int64(manifest.world_size)
         attributes["save_id"] = np.bytes_(manifest.save_id)
 
-    def close(self):
+    def close(self) -> None:
         self._groups.clear()
         self._file.close()
 
 
-def lay_out(path, manifest, origin):
+def lay_out(path: pathlib.Path, manifest: Manifest, origin: bytes) -> tuple[int, int]:
     """Makes the file; fills in the entries' places and the checksums' address. Returns the addresses of
     the manifest and of the origin's text."""
     file = _EntryFile(path, manifest)
@@ -129,43 +136,59 @@ def lay_out(path, manifest, origin):
     return at, origin_at
 
 
-def copies(pairs, region_of, checksums):
+@dataclasses.dataclass(slots=True)
+class _Job:
+    number: int  # of the chunk, among all
+    fqn: str
+    chunk: Chunk
+    target: Region
+
+
+def chunks_of(source: Tensor | Bytes) -> Sequence[Chunk]:
+    """Of an object: all of it, if it has bytes."""
+    if isinstance(source, Tensor):
+        return source.chunks
+    if source.region is None or not source.num_bytes:
+        return ()
+    return (Chunk((0,), (source.num_bytes,), source.region, (0,), source.expected),)
+
+
+def keep_checksum(job: _Job, checksums: list[int], values: Hashes) -> None:
+    check_values(job.fqn, job.chunk.offsets, job.chunk.expected, values)
+    checksums[job.number] = values["xxh3"]
+
+
+def copies(pairs: Pairs, region_of: Callable[[Entry], Region], checksums: list[int]) -> Iterator[Copy]:
     """Every chunk in the order in which the source has it; `checksums` is filled by chunk number."""
-    jobs, number = [], 0
+    jobs: list[_Job] = []
+    number = 0
     for entry, source in pairs:
         target = region_of(entry)
-        if entry.is_object:
-            if source.num_bytes:
-                jobs.append((number, source.fqn, source.region, (0,), target, (0,),
-                             (source.num_bytes,), source.expected))  # fmt: skip
-        else:
-            for at, chunk in enumerate(source.chunks):
-                jobs.append((number + at, source.fqn, chunk.region, chunk.region_offsets, target,
-                             chunk.offsets, chunk.sizes, chunk.expected))  # fmt: skip
+        for at, chunk in enumerate(chunks_of(source)):
+            jobs.append(_Job(number + at, source.fqn, chunk, target))
         number += len(entry.boxes)
-    jobs.sort(key=lambda job: (job[2].name, job[2].address))
-    for place, fqn, region, region_offsets, target, offsets, sizes, expected in jobs:
-
-        def done(values, place=place, fqn=fqn, offsets=offsets, expected=expected):
-            check_values(fqn, offsets, expected, values)
-            checksums[place] = values["xxh3"]
-
-        hashes = {"xxh3", *expected}
-        yield Copy(region, region_offsets, target, offsets, sizes, hashes, done)
+    jobs.sort(key=lambda job: (job.chunk.region.name, job.chunk.region.address))
+    for job in jobs:
+        chunk = job.chunk
+        done = functools.partial(keep_checksum, job, checksums)
+        yield Copy(chunk.region, chunk.region_offsets, job.target, chunk.offsets, chunk.sizes,
+                   {"xxh3", *chunk.expected}, done)  # fmt: skip
 
 
-def check_values(fqn, offsets, expected, values):
+def check_values(fqn: str, offsets: Dims, expected: Hashes, values: Hashes) -> None:
     for kind, value in expected.items():
         if values[kind] != value:
-            raise DamageError(f"'{fqn}': the chunk at {offsets} has {kind} {values[kind]:x}, "
-                               f"expected {value:x}")  # fmt: skip
+            raise DamageError(f"'{fqn}': the chunk at {offsets} has {kind} {values[kind]:x}, expected {value:x}")
 
 
-def write_shardmark(checkpoint, directory, step):
+def checker(fqn: str, offsets: Dims, expected: Hashes) -> Callable[[Hashes], None]:
+    return lambda values: check_values(fqn, offsets, expected, values)
+
+
+def write_shardmark(checkpoint: Checkpoint, directory: pathlib.Path, step: int) -> tuple[pathlib.Path, int]:
     """Writes DIRECTORY/step-NNNNNNNN. Returns (its path, bytes). Raises ConvertError, OSError."""
     if not 0 <= step <= MOST_STEP:
         raise ConvertError(f"step {step}: expected 0 to {MOST_STEP}")
-    directory = pathlib.Path(directory)
     directory.mkdir(exist_ok=True)
     pairs, save_id = entries_of(checkpoint), new_id()
     manifest = Manifest(step, 0, save_id, checkpoint.world_size, 0, CHECKSUM_XXH3, -1, [ENTRY_FILE],
@@ -180,20 +203,20 @@ def write_shardmark(checkpoint, directory, step):
         num_bytes = os.fstat(file).st_size
         os.posix_fallocate(file, 0, num_bytes)
 
-        def region_of(entry):
-            return Region(lambda: file, ENTRY_FILE, entry.places[0][1], entry.shape,
+        def region_of(entry: Entry) -> Region:
+            return Region(always(file), ENTRY_FILE, entry.places[0][1], entry.shape,
                           entry.num_bytes // max(math.prod(entry.shape), 1))  # fmt: skip
 
         checksums = [0] * manifest.num_chunks
         run_copies(copies(pairs, region_of, checksums))
         os.pwrite(file, b"".join(v.to_bytes(8, "little") for v in checksums), manifest.checksums_address)
-        os.pwrite(file, origin, origin_address) if origin else None
+        if origin:
+            os.pwrite(file, origin, origin_address)
         encoded = encode(manifest)
         os.pwrite(file, encoded, address)
         os.fsync(file)
         structure = structure_hash(file, num_bytes, manifest)
-        files = [(ENTRY_FILE, num_bytes, structure)]
-        record = CommitRecord(save_id, step, files, address, len(encoded))
+        record = CommitRecord(save_id, step, [(ENTRY_FILE, num_bytes, structure)], address, len(encoded))
         commit = folder.create("COMMIT", 0)
         os.write(commit, to_text(record).encode())
         folder.commit()

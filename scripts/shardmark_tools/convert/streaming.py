@@ -4,39 +4,42 @@
 import math
 import zlib
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Set
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import xxhash
 
-from shardmark_tools.convert.region import PIECE_BYTES, slabs
+from shardmark_tools.convert.layout_boxes import Dims
+from shardmark_tools.convert.region import PIECE_BYTES, Region, slabs
+from shardmark_tools.convert.tensors import Hashes
 
 PIECES_AHEAD = 2
 PIECES_BEHIND = 3
 
 
 class Crc32:
-    def __init__(self):
+    def __init__(self) -> None:
         self._value = 0
 
-    def update(self, data):
+    def update(self, data: memoryview) -> None:
         self._value = zlib.crc32(data, self._value)
 
-    def value(self):
+    def value(self) -> int:
         return self._value
 
 
 class Xxh3:
-    def __init__(self):
+    def __init__(self) -> None:
         self._state = xxhash.xxh3_64()
 
-    def update(self, data):
+    def update(self, data: memoryview) -> None:
         self._state.update(data)
 
-    def value(self):
+    def value(self) -> int:
         return self._state.intdigest()
 
 
-HASHES = {"crc32": Crc32, "xxh3": Xxh3}
+HASHES: dict[str, type[Crc32] | type[Xxh3]] = {"crc32": Crc32, "xxh3": Xxh3}
 
 
 class Copy:
@@ -46,30 +49,34 @@ class Copy:
 
     __slots__ = ("source", "source_offsets", "target", "target_offsets", "sizes", "hashes", "done")
 
-    def __init__(self, source, source_offsets, target, target_offsets, sizes, hashes, done):
+    def __init__(self, source: Region, source_offsets: Dims, target: Region, target_offsets: Dims, sizes: Dims,
+                 hashes: Set[str], done: Callable[[Hashes], None]):  # fmt: skip
         self.source, self.source_offsets = source, source_offsets
         self.target, self.target_offsets = target, target_offsets
         self.sizes, self.hashes, self.done = sizes, hashes, done
 
 
-def moved(offsets, by):
+# (copy, offsets in the chunk, sizes, bytes, is it the chunk's last)
+Piece = tuple[Copy, Dims, Dims, int, bool]
+
+
+def moved(offsets: Dims, by: Dims) -> Dims:
     return tuple(o + b for o, b in zip(offsets, by))
 
 
-def pieces(copies):
-    """(copy, offsets in the chunk, sizes, bytes, is it the chunk's last) of each piece in turn."""
+def pieces(copies: Iterable[Copy]) -> Iterator[Piece]:
     for copy in copies:
         for offsets, sizes in slabs(copy.sizes, copy.source.item_size):
             num_bytes = math.prod(sizes) * copy.source.item_size
             yield copy, offsets, sizes, num_bytes, moved(offsets, sizes) == tuple(copy.sizes)
 
 
-def read_piece(piece, buffer):
+def read_piece(piece: Piece, buffer: bytearray) -> None:
     copy, offsets, sizes, num_bytes, _ = piece
     copy.source.read(moved(offsets, copy.source_offsets), sizes, memoryview(buffer)[:num_bytes])
 
 
-def write_piece(piece, buffer):
+def write_piece(piece: Piece, buffer: bytearray) -> None:
     copy, offsets, sizes, num_bytes, _ = piece
     copy.target.write(moved(offsets, copy.target_offsets), sizes, memoryview(buffer)[:num_bytes])
 
@@ -77,10 +84,10 @@ def write_piece(piece, buffer):
 class _Hashes:
     """Of the chunk under way."""
 
-    def __init__(self):
-        self._states = None
+    def __init__(self) -> None:
+        self._states: dict[str, Crc32 | Xxh3] | None = None
 
-    def take(self, piece, buffer):
+    def take(self, piece: Piece, buffer: bytearray) -> None:
         copy, _, _, num_bytes, is_last = piece
         if self._states is None:
             self._states = {name: HASHES[name]() for name in copy.hashes}
@@ -91,11 +98,13 @@ class _Hashes:
             self._states = None
 
 
-def run_copies(copies):
+def run_copies(copies: Iterable[Copy]) -> None:
     """Runs all of an iterable of Copy. Raises what reading, writing or a `done` raised."""
-    hashes, reads, writes, free = _Hashes(), deque(), deque(), []
+    hashes, free = _Hashes(), list[bytearray]()
+    reads: deque[tuple[Piece, bytearray, Future[None]]] = deque()
+    writes: deque[tuple[bytearray, Future[None]]] = deque()
 
-    def finish_read():
+    def finish_read() -> None:
         piece, buffer, read = reads.popleft()
         read.result()
         hashes.take(piece, buffer)
@@ -103,7 +112,7 @@ def run_copies(copies):
         if len(writes) > PIECES_BEHIND:
             finish_write()
 
-    def finish_write():
+    def finish_write() -> None:
         buffer, write = writes.popleft()
         write.result()
         free.append(buffer)

@@ -5,7 +5,10 @@ import dataclasses
 import math
 import struct
 import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from shardmark_tools.convert.layout_boxes import Dims
 from shardmark_tools.convert.tensors import ConvertError, DamageError
 from shardmark_tools.job.dcp_names import DtypeName, size
 from shardmark_tools.job.dtypes import ITEM_SIZES
@@ -27,6 +30,8 @@ MOST_PICKLE_BYTES = 1 << 20
 UTF8_NAMES = 0x800
 DATA_ALIGNMENT = 64
 FULL_32, FULL_16 = 0xFFFFFFFF, 0xFFFF
+# pread(bytes, address) gives that many bytes or raises.
+Pread = Callable[[int, int], bytes]
 
 
 @dataclasses.dataclass(slots=True)
@@ -43,8 +48,8 @@ class SavedTensor:
     """`strides` count elements; `crc32` is of the whole record, `covers_record`: nothing else is in it."""
 
     dtype: str
-    shape: tuple
-    strides: tuple
+    shape: Dims
+    strides: Dims
     address: int
     crc32: int
     covers_record: bool
@@ -53,7 +58,7 @@ class SavedTensor:
 # Reading
 
 
-def _directory_place(pread, begin, end, where):
+def _directory_place(pread: Pread, begin: int, end: int, where: str) -> tuple[int, int, int]:
     """(address, bytes, number of entries) of the central directory."""
     tail = pread(END_BYTES, end - END_BYTES)
     if tail[:4] != END:
@@ -71,7 +76,7 @@ def _directory_place(pread, begin, end, where):
     return begin + offset, length, count
 
 
-def _wide_fields(extra, values):
+def _wide_fields(extra: bytes, values: list[int]) -> list[int]:
     """Replaces what is 2^32 - 1 in `values` (bytes, stored bytes, offset) by the zip64 field's."""
     at = 0
     while at + 4 <= len(extra):
@@ -83,10 +88,10 @@ def _wide_fields(extra, values):
     return values
 
 
-def _records(pread, begin, end, where):
+def _records(pread: Pread, begin: int, end: int, where: str) -> dict[str, Record]:
     """{name without the archive's own folder: Record}."""
     address, length, count = _directory_place(pread, begin, end, where)
-    data, at, found = pread(length, address), 0, {}
+    data, at, found = pread(length, address), 0, dict[str, Record]()
     for _ in range(count):
         if data[at : at + 4] != ENTRY or at + ENTRY_BYTES > len(data):
             raise DamageError(f"{where}: its zip directory is damaged")
@@ -117,7 +122,7 @@ class _Storage:
     count: int
 
 
-def _persistent(value):
+def _persistent(value: Any) -> _Storage:
     if not isinstance(value, tuple) or len(value) != 5 or value[0] != "storage":
         raise PickleError("a persistent id of other than a storage")
     _, kind, key, _place, count = value
@@ -126,7 +131,7 @@ def _persistent(value):
     return _Storage(STORAGES.get(kind.text), key, count)
 
 
-def _rebuilt(args):
+def _rebuilt(args: tuple[Any, ...]) -> tuple[_Storage, str, int, Dims, Dims]:
     """torch._utils._rebuild_tensor_v2 and _v3."""
     if len(args) not in (6, 7) or not isinstance(args[0], _Storage):
         raise PickleError("a tensor without its storage")
@@ -141,8 +146,8 @@ def _rebuilt(args):
     return storage, dtype, offset, shape, strides
 
 
-def _names():
-    names = {("torch", name): Name(name) for name in STORAGES}
+def _names() -> dict[tuple[str, str], Name | DtypeName]:
+    names: dict[tuple[str, str], Name | DtypeName] = {("torch", name): Name(name) for name in STORAGES}
     names["torch.storage", "UntypedStorage"] = Name("UntypedStorage")
     names["collections", "OrderedDict"] = Name("collections.OrderedDict", lambda _args: None)
     names["torch", "Size"] = Name("torch.Size", size)
@@ -156,9 +161,8 @@ def _names():
 NAMES = _names()
 
 
-def find_tensor(pread, begin, num_bytes, where):
-    """The SavedTensor in bytes begin to begin + num_bytes of a file. `pread(bytes, address)` returns
-    that many bytes or raises. Raises ConvertError."""
+def find_tensor(pread: Pread, begin: int, num_bytes: int, where: str) -> SavedTensor:
+    """The SavedTensor in bytes begin to begin + num_bytes of a file. Raises ConvertError."""
     if num_bytes < END_BYTES:
         raise ConvertError(f"{where}: {num_bytes} bytes are no archive")
     records = _records(pread, begin, begin + num_bytes, where)
@@ -191,22 +195,22 @@ def find_tensor(pread, begin, num_bytes, where):
 # Writing
 
 
-def _pickle_text(text):
+def _pickle_text(text: str) -> bytes:
     data = text.encode()
     return b"X" + struct.pack("<I", len(data)) + data
 
 
-def _pickle_int(value):
+def _pickle_int(value: int) -> bytes:
     if 0 <= value < 1 << 31:
         return b"J" + struct.pack("<i", value)
     return b"\x8a\x08" + struct.pack("<q", value)
 
 
-def _pickle_tuple(values):
+def _pickle_tuple(values: Sequence[int]) -> bytes:
     return b"(" + b"".join(map(_pickle_int, values)) + b"t"
 
 
-def tensor_pickle(dtype, shape, strides):
+def tensor_pickle(dtype: str, shape: Dims, strides: Dims) -> bytes:
     """data.pkl of a tensor that has its storage for itself."""
     typed, count = STORAGE_OF.get(dtype), math.prod(shape)
     storage = f"ctorch\n{typed}\n" if typed else "ctorch.storage\nUntypedStorage\n"
@@ -229,17 +233,17 @@ class NewArchive:
     tail: bytes
     data_offset: int
     num_bytes: int
-    crc_offsets: tuple
+    crc_offsets: tuple[int, int]
 
 
-def _zip64(values):
+def _zip64(values: list[int]) -> tuple[list[int], bytes]:
     """(fields for 32 bits, extra field) of sizes and offsets."""
     wide = [v for v in values if v >= FULL_32]
     extra = struct.pack("<HH", 1, 8 * len(wide)) + struct.pack(f"<{len(wide)}Q", *wide) if wide else b""
     return [min(v, FULL_32) for v in values], extra
 
 
-def _local(name, num_bytes, crc, pad_to=0, at=0):
+def _local(name: bytes, num_bytes: int, crc: int, pad_to: int = 0, at: int = 0) -> bytes:
     """A local header at `at` of the archive; its data then begins at a multiple of `pad_to`."""
     (stored, full), extra = _zip64([num_bytes, num_bytes])
     if pad_to:
@@ -250,7 +254,7 @@ def _local(name, num_bytes, crc, pad_to=0, at=0):
     return struct.pack("<4sHHHHHIIIHH", *fields) + name + extra
 
 
-def _entry(name, num_bytes, crc, offset):
+def _entry(name: bytes, num_bytes: int, crc: int, offset: int) -> bytes:
     (full, stored, offset), extra = _zip64([num_bytes, num_bytes, offset])
     version = 45 if extra else 20
     fields = (ENTRY, version, version, UTF8_NAMES, 0, 0, 0x21, crc, stored, full, len(name), len(extra),
@@ -258,7 +262,7 @@ def _entry(name, num_bytes, crc, offset):
     return struct.pack("<4sHHHHHHIIIHHHHHII", *fields) + name + extra
 
 
-def _end(count, length, offset):
+def _end(count: int, length: int, offset: int) -> bytes:
     wide = offset >= FULL_32
     data = b""
     if wide:
@@ -267,7 +271,7 @@ def _end(count, length, offset):
     return data + struct.pack("<4sHHHHIIH", END, 0, 0, count, count, length, min(offset, FULL_32), 0)
 
 
-def new_archive(dtype, shape, strides):
+def new_archive(dtype: str, shape: Dims, strides: Dims) -> NewArchive:
     """The NewArchive of a tensor, as torch 1.13 and 2.x both load it."""
     small = [(b"archive/data.pkl", tensor_pickle(dtype, shape, strides)), (b"archive/byteorder", b"little")]
     head, entries = b"", b""

@@ -3,8 +3,14 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
+from shardmark_tools.convert.layout_boxes import Dims
+from shardmark_tools.convert.region import Files, Region
 from shardmark_tools.job.dtypes import ITEM_SIZES
+
+Hashes = dict[str, int]  # {name of a hash: its value}
 
 
 class ConvertError(Exception):
@@ -17,14 +23,14 @@ class DamageError(ConvertError):
 
 @dataclasses.dataclass(slots=True)
 class Chunk:
-    """A box of a tensor. It lies in `region` from `region_offsets` on. `expected`: {hash: value} that
-    its elements must have."""
+    """A box of a tensor. It lies in `region` from `region_offsets` on. `expected`: what its elements
+    must have."""
 
-    offsets: tuple
-    sizes: tuple
-    region: object
-    region_offsets: tuple
-    expected: dict
+    offsets: Dims
+    sizes: Dims
+    region: Region
+    region_offsets: Dims
+    expected: Hashes
 
 
 @dataclasses.dataclass(slots=True)
@@ -33,15 +39,15 @@ class Tensor:
 
     fqn: str
     dtype: str
-    shape: tuple
-    chunks: list
+    shape: Dims
+    chunks: list[Chunk]
 
     @property
-    def item_size(self):
+    def item_size(self) -> int:
         return ITEM_SIZES[self.dtype]
 
     @property
-    def num_bytes(self):
+    def num_bytes(self) -> int:
         return math.prod(self.shape) * self.item_size
 
 
@@ -51,8 +57,8 @@ class Bytes:
 
     fqn: str
     num_bytes: int
-    region: object
-    expected: dict
+    region: Region | None
+    expected: Hashes
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,14 +66,22 @@ class Checkpoint:
     """`world_size`: ranks that wrote it, 1 if unknown. `planner_data`: DCP's map of names to places in
     the nested state dict, or None. `files`: what the regions read through; closed by the owner."""
 
-    tensors: list
-    objects: list
-    files: object
+    tensors: list[Tensor]
+    objects: list[Bytes]
+    files: Files
     world_size: int = 1
     step: int | None = None
-    planner_data: object = None
-    notes: list = dataclasses.field(default_factory=list)
+    planner_data: Mapping[str, tuple[Any, ...]] | None = None
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     @property
-    def num_bytes(self):
-        return sum(entry.num_bytes for entry in (*self.tensors, *self.objects))
+    def num_bytes(self) -> int:
+        return sum(tensor.num_bytes for tensor in self.tensors) + sum(item.num_bytes for item in self.objects)
+
+
+def places_in_state(planner_data: object) -> dict[str, tuple[Any, ...]] | None:
+    """DCP's map of names to places in the nested state dict, as far as it is one."""
+    if not isinstance(planner_data, dict):
+        return None
+    return {name: tuple(place) for name, place in planner_data.items()
+            if isinstance(name, str) and isinstance(place, (tuple, list))}  # fmt: skip

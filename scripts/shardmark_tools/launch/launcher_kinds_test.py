@@ -19,13 +19,14 @@ from shardmark_tools.refusal import Refused  # noqa: E402
 
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "FLUX_JOB_SIZE")
 TELL = (f"import os; e = os.environ; "
-        f"os.write(1, (next(e[n] for n in {RANK_VARIABLES} if n in e) + ' ' + next(e[n] for n in {SIZES} if n in e) + '\\n').encode())")
+        f"rank, size = (next(e[n] for n in names if n in e) for names in ({RANK_VARIABLES}, {SIZES})); "
+        f"os.write(1, f'{{rank}} {{size}}\\n'.encode())")  # fmt: skip
 ENVIRONMENT = pathlib.Path(__file__).resolve().parents[2] / "dev/environment.sh"
 MANAGER_VARIABLES = ("SLURM_JOB_NODELIST", "PBS_NODEFILE", "FLUX_URI")
 
 
 class Kinds(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         holder = tempfile.TemporaryDirectory(prefix="launch-")
         self.addCleanup(holder.cleanup)
         self.root = pathlib.Path(holder.name)
@@ -34,27 +35,27 @@ class Kinds(unittest.TestCase):
         for name in MANAGER_VARIABLES:
             os.environ.pop(name, None)
 
-    def restore(self):
+    def restore(self) -> None:
         os.environ.clear()
         os.environ.update(self.saved)
 
-    def on_path(self, name):
+    def on_path(self, name: str) -> None:
         write_stand_in(self.root, name, sys.executable)
         os.environ["PATH"] = f"{self.root}:{os.environ['PATH']}"
 
-    def tool(self, name, text):
+    def tool(self, name: str, text: str) -> None:
         (self.root / name).write_text(f"#!/bin/sh\n{text}\n")
         (self.root / name).chmod(0o755)
         os.environ["PATH"] = f"{self.root}:{os.environ['PATH']}"
 
-    def ranks_of(self, launcher, nodes, ranks_per_node, on=None):
+    def ranks_of(self, launcher: Launcher, nodes: int, ranks_per_node: int, on: list[str] | None = None) -> list[str]:
         command = [*launcher.command(nodes, ranks_per_node, on), *launcher.kind.bound["none"], sys.executable, "-c", TELL]
         done = subprocess.run(command, capture_output=True, text=True, env=launcher.environment(nodes * ranks_per_node),
                               timeout=300, check=False)  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stderr)
         return sorted(done.stdout.splitlines())
 
-    def test_stand_ins_start_ranks(self):
+    def test_stand_ins_start_ranks(self) -> None:
         for name in STAND_INS:
             with self.subTest(name):
                 self.setUp()
@@ -64,12 +65,12 @@ class Kinds(unittest.TestCase):
                 self.assertEqual(self.ranks_of(launcher, 2, 3, ["a", "b"]), [f"{rank} 6" for rank in range(6)])
                 self.restore()
 
-    def test_stand_ins_refuse_what_no_manual_lists(self):
+    def test_stand_ins_refuse_what_no_manual_lists(self) -> None:
         self.on_path("flux")
         done = subprocess.run(["flux", "run", "--ppn=2", "true"], capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (1, "stand-in: unknown option --ppn=2\n"))
 
-    def test_real_ones_start_ranks(self):
+    def test_real_ones_start_ranks(self) -> None:
         found = [name for name in ("mpirun", "mpiexec.hydra") if shutil.which(name)]
         for name in found:
             with self.subTest(name):
@@ -77,7 +78,7 @@ class Kinds(unittest.TestCase):
         if len(found) < 2:
             self.skipTest(f"only {found} here")
 
-    def test_known_by_what_they_say(self):
+    def test_known_by_what_they_say(self) -> None:
         for said, name in (("mpirun (Open MPI) 4.1.4", "openmpi"), ("mpirun (Open MPI) 5.0.3", "prrte"), ("HYDRA build details:", "hydra"),
                            ("mpiexec version 1.2.12 (PALS)", "pals"), ("Intel(R) MPI Library for Linux", "hydra"),
                            ("something else", "openmpi")):  # fmt: skip
@@ -86,7 +87,7 @@ class Kinds(unittest.TestCase):
         self.tool("srun", "exit 1")  # without a configuration it tells nothing
         self.assertEqual(Launcher.make("srun --mpi=pmix").kind.name, "srun")
 
-    def test_words(self):
+    def test_words(self) -> None:
         world = launcher_kinds.World(2, 4, ("a", "b"))
         expected = {
             "openmpi": "--host a:4,b:4 -n 8", "prrte": "--host a:4,b:4 -n 8", "hydra": "-hosts a,b -ppn 4 -n 8",
@@ -96,18 +97,18 @@ class Kinds(unittest.TestCase):
         self.assertEqual({kind.name: " ".join(kind.placed(world)) for kind in launcher_kinds.KINDS}, expected)
         self.assertTrue(all(set(kind.bound) == {"none", "core"} for kind in launcher_kinds.KINDS))
 
-    def test_a_kind_can_be_named(self):
+    def test_a_kind_can_be_named(self) -> None:
         self.tool("start", "exit 0")
         self.assertEqual(Launcher.make("pals:start --line-buffer").command(1, 2)[1:], ["--line-buffer", "-n", "2", "--ppn", "2"])
         with self.assertRaises(Refused):
             Launcher.make("pals:")
 
-    def test_wrappers(self):
+    def test_wrappers(self) -> None:
         self.tool("mpirun", "echo 'mpirun (Open MPI) 4.1.4'")
         self.tool("wrap", 'exec "$@"')
         self.assertEqual(Launcher.make("wrap mpirun --tag-output").kind.name, "openmpi")
 
-    def test_hosts_of_an_allocation(self):
+    def test_hosts_of_an_allocation(self) -> None:
         self.assertIsNone(allocation())
         nodes = self.root / "nodes"
         nodes.write_text("n1\nn1\nn2\nn2\n")
@@ -126,7 +127,7 @@ class Kinds(unittest.TestCase):
         os.environ["FLUX_URI"] = "local:///x"
         self.assertEqual(allocation().hosts, ("f1", "f2", "f3"))
 
-    def test_one_environment_for_python_and_shell(self):
+    def test_one_environment_for_python_and_shell(self) -> None:
         """scripts/run sets it before it may ask Python anything."""
         named = [name for name in os.environ if name.startswith(("OMPI_", "PRTE_"))]
         for name in [*named, "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"]:
@@ -136,13 +137,13 @@ class Kinds(unittest.TestCase):
         shell = dict(line.split("=", 1) for line in lines if line.startswith(("OMPI_", "PRTE_")))
         self.assertEqual(shell, MPI_ENVIRONMENT)
 
-    def test_a_shell_finds_its_rank(self):
+    def test_a_shell_finds_its_rank(self) -> None:
         for name in RANK_VARIABLES:
             done = subprocess.run(["sh", "-c", f'printf %s "{SHELL_RANK}"'], capture_output=True, text=True, check=True,
                                   env={"PATH": os.environ["PATH"], name: "3"})  # fmt: skip
             self.assertEqual(done.stdout, "3", name)
 
-    def test_words_for_the_shell(self):
+    def test_words_for_the_shell(self) -> None:
         hosts = self.root / "hosts"
         hosts.write_text("n1 slots=2\n")
         self.tool("mpiexec.hydra", "exit 0")

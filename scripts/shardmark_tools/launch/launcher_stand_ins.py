@@ -11,7 +11,8 @@ import pathlib
 
 TEXT = '''#!{python}
 import os, subprocess, sys
-COUNT, EACH, NODES, KNOWN, SAYS, WORDS, RANK, SIZE = {count!r}, {each!r}, {nodes!r}, {known!r}, {says!r}, {words!r}, {rank!r}, {size!r}
+COUNT, EACH, NODES, KNOWN = {count!r}, {each!r}, {nodes!r}, {known!r}
+SAYS, WORDS, RANK, SIZE = {says!r}, {words!r}, {rank!r}, {size!r}
 words = sys.argv[1:]
 if words == ["--version"]:
     print(SAYS)

@@ -128,16 +128,16 @@ def ranks_apart(measurement: Measurement, ranks: list[RankOutlier]) -> None:
     """Ranks that stand out. One that may have moved more than others is not called slow."""
     slow = [rank for rank in ranks if rank.ratio > 1]
     for rank in ranks:
-        place = {"rank": rank.rank, "ratio": rank.ratio}
         who = f"{measurement.who} {rank.rank}"
         if rank.ratio < 1:
-            measurement.note("fast-rank", f"{who} took {rank.ratio:.2f} times the others' time in all repetitions", **place)
+            measurement.note("fast-rank", f"{who} took {rank.ratio:.2f} times the others' time in all repetitions",
+                             rank=rank.rank, ratio=rank.ratio)  # fmt: skip
         elif rank.rank == 0 and len(slow) == 1 and not measurement.amount_by_rank_known:
             measurement.limit("slow-or-more", f"whether {who} is slow or moved more: it took {rank.ratio:.2f} times the "
                               "others' time, and how much each moved is not in the files")  # fmt: skip
         else:
             measurement.fault(f"slow-{measurement.who}", f"{who} took {rank.ratio:.2f} times the others' time in all "
-                              "repetitions", **place)  # fmt: skip
+                              "repetitions", rank=rank.rank, ratio=rank.ratio)  # fmt: skip
 
 
 def repetition_text(measurement: Measurement, found: RepetitionOutlier) -> str:
@@ -152,7 +152,7 @@ def repetition_text(measurement: Measurement, found: RepetitionOutlier) -> str:
 def repetitions_apart(measurement: Measurement, repetitions: list[RepetitionOutlier]) -> None:
     for found in repetitions:
         measurement.note("slow-repetition" if found.ratio > 1 else "fast-repetition", repetition_text(measurement, found),
-                          rank=found.rank, repetition=found.repetition, ratio=found.ratio)  # fmt: skip
+                         rank=found.rank, repetition=found.repetition, ratio=found.ratio)  # fmt: skip
 
 
 def collect(measurement: Measurement, figures: Figures, whole: Figures | None, ranks: list[RankOutlier],

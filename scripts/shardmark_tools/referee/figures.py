@@ -80,9 +80,9 @@ def compute(measurement: Measurement) -> Figures:
     slowest = [max(measurement.seconds[i].values()) for i in usable]
     pairs = [(measurement.amounts[i], t) for i in usable for t in measurement.seconds[i].values()]
     rates = [amount / t / measurement.unit_size for amount, t in pairs]
-    firsts = [measurement.seconds[i].get(0) for i in usable]
+    firsts = [times[0] for i in usable if 0 in (times := measurement.seconds[i])]
     rank_0 = None
-    if all(first is not None for first in firsts):
+    if len(firsts) == len(usable):
         rank_0 = statistics.fmean(measurement.amounts[i] / t for i, t in zip(usable, firsts))
         rank_0 /= measurement.unit_size
     amounts = [measurement.amounts[i] for i in usable]

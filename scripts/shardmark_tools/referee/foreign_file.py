@@ -9,6 +9,8 @@ import json
 import os
 import pathlib
 import stat
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 MOST_BYTES = 64 * 2**20
 MOST_SHOWN = 60
@@ -19,12 +21,12 @@ PLACEHOLDER = b"PRUNED BY STAFF"  # what reviewers of a results repository left 
 class BadFile(Exception):
     """The message is for the user."""
 
-    def __init__(self, path, message):
+    def __init__(self, path: pathlib.Path | str, message: str):
         super().__init__(f"{path}: {message}")
         self.path, self.message = str(path), message
 
 
-def shown(value) -> str:
+def shown(value: Any) -> str:
     """A value from a file as it may stand in a message: one line, no control characters, not long."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     text = "".join(c if c.isprintable() else "?" for c in text)
@@ -56,7 +58,7 @@ def read_text(path: pathlib.Path) -> str:
         raise BadFile(path, f"not UTF-8 at byte {error.start}") from error
 
 
-def refuse_constant(word):
+def refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a JSON number")
 
 
@@ -78,14 +80,14 @@ def read_json(path: pathlib.Path) -> "Node":
 class Node:
     """A value inside a JSON file that knows its place, and gives only what was asked for."""
 
-    def __init__(self, path: pathlib.Path, value, key: str = ""):
+    def __init__(self, path: pathlib.Path, value: Any, key: str = ""):
         self.path, self.value, self.key = path, value, key
 
     def bad(self, expected: str) -> BadFile:
         place = self.key or "the document"
         return BadFile(self.path, f"{place}: found {shown(self.value)}, expected {expected}")
 
-    def __contains__(self, key) -> bool:
+    def __contains__(self, key: str) -> bool:
         return isinstance(self.value, dict) and key in self.value
 
     def members(self) -> dict[str, "Node"]:
@@ -150,7 +152,9 @@ class Table:
 
     def __init__(self, path: pathlib.Path, text: str, shorter: bool = False):
         """A row longer than the first is an error, as is a shorter one unless `shorter`."""
-        self.path, self.rows = path, []
+        self.path = path
+        self.names: list[str] = []
+        self.rows: list[tuple[int, dict[str, str]]] = []
         lines = csv.reader(text.splitlines())
         try:
             self.names = next(lines, [])
@@ -161,7 +165,7 @@ class Table:
         except csv.Error as error:
             raise BadFile(path, f"line {lines.line_num}: {error}") from error
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator["Row"]:
         return (Row(self.path, line, cells) for line, cells in self.rows)
 
 

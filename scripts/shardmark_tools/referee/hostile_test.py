@@ -10,6 +10,8 @@ import shutil
 import sys
 import tempfile
 import unittest
+from collections.abc import Iterator
+from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
@@ -18,9 +20,10 @@ from shardmark_tools.referee import dlio_form, referee_output, verdict  # noqa: 
 SAMPLES = HERE / "samples"
 WRONG = (None, True, -1, 0, 1e300, 1e-300, "", "x", "nan", "1e999", "\x1b[2J", [], [[]], {}, {"a": 1}, 10**400)
 SEED = 20260101
+Keys = tuple[Any, ...]
 
 
-def leaves(value, path=()):
+def leaves(value: Any, path: Keys = ()) -> Iterator[Keys]:
     """Paths to everything inside a document."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
@@ -28,7 +31,7 @@ def leaves(value, path=()):
         yield from leaves(child, (*path, key))
 
 
-def replaced(document, path, value):
+def replaced(document: Any, path: Keys, value: Any) -> Any:
     copy = json.loads(json.dumps(document))
     place = copy
     for key in path[:-1]:
@@ -38,21 +41,22 @@ def replaced(document, path, value):
 
 
 class Hostile(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory(prefix="referee-")
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name) / "case"
         self.rng = random.Random(SEED)
 
-    def copy(self, name):
+    def copy(self, name: str) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(SAMPLES / name, self.folder)
         if name.startswith("dlio"):
             metadata = {"num_processes": 4, "model": "llama3-8b", "invocation_start_time": "2026-01-01T00:00:00",
-                        "system_info": {"max_memory_bytes": 1e9}, "parameters": {"model": {"parallelism": {"zero_stage": 3}}}}  # fmt: skip
+                        "system_info": {"max_memory_bytes": 1e9},
+                        "parameters": {"model": {"parallelism": {"zero_stage": 3}}}}  # fmt: skip
             dlio_form.write_json(self.folder / "checkpointing_x_metadata.json", metadata)
 
-    def judge(self):
+    def judge(self) -> verdict.Report:
         """The report, printed both ways: whatever the files hold, that works, and the JSON is strict."""
         report = verdict.referee([self.folder])
         text = referee_output.text(report)
@@ -62,10 +66,10 @@ class Hostile(unittest.TestCase):
             self.assertIn(str(self.folder), str(error))
         return report
 
-    def names(self):
+    def names(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())
 
-    def test_cut_anywhere(self):
+    def test_cut_anywhere(self) -> None:
         for sample in sorted(path.name for path in SAMPLES.iterdir() if path.is_dir()):
             self.copy(sample)
             for name in self.names():
@@ -77,7 +81,7 @@ class Hostile(unittest.TestCase):
                         self.assertTrue(report.errors, f"{sample}/{name} cut at {cut}")
                 (self.folder / name).write_bytes(whole)
 
-    def test_any_value_may_be_anything(self):
+    def test_any_value_may_be_anything(self) -> None:
         for sample in sorted(path.name for path in SAMPLES.iterdir() if path.is_dir()):
             self.copy(sample)
             for name in (name for name in self.names() if name.endswith(".json") and name != "elbencho.json"):
@@ -90,7 +94,7 @@ class Hostile(unittest.TestCase):
                     self.judge()
                 (self.folder / name).write_text(whole)
 
-    def test_any_bytes_may_be_others(self):
+    def test_any_bytes_may_be_others(self) -> None:
         for sample in sorted(path.name for path in SAMPLES.iterdir() if path.is_dir()):
             self.copy(sample)
             for name in self.names():
@@ -103,13 +107,13 @@ class Hostile(unittest.TestCase):
                     self.judge()
                 (self.folder / name).write_bytes(whole)
 
-    def refused(self, name, content, expected):
+    def refused(self, name: str, content: bytes, expected: str) -> None:
         (self.folder / name).write_bytes(content)
         errors = [str(error) for error in self.judge().errors]
         self.assertEqual(len(errors), 1, errors)
         self.assertIn(expected, errors[0])
 
-    def test_messages(self):
+    def test_messages(self) -> None:
         self.copy("dlio-rank0-fast")
         name = "2_per_epoch_stats.json"
         self.refused(name, b"[" * 200_000, "nested too deeply")
@@ -120,7 +124,7 @@ class Hostile(unittest.TestCase):
         self.refused(name, b"{}{}", "not JSON")
         self.refused(name, b'{"one": {}}', "expected the number of an epoch")
 
-    def test_what_is_no_file(self):
+    def test_what_is_no_file(self) -> None:
         self.copy("dlio-rank0-fast")
         (self.folder / "2_per_epoch_stats.json").unlink()
         os.mkfifo(self.folder / "2_per_epoch_stats.json")  # would block who opens it for reading
@@ -129,13 +133,13 @@ class Hostile(unittest.TestCase):
         (self.folder / "2_per_epoch_stats.json").symlink_to(self.folder / "2_per_epoch_stats.json")
         self.assertIn("symbolic links", str(self.judge().errors[0]))
 
-    def test_too_large(self):
+    def test_too_large(self) -> None:
         self.copy("fio-grouped")
         with open(self.folder / "fio.json", "ab") as file:
             file.truncate(2**40)
         self.assertIn("expected at most", str(self.judge().errors[0]))
 
-    def test_folders_in_folders(self):
+    def test_folders_in_folders(self) -> None:
         """A chain deeper than results are is not followed to its end."""
         shutil.rmtree(self.folder, ignore_errors=True)
         deep = self.folder.joinpath(*["d"] * 40)

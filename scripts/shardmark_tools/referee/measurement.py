@@ -74,11 +74,13 @@ class Measurement:
         """Adds a claim that the files cannot support, with the reason."""
         self.findings.append(Finding(kind, text, "limit"))
 
-    def note(self, kind: str, text: str, **place) -> None:
-        self.findings.append(Finding(kind, text, "note", **place))
+    def note(self, kind: str, text: str, rank: int | None = None, repetition: int | None = None,
+             ratio: float | None = None) -> None:  # fmt: skip
+        self.findings.append(Finding(kind, text, "note", rank, repetition, ratio))
 
-    def fault(self, kind: str, text: str, **place) -> None:
-        self.findings.append(Finding(kind, text, "fault", **place))
+    def fault(self, kind: str, text: str, rank: int | None = None, repetition: int | None = None,
+              ratio: float | None = None) -> None:  # fmt: skip
+        self.findings.append(Finding(kind, text, "fault", rank, repetition, ratio))
 
 
 def ranks_text(ranks: list[int]) -> str:

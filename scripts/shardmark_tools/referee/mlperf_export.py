@@ -20,7 +20,7 @@ from shardmark_tools.results.json_document import NotReadable, read_json
 from shardmark_tools.results.result_folder import Run, Sample, read_run
 
 # Shardmark's model: (MLPerf Storage's name, strategy, degrees) that write what its CLOSED division writes.
-WORKLOADS = {
+WORKLOADS: dict[str, tuple[str, str, dict[str, int]]] = {
     "mlperf-8b": ("llama3-8b", "fsdp", {}),
     "mlperf-70b": ("llama3-70b", "fsdp-tp", {"tp": 8}),
     "mlperf-405b": ("llama3-405b", "megatron", {"tp": 8, "pp": 32}),
@@ -48,6 +48,10 @@ class Repeated:
     @property
     def config(self) -> dict[str, Any]:
         return tomllib.loads(self.run.context["config"])
+
+    @property
+    def first_start(self) -> float:
+        return min(min(moments) for moments in self.starts)
 
     @property
     def ends(self) -> list[float]:
@@ -89,7 +93,8 @@ def trace_starts(directory: pathlib.Path, wanted: set[tuple[str, int]], ranks: i
 def chosen(runs: list[Run], family: str, only: str | None) -> tuple[Run, str] | None:
     """The run and name of the one benchmark of a family; None if there is none."""
     found = dict.fromkeys((i, s["name"]) for i, run in enumerate(runs) for s in run.good()
-                          if s["family"] == family and not s["virtual"] and (only is None or fnmatch.fnmatch(s["name"], only)))  # fmt: skip
+                          if s["family"] == family and not s["virtual"]
+                          and (only is None or fnmatch.fnmatch(s["name"], only)))  # fmt: skip
     if len(found) > 1:
         names = "\n  ".join(f"{runs[i].directory}: {name}" for i, name in found)
         raise CannotExport(f"{len(found)} benchmarks of {family}s; choose one by --only GLOB:\n  {names}")
@@ -143,7 +148,8 @@ def workload_departures(repeated: Repeated) -> list[str]:
         found.append(f"model.optimizer is {model.get('optimizer')!r}, not 'adamw'")
     if parallel.get("strategy") != strategy:
         found.append(f"parallel.strategy is {parallel.get('strategy')!r}, not {strategy!r}")
-    found += [f"parallel.{key} is {parallel.get(key)}, not {value}" for key, value in degrees.items() if parallel.get(key) != value]
+    found += [f"parallel.{key} is {parallel.get(key)}, not {value}"
+              for key, value in degrees.items() if parallel.get(key) != value]  # fmt: skip
     if ranks != PROCESSES[theirs]:
         subset = ", and subsets exist for llama3-8b only" if theirs != "llama3-8b" and ranks < PROCESSES[theirs] else ""
         found.append(f"{ranks} ranks, {theirs} has {PROCESSES[theirs]}{subset}")
@@ -154,7 +160,7 @@ def workload_departures(repeated: Repeated) -> list[str]:
 
 
 def order_departures(saves: Repeated, loads: Repeated) -> list[str]:
-    gap = (loads.began - saves.began).total_seconds() + min(map(min, loads.starts)) - max(saves.ends)
+    gap = (loads.began - saves.began).total_seconds() + loads.first_start - max(saves.ends)
     if gap < 0:
         return ["loads ran between saves, the rules ask for all saves first"]
     if gap > MOST_GAP_S and saves.run is not loads.run:
@@ -180,7 +186,7 @@ def metadata(repeated: Repeated, said: str) -> dict[str, Any]:
     counts = {f"num_checkpoints_{word}": len(repeated.samples) if family == of else 0
               for word, of in (("write", "save"), ("read", "load"))}  # fmt: skip
     hosts = [{"hostname": host, "cpu": {"model": context["cpu"]}} for host in context["hosts"]]
-    first, last = min(map(min, repeated.starts)), max(repeated.ends)
+    first, last = repeated.first_start, max(repeated.ends)
     return {
         "benchmark_type": "checkpointing", "model": model_name(repeated), "command": "run",
         "run_datetime": stamp(repeated), "num_processes": repeated.samples[0]["ranks"], "accelerator": None,
@@ -208,7 +214,7 @@ def metadata(repeated: Repeated, said: str) -> dict[str, Any]:
 
 
 def stamp(repeated: Repeated) -> str:
-    return (repeated.began + datetime.timedelta(seconds=min(map(min, repeated.starts)))).strftime("%Y%m%d_%H%M%S")
+    return (repeated.began + datetime.timedelta(seconds=repeated.first_start)).strftime("%Y%m%d_%H%M%S")
 
 
 def write(out: pathlib.Path, repeated: Repeated, said: str) -> pathlib.Path:
@@ -231,6 +237,7 @@ def export(directories: list[str], out: pathlib.Path, only: str | None) -> tuple
     runs = [read_run(directory) for directory in directories]
     made = {family: repeated for family in FAMILIES if (repeated := read_repeated(runs, family, only))}
     if not made:
-        raise CannotExport(f"{', '.join(directories)}: no save or load with a time" + (f" that --only {only!r} takes" if only else ""))
+        taken = f" that --only {only!r} takes" if only else ""
+        raise CannotExport(f"{', '.join(directories)}: no save or load with a time{taken}")
     said = notice(departures(made))
     return [write(out, repeated, said) for repeated in made.values()], said

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Sequence
+from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
@@ -21,7 +23,15 @@ from shardmark_tools.referee import mlperf_export, verdict  # noqa: E402
 from shardmark_tools.results import synthetic_results as synthetic  # noqa: E402
 
 SCRIPT = HERE.parents[1] / "export-mlperf"
-CONFIG = '[model]\nname = "{model}"\nscale = {scale}\noptimizer = "adamw"\n[parallel]\nstrategy = "{strategy}"\n{degrees}[storage]\ndirectory = "d"\n'
+CONFIG = """[model]
+name = "{model}"
+scale = {scale}
+optimizer = "adamw"
+[parallel]
+strategy = "{strategy}"
+{degrees}[storage]
+directory = "d"
+"""
 # Of a real folder of saves, what readers of the form look for.
 STATS_KEYS = {"start", "end", *(f"save_ckpt{i}" for i in range(1, 11))}
 METADATA_KEYS = {"benchmark_type", "model", "command", "run_datetime", "num_processes", "accelerator", "result_dir", "parameters",
@@ -29,18 +39,19 @@ METADATA_KEYS = {"benchmark_type", "model", "command", "run_datetime", "num_proc
                  "executed_command", "args"}  # fmt: skip
 
 
-def config(model="mlperf-8b", scale="1.0", strategy="fsdp", degrees=""):
+def config(model: str = "mlperf-8b", scale: str = "1.0", strategy: str = "fsdp", degrees: str = "") -> str:
     return CONFIG.format(model=model, scale=scale, strategy=strategy, degrees=degrees)
 
 
 class Export(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory(prefix="export-")
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
 
-    def make(self, name, families=("save",), per_node=8, nodes=1, repetitions=10, cold="client-cold", begin_s=0.0,
-             strategies=("fsdp",), **more):  # fmt: skip
+    def make(self, name: str, families: Sequence[str] = ("save",), per_node: int = 8, nodes: int = 1, repetitions: int = 10,
+             cold: str = "client-cold", begin_s: float = 0.0, strategies: Sequence[str] = ("fsdp",),
+             **more: Any) -> dict[str, Any]:  # fmt: skip
         """A result folder whose repetitions begin two seconds apart, rank r a millisecond times r later."""
         context = synthetic.context(nodes=nodes, per_node=per_node, **{"config": config(), **more})
         document = synthetic.make_run(np.random.default_rng(7), context, repetitions, families=families, strategies=strategies)
@@ -52,16 +63,17 @@ class Export(unittest.TestCase):
             for rank, total in enumerate(sample["per_rank"]["total_s"]):
                 start = begin_s + 2 * i + 0.001 * rank
                 for moment in (start + total / 2, start):  # the first event of a rank counts, wherever it stands
+                    of = {"sample": sample["name"], "repetition": sample["repetition"]}
                     events.append({"name": "write", "ph": "X", "ts": moment * 1e6, "dur": total / 2 * 1e6, "pid": 0,
-                                   "tid": rank, "args": {"sample": sample["name"], "repetition": sample["repetition"]}})  # fmt: skip
+                                   "tid": rank, "args": of})  # fmt: skip
         synthetic.write_run(self.folder / name, document)
         (self.folder / name / "trace.json").write_text(json.dumps({"traceEvents": events}))
         return document
 
-    def export(self, *names, only=None):
+    def export(self, *names: str, only: str | None = None) -> tuple[list[pathlib.Path], str]:
         return mlperf_export.export([str(self.folder / name) for name in names], self.folder / "out", only)
 
-    def test_times_are_those_of_the_samples(self):
+    def test_times_are_those_of_the_samples(self) -> None:
         document = self.make("run")
         (path,), _ = self.export("run")
         samples = [s for s in document["samples"] if s["family"] == "save"]
@@ -74,7 +86,7 @@ class Export(unittest.TestCase):
                 self.assertAlmostEqual(block["throughput"], sample["num_bytes"] / 2**30 / total, places=4)
                 self.assertEqual(block["start"], f"2026-01-31T12:00:{2 * (i - 1):02d}.{1000 * rank:06d}")
 
-    def test_the_referee_reads_it(self):
+    def test_the_referee_reads_it(self) -> None:
         document = self.make("run", families=("save", "load"))
         self.export("run")
         report = verdict.referee([self.folder / "out"])
@@ -85,7 +97,7 @@ class Export(unittest.TestCase):
             kinds = {finding.kind for finding in judged.measurement.findings}
             self.assertFalse({"no-fsync", "memory-could-hold"} & kinds, kinds)  # durable saves, certified cold loads
 
-    def test_form_of_the_metadata(self):
+    def test_form_of_the_metadata(self) -> None:
         self.make("run", nodes=2, per_node=4)
         (path,), _ = self.export("run")
         self.assertRegex(str(path.relative_to(self.folder)), r"^out/checkpointing/llama3-8b/\d{8}_\d{6}-saves$")
@@ -98,14 +110,14 @@ class Export(unittest.TestCase):
         summary = json.loads((path / "summary.json").read_text())
         self.assertEqual((summary["num_accelerators"], summary["num_hosts"]), (8, 2))
 
-    def test_what_keeps_the_rules(self):
+    def test_what_keeps_the_rules(self) -> None:
         self.make("saves")
         self.make("loads", families=("load",), begin_s=25)
         _, said = self.export("saves", "loads")
         self.assertNotIn("not a result of MLPerf", said)
         self.assertIn("not verified by MLCommons", said)
 
-    def test_what_does_not(self):
+    def test_what_does_not(self) -> None:
         cases = {
             "scale": (dict(config=config(scale="0.01")), "model.scale is 0.01"),
             "model": (dict(config=config(model="llama3-8b")), "model 'llama3-8b' is none of"),
@@ -129,34 +141,34 @@ class Export(unittest.TestCase):
                 self.assertEqual(json.loads((path / "summary.json").read_text())["shardmark_notice"], said)
                 self.assertEqual(json.loads(next(path.glob("checkpointing_*")).read_text())["verification"], said)
 
-    def test_loads_between_saves(self):
+    def test_loads_between_saves(self) -> None:
         self.make("run", families=("save",))
         self.make("mixed", families=("load",), begin_s=5)
         self.assertIn("loads ran between saves", self.export("run", "mixed")[1])
 
-    def test_loads_long_after_saves(self):
+    def test_loads_long_after_saves(self) -> None:
         self.make("saves")
         self.make("loads", families=("load",), begin_s=90)
         self.assertIn("the rules allow 30 s", self.export("saves", "loads")[1])
 
-    def test_of_more_repetitions_the_first_ten(self):
+    def test_of_more_repetitions_the_first_ten(self) -> None:
         document = self.make("run", repetitions=12)
         (path,), _ = self.export("run")
         stats = json.loads((path / "0_per_epoch_stats.json").read_text())["1"]
         self.assertEqual(set(stats), STATS_KEYS)
         self.assertAlmostEqual(stats["save_ckpt10"]["duration"], document["samples"][9]["time_s"], places=6)
 
-    def test_several_benchmarks_want_a_choice(self):
+    def test_several_benchmarks_want_a_choice(self) -> None:
         self.make("run", strategies=("fsdp", "ddp"))
         with self.assertRaisesRegex(mlperf_export.CannotExport, "choose one by --only"):
             self.export("run")
         self.assertEqual(len(self.export("run", only="*/ddp/*")[0]), 1)
 
-    def run_script(self, *arguments):
+    def run_script(self, *arguments: pathlib.Path | str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, SCRIPT, *arguments, "--out", self.folder / "out"], capture_output=True, text=True,
                               timeout=600, check=False)  # fmt: skip
 
-    def test_script(self):
+    def test_script(self) -> None:
         self.make("run")
         result = self.run_script(self.folder / "run")
         self.assertEqual(result.returncode, 0)
@@ -164,7 +176,7 @@ class Export(unittest.TestCase):
         again = self.run_script(self.folder / "run")
         self.assertEqual((again.returncode, "exists and is not empty" in again.stderr), (2, True))
 
-    def test_script_without_moments(self):
+    def test_script_without_moments(self) -> None:
         self.make("run")
         (self.folder / "run" / "trace.json").write_text('{"traceEvents": [{"ph": "X", "args": {"sample": 1}}]}')
         result = self.run_script(self.folder / "run")

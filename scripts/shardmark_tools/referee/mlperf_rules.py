@@ -37,10 +37,11 @@ def check_run(run: Run) -> None:
             measurement.limit("not-by-the-rules", f"a result of MLPerf Storage: model {model[:40]!r} is none of its checkpoints")
         elif found is not None and found != wanted:
             note = ", and subsets exist for llama3-8b only" if model != "llama3-8b" else ""
-            measurement.limit("not-by-the-rules", f"a result of MLPerf Storage: {found} processes for {model}, the rules ask for {wanted}{note}")
+            measurement.limit("not-by-the-rules", f"a result of MLPerf Storage: {found} processes for {model}, the rules ask for "
+                              f"{wanted}{note}")  # fmt: skip
         if measurement.repetitions != CHECKPOINTS:
-            measurement.limit("not-by-the-rules", f"a result of MLPerf Storage: {measurement.repetitions} {measurement.operation}s, the rules ask for "
-                              f"{CHECKPOINTS}")  # fmt: skip
+            measurement.limit("not-by-the-rules", f"a result of MLPerf Storage: {measurement.repetitions} "
+                              f"{measurement.operation}s, the rules ask for {CHECKPOINTS}")  # fmt: skip
 
 
 def check_pair(write: Run, read: Run) -> None:
@@ -65,8 +66,8 @@ def check_pair(write: Run, read: Run) -> None:
 
 def pairs(runs: list[Run]) -> list[tuple[Run, Run]]:
     """Each folder of loads alone with the last folder of saves of its model before it, in the order of their paths."""
-    found = []
-    for model in sorted({model_of(run.folder) for run in runs} - {None}):
+    found: list[tuple[Run, Run]] = []
+    for model in sorted({model for run in runs if (model := model_of(run.folder)) is not None}):
         writes = [r for r in runs if model_of(r.folder) == model and [m.operation for m in r.measurements] == ["save"]]
         reads = [r for r in runs if model_of(r.folder) == model and [m.operation for m in r.measurements] == ["load"]]
         if len(writes) == len(reads):

@@ -11,6 +11,7 @@ the other ranks do among themselves (the scatter of a median over the repetition
 import dataclasses
 import math
 import statistics
+from collections.abc import Sequence
 
 from shardmark_tools.referee.measurement import Measurement
 
@@ -45,7 +46,7 @@ def needed_sigma(repetitions: int) -> float:
     return 5.0 * (1.0 + 2.0 / repetitions)
 
 
-def mad(values) -> float:
+def mad(values: Sequence[float]) -> float:
     """Standard deviation of normal values by the median absolute deviation."""
     middle = statistics.median(values)
     return SIGMA_OF_MAD * statistics.median(abs(value - middle) for value in values)

@@ -35,6 +35,9 @@ class Block:
     node: Node
 
 
+Place = tuple[str, int, int]  # operation, epoch, number
+
+
 @dataclasses.dataclass
 class Folder:
     """All files of one result."""
@@ -42,7 +45,7 @@ class Folder:
     path: pathlib.Path
     summary: Node | None
     metadata: Node | None
-    ranks: dict[int, dict[tuple[str, int, int], Block]]  # rank: (operation, epoch, number): block
+    ranks: dict[int, dict[Place, Block]]  # by rank
 
 
 def is_folder(names: set[str]) -> bool:
@@ -128,8 +131,8 @@ def tool_of(folder: Folder) -> str:
 
 def read_cold(folder: Folder) -> bool:
     """Shardmark looks at the page cache before each load; nobody else's files say."""
-    states = folder.metadata and folder.metadata.find("shardmark", "cold")
-    return bool(states) and all(state.text() == "client-cold" for state in states.items())
+    states = folder.metadata.find("shardmark", "cold") if folder.metadata else None
+    return states is not None and all(state.text() == "client-cold" for state in states.items())
 
 
 def printed(folder: Folder, operation: str) -> Printed | None:
@@ -168,7 +171,8 @@ def measure(folder: Folder, operation: str) -> Measurement | None:
     return measurement
 
 
-def check_blocks(measurement: Measurement, blocks, places) -> None:
+def check_blocks(measurement: Measurement, blocks: list[dict[int, Block]],
+                 places: list[Place]) -> None:  # fmt: skip
     """Durations against the clock, rates against the size, ranks against each other."""
     for i, row in enumerate(blocks):
         missing = [rank for rank in measurement.ranks if rank not in row]
@@ -189,7 +193,7 @@ def check_blocks(measurement: Measurement, blocks, places) -> None:
                     rank=rank, repetition=i)  # fmt: skip
 
 
-def check_clocks(measurement: Measurement, blocks) -> None:
+def check_clocks(measurement: Measurement, blocks: list[dict[int, Block]]) -> None:
     """A rank whose starts are always as far from the others' has another clock; one that drifts is late."""
     starts = [row for row in blocks if len(row) == len(measurement.ranks)]
     if len(starts) < FEWEST_STARTS or len(measurement.ranks) < FEWEST_STARTS:

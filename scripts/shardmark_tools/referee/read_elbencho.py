@@ -5,11 +5,10 @@
 whole milliseconds, so a time is taken as bytes over bytes/s.
 """
 
-import collections
 import json
 import pathlib
 
-from shardmark_tools.referee.foreign_file import BadFile, Table, parse_json
+from shardmark_tools.referee.foreign_file import BadFile, Node, Row, Table, parse_json
 from shardmark_tools.referee.measurement import MIB, Measurement
 
 CSV_HEAD = "ISO date,label,path type,"
@@ -24,7 +23,8 @@ def is_csv(text: str) -> bool:
     return text.startswith(CSV_HEAD)
 
 
-def measurement(path, version: str, operation: str, repeats, threads, hosts, direct, command) -> Measurement:
+def measurement(path: pathlib.Path, version: str, operation: str, repeats: list[tuple[float, float]], threads: int, hosts: int,
+                direct: bool, command: str) -> Measurement:  # fmt: skip
     """`repeats`: (bytes, seconds) of each time that the phase ran."""
     return Measurement(
         path=str(path), tool=f"elbencho {version}", operation=operation, writes=operation == "write",
@@ -36,7 +36,7 @@ def measurement(path, version: str, operation: str, repeats, threads, hosts, dir
 
 
 def read(path: pathlib.Path, text: str) -> list[Measurement]:
-    found = collections.OrderedDict()
+    found: dict[tuple[str, str], tuple[Node, list[tuple[float, float]]]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
@@ -61,7 +61,7 @@ def read(path: pathlib.Path, text: str) -> list[Measurement]:
 
 def read_csv(path: pathlib.Path, text: str) -> list[Measurement]:
     """Rates in whole MiB/s: for folders that have no JSON."""
-    found = collections.OrderedDict()
+    found: dict[tuple[str, str], tuple[Row, list[tuple[float, float]]]] = {}
     for row in Table(path, text):
         if row.text("operation") in PHASES:
             amount = row["MiB [last]"].positive() * MIB

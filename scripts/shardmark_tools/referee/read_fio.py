@@ -32,7 +32,7 @@ def switched_on(entry: Node, document: Node, name: str) -> bool:
     return value is not None and value not in ("0", "false", "none")
 
 
-def measure(path, document: Node, entries: list[Node], direction: str) -> Measurement | None:
+def measure(path: pathlib.Path, document: Node, entries: list[Node], direction: str) -> Measurement | None:
     """One group's jobs in one direction."""
     blocks = [entry.child(direction) for entry in entries]
     amounts = [block.child("io_bytes").number() for block in blocks]
@@ -56,7 +56,7 @@ def measure(path, document: Node, entries: list[Node], direction: str) -> Measur
     if grouped:
         measurement.printed = Printed(f"{path.name} bw_bytes", blocks[moving[0]].child("bw_bytes").number() / MIB)
     else:
-        measurement.limit("no-total", "a sum of the jobs' rates: some had ended while others ran, and fio prints no total")  # fmt: skip
+        measurement.limit("no-total", "a sum of the jobs' rates: some had ended while others ran, and fio prints no total")
     if len(moving) < len(entries):
         measurement.limit("other-jobs", f"what {len(entries) - len(moving)} of {len(entries)} jobs did: they moved nothing in "
                           "this direction")  # fmt: skip
@@ -75,9 +75,8 @@ def read(path: pathlib.Path, text: str) -> list[Measurement]:
     groups = collections.defaultdict(list)
     for entry in document.child("jobs").items():
         groups[entry.child("groupid").count()].append(entry)
-    found = [measure(path, document, entries, direction)
-             for entries in groups.values() for direction in DIRECTIONS]  # fmt: skip
-    found = [measurement for measurement in found if measurement]
+    made = [measure(path, document, entries, direction) for entries in groups.values() for direction in DIRECTIONS]
+    found = [measurement for measurement in made if measurement]
     if not found:
         raise BadFile(path, "no job moved any bytes")
     return found

@@ -5,7 +5,6 @@ The total of a repetition is last close minus first open, each of another rank; 
 is short, so it is taken as bytes over bwMiB. A rank's time is its own, with open and close.
 """
 
-import csv
 import dataclasses
 import pathlib
 import re
@@ -67,7 +66,7 @@ def amount_of(settings: Settings, row: Repetition) -> float:
     return whole if settings.segments or abs(moved / whole - 1) < 0.02 else moved
 
 
-def build(path, settings: Settings, rows: list[Repetition], printed: dict[str, Printed]) -> list[Measurement]:
+def build(path: pathlib.Path, settings: Settings, rows: list[Repetition], printed: dict[str, Printed]) -> list[Measurement]:
     found = []
     for access in ACCESSES:
         mine = [row for row in rows if row.access == access]
@@ -143,6 +142,11 @@ def read_csv_summary(path: pathlib.Path, text: str) -> list[Measurement]:
     return build(path, settings, rows, {})
 
 
+def counted(text: str, name: str) -> int | None:
+    match = re.search(rf"^{name}\s*:\s*(\d{{1,9}})\s*$", text, re.MULTILINE)
+    return int(match[1]) if match else None
+
+
 def read_text_summary(path: pathlib.Path, text: str) -> list[Measurement]:
     rows, printed, block, summary = [], {}, None, False
     for number, line in enumerate(text.splitlines(), 1):
@@ -155,14 +159,11 @@ def read_text_summary(path: pathlib.Path, text: str) -> list[Measurement]:
         match = TEXT_SUMMARY.fullmatch(line) if summary else None
         if match:
             printed[match[1]] = Printed(f"{path.name} Mean(MiB)", Node(path, match[4], f"line {number}, Mean(MiB)").number())
-    def option(name):
-        match = re.search(rf"^{name}\s*:\s*(\d{{1,9}})\s*$", text, re.MULTILINE)
-        return int(match[1]) if match else None
     command = re.search(r"^Command line\s*: (.*)$", text, re.MULTILINE)
     words = command[1].split() if command else []
     settings = Settings(
-        version=text.split(":", 1)[0].replace("IOR-", "IOR ").strip()[:40], tasks=option("tasks"),
-        nodes=option("nodes"), block_bytes=block, segments=option("segments"),
+        version=text.split(":", 1)[0].replace("IOR-", "IOR ").strip()[:40], tasks=counted(text, "tasks"),
+        nodes=counted(text, "nodes"), block_bytes=block, segments=counted(text, "segments"),
         fsync=("-e" in words or "-Y" in words) if command else None, stonewall="stonewallingTime" in text,
         direct=direct_in(command[1]) if command else None, reordered="-C" in words or "-Z" in words,
     )  # fmt: skip
@@ -171,7 +172,7 @@ def read_text_summary(path: pathlib.Path, text: str) -> list[Measurement]:
 
 def read_ranks(path: pathlib.Path, text: str) -> list[tuple[str, dict[int, float], float]]:
     """Repetitions in their order: (access, each rank's seconds, bytes of all); a new one begins at rank 0."""
-    blocks = []
+    blocks: list[tuple[str, dict[int, float], list[float]]] = []
     for row in Table(path, text):
         rank, access = row["rank"].count(), row.text("access")
         seconds, rate = row["runtime-with-openclose"].positive(), row["throughput-withopenclose"].number()
@@ -184,7 +185,8 @@ def read_ranks(path: pathlib.Path, text: str) -> list[tuple[str, dict[int, float
     return [(access, seconds, round(sum(amounts))) for access, seconds, amounts in blocks]
 
 
-def attach_ranks(path: pathlib.Path, measurements: list[Measurement], blocks) -> None:
+def attach_ranks(path: pathlib.Path, measurements: list[Measurement],
+                 blocks: list[tuple[str, dict[int, float], float]]) -> None:  # fmt: skip
     """Gives each repetition its ranks' times, and the bytes that these imply."""
     for measurement in measurements:
         mine = [block for block in blocks if block[0] == measurement.operation]

@@ -36,7 +36,7 @@ def is_text(text: str) -> bool:
 def read_summary(path: pathlib.Path, text: str) -> Summary:
     launched, counted = LAUNCHED.search(text), COUNTED.search(text)
     head = SUMMARY_HEAD.search(text)
-    if not head:
+    if not launched or not head:
         raise BadFile(path, "no line 'SUMMARY rate': the output was cut, or mdtest did not finish")
     means = {}
     for line in text[head.end():].splitlines():
@@ -50,7 +50,8 @@ def read_summary(path: pathlib.Path, text: str) -> Summary:
 
 def read_ranks(path: pathlib.Path, text: str) -> tuple[int, dict[str, list[dict[int, float]]]]:
     """(items of one rank, {operation: each repetition's times by rank})."""
-    items, found, seen = None, {}, set()
+    items, seen = None, set[int]()
+    found: dict[str, list[dict[int, float]]] = {}
     for row in Table(path, text, shorter=True):
         if row.text("rank") == "all":
             items = row["items"].count(least=1)
@@ -71,11 +72,11 @@ def read_ranks(path: pathlib.Path, text: str) -> tuple[int, dict[str, list[dict[
     return items, found
 
 
-def read(summary_file, ranks_file) -> list[Measurement]:
-    """Each argument (path, text) or None."""
-    summary = read_summary(*summary_file) if summary_file else None
-    path = (ranks_file or summary_file)[0]
-    items, by_operation = read_ranks(*ranks_file) if ranks_file else (None, {})
+NamedText = tuple[pathlib.Path, str]
+
+
+def of_ranks(path: pathlib.Path, text: str, summary: Summary | None) -> list[Measurement]:
+    items, by_operation = read_ranks(path, text)
     found = []
     for operation, repetitions in by_operation.items():
         tasks = summary.tasks if summary else max(len(times) for times in repetitions)
@@ -85,19 +86,33 @@ def read(summary_file, ranks_file) -> list[Measurement]:
             amounts=[float(items * tasks)] * len(repetitions), seconds=repetitions, expected_ranks=tasks,
             nodes=summary.nodes if summary else None, synced=summary.synced if summary else None,
         ))  # fmt: skip
-    if not by_operation:
-        if summary.items is None:
-            raise BadFile(path, "no line 'N tasks, M files'")
-        for operation, mean in summary.means.items():
-            if operation.startswith("File ") and mean > 0:
-                found.append(Measurement(
-                    path=str(path), tool=f"mdtest {summary.version}", operation=operation.lower(),
-                    writes=True if operation == "File creation" else None, unit="1/s", unit_size=1, amounts=[],
-                    seconds=[], expected_ranks=summary.tasks, nodes=summary.nodes, synced=summary.synced,
-                ))  # fmt: skip
+    return found
+
+
+def of_summary(path: pathlib.Path, summary: Summary) -> list[Measurement]:
+    """Of operations on files, without a time."""
+    if summary.items is None:
+        raise BadFile(path, "no line 'N tasks, M files'")
+    return [
+        Measurement(
+            path=str(path), tool=f"mdtest {summary.version}", operation=operation.lower(),
+            writes=True if operation == "File creation" else None, unit="1/s", unit_size=1, amounts=[],
+            seconds=[], expected_ranks=summary.tasks, nodes=summary.nodes, synced=summary.synced,
+        )
+        for operation, mean in summary.means.items() if operation.startswith("File ") and mean > 0
+    ]  # fmt: skip
+
+
+def read(summary_file: NamedText | None, ranks_file: NamedText | None) -> list[Measurement]:
+    """At least one of them."""
+    summary = read_summary(*summary_file) if summary_file else None
+    if ranks_file:
+        found = of_ranks(*ranks_file, summary)
+    else:
+        found = of_summary(summary_file[0], summary) if summary_file and summary else []
     for measurement in found:
-        mean = summary and summary.means.get(measurement.operation.capitalize())
-        if mean:
+        mean = summary.means.get(measurement.operation.capitalize()) if summary else None
+        if mean and summary_file:
             measurement.printed = Printed(f"{summary_file[0].name} Mean", mean)
         measurement.limit("ends-before-barrier", "that rates from rank times are mdtest's own: these end before the barrier that "
                           "its rates wait for")

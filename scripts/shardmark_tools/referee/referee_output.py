@@ -70,9 +70,13 @@ def figure_lines(figures: Figures, unit: str, who: str) -> list[str]:
         if unit == "1/s":
             meaning = meaning.replace("bytes", "operations")
         name, meaning = name.replace("rank", who), meaning.replace("rank", who)
-        lines.append(f"  {name:<16}{'-' if value is None else number(value):>12} {unit:<6} {meaning}".rstrip())
+        lines.append(f"  {name:<16}{rate(value):>12} {unit:<6} {meaning}".rstrip())
     lines.append(f"  {'median':<16}{median_text(figures.median):>12}")
     return lines
+
+
+def rate(value: float | None) -> str:
+    return "-" if value is None else number(value)
 
 
 def lines_of(judged: Judged) -> list[str]:
@@ -80,8 +84,8 @@ def lines_of(judged: Judged) -> list[str]:
     lines += figure_lines(judged.figures, m.unit, m.who)
     if judged.whole:
         whole = judged.whole
-        lines.append(f"  {'whole times':<16}{number(whole.slowest):>12} {m.unit:<6} mean by the tool's own times")
-        lines.append(f"  {'':<16}{number(whole.bytes_over_time):>12} {m.unit:<6} bytes over them; median "
+        lines.append(f"  {'whole times':<16}{rate(whole.slowest):>12} {m.unit:<6} mean by the tool's own times")
+        lines.append(f"  {'':<16}{rate(whole.bytes_over_time):>12} {m.unit:<6} bytes over them; median "
                      f"{median_text(whole.median)}")  # fmt: skip
     if m.printed:
         source = f" ({m.printed.follows[0]})" if m.printed.follows else ""
@@ -108,7 +112,8 @@ def result(judged: Judged) -> dict:
     return {
         "path": m.path, "tool": m.tool, "operation": m.operation, "unit": m.unit,
         "ranks": {"expected": m.expected_ranks, "found": len(m.ranks), "called": m.who},
-        "repetitions": m.repetitions, "amounts": m.amounts, "slowest_s": [max(row.values()) if row else None for row in m.seconds],
+        "repetitions": m.repetitions, "amounts": m.amounts,
+        "slowest_s": [max(row.values()) if row else None for row in m.seconds],
         "figures": dataclasses.asdict(judged.figures),
         "figures_of_whole_times": dataclasses.asdict(judged.whole) if judged.whole else None,
         "printed": dataclasses.asdict(m.printed) if m.printed else None,

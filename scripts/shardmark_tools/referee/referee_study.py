@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import shutil
+import threading
 import time
 
 from shardmark_tools.referee import dlio_form, verdict
@@ -45,9 +46,15 @@ class Planted:
     record: int
 
 
-def rank_process(rank, folder, repetitions, num_bytes, synced, barrier, queue):
+Times = dict[str, list[float]]  # {operation: seconds of each repetition}
+RankTimes = tuple[int, Times]
+
+
+def rank_process(rank: int, folder: pathlib.Path, repetitions: int, num_bytes: int, synced: bool,
+                 barrier: threading.Barrier, queue: "multiprocessing.Queue[RankTimes]") -> None:  # fmt: skip
     """One rank of a plain checkpoint: writes and reads its own file; ranks begin together and end apart."""
-    data, times = os.urandom(num_bytes), {"save": [], "load": []}
+    data = os.urandom(num_bytes)
+    times: Times = {operation: [] for operation in OPERATIONS}
     for operation in OPERATIONS:
         for i in range(repetitions):
             path = f"{folder}/{rank}-{i}"
@@ -71,7 +78,8 @@ def rank_process(rank, folder, repetitions, num_bytes, synced, barrier, queue):
 def record_one(folder: pathlib.Path, ranks: int, repetitions: int, num_bytes: int, synced: bool) -> Record:
     folder.mkdir(parents=True)
     try:
-        barrier, queue = multiprocessing.Barrier(ranks), multiprocessing.Queue()
+        barrier = multiprocessing.Barrier(ranks)
+        queue: multiprocessing.Queue[RankTimes] = multiprocessing.Queue()
         processes = [multiprocessing.Process(target=rank_process, args=(
             rank, folder, repetitions, num_bytes, synced, barrier, queue)) for rank in range(ranks)]  # fmt: skip
         for process in processes:
@@ -101,7 +109,7 @@ def collect(path: pathlib.Path, folder: pathlib.Path, count: int, seed: int) -> 
 
 
 def read_records(path: pathlib.Path) -> list[Record]:
-    records = {}
+    records: dict[int, Record] = {}
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             record = records.setdefault(int(row["run"]), Record(int(row["bytes"]), {op: [] for op in OPERATIONS}))
@@ -113,7 +121,8 @@ def read_records(path: pathlib.Path) -> list[Record]:
 def write_ior(path: pathlib.Path, record: Record) -> None:
     """IOR's JSON and rank times, with the keys that the real ones have of what a reader needs."""
     path.mkdir(parents=True)
-    results, lines, rates = [], ["access,rank,runtime-with-openclose,runtime,throughput-withopenclose,throughput"], {}
+    results, rates = [], dict[str, list[float]]()
+    lines = ["access,rank,runtime-with-openclose,runtime,throughput-withopenclose,throughput"]
     for i in range(len(record.seconds["save"])):
         for access, operation in (("write", "save"), ("read", "load")):
             row = record.seconds[operation][i]

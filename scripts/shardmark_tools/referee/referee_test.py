@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Callable
+from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
@@ -29,42 +31,46 @@ BY_HAND = {
 }
 
 
-def judged_of(path, operation) -> verdict.Judged:
+Rows = list[list[float]]  # seconds of each repetition, by rank
+
+
+def judged_of(path: pathlib.Path, operation: str) -> verdict.Judged:
     report = verdict.referee([path])
     assert not report.errors, report.errors
     return next(judged for judged in report.results if judged.measurement.operation == operation)
 
 
-def kinds(judged: verdict.Judged, severity=None) -> list[str]:
+def kinds(judged: verdict.Judged, severity: str | None = None) -> list[str]:
     return [f.kind for f in judged.measurement.findings if severity in (None, f.severity)]
 
 
-def flat(seconds: float, ranks=4, repetitions=10) -> list[list[float]]:
+def flat(seconds: float, ranks: int = 4, repetitions: int = 10) -> list[list[float]]:
     """Times that differ by a percent, never in the same order."""
     return [[seconds * (1 + 0.01 * ((7 * i + 3 * rank) % 5 - 2)) for rank in range(ranks)] for i in range(repetitions)]
 
 
 class Folder(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory(prefix="referee-")
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
 
-    def write_dlio(self, saves=None, loads=None, num_bytes=2**30, zero_stage=3, **more):
+    def write_dlio(self, saves: Rows | None = None, loads: Rows | None = None, num_bytes: int = 2**30, zero_stage: int = 3,
+                   **more: Any) -> None:  # fmt: skip
         operations = [dlio_form.spaced(name, rows) for name, rows in (("save", saves), ("load", loads)) if rows]
         dlio_form.write_folder(self.folder, operations, num_bytes, **more)
         ranks = len(operations[0].seconds[0])
         metadata = {"num_processes": ranks, "parameters": {"model": {"parallelism": {"zero_stage": zero_stage}}}}
         dlio_form.write_json(self.folder / "checkpointing_20260101_100000_metadata.json", metadata)
 
-    def edit(self, name, change):
+    def edit(self, name: str, change: Callable[[Any], object]) -> None:
         document = json.loads((self.folder / name).read_text())
         change(document)
         (self.folder / name).write_text(json.dumps(document))
 
 
 class FiveFigures(unittest.TestCase):
-    def test_hand_calculations(self):
+    def test_hand_calculations(self) -> None:
         for (folder, operation), expected in BY_HAND.items():
             with self.subTest(folder=folder):
                 judged = judged_of(SAMPLES / folder, operation)
@@ -77,7 +83,7 @@ class FiveFigures(unittest.TestCase):
                     else:
                         self.assertAlmostEqual(value, hand, delta=0.00006 if hand < 10 else 0.006)
 
-    def test_example_in_the_documents(self):
+    def test_example_in_the_documents(self) -> None:
         """The worked example of results/README.md has the figures that the referee gives."""
         text = RESULTS_README.read_text(encoding="utf-8")
         example = text[text.index("### A worked example"):]
@@ -88,7 +94,7 @@ class FiveFigures(unittest.TestCase):
             row = re.search(rf"^\| {name} \|.*\| ([\d.]+) \|$", example, re.MULTILINE)
             self.assertEqual(row[1], f"{value:.4f}", name)
 
-    def test_mdtest_counts_operations_of_all(self):
+    def test_mdtest_counts_operations_of_all(self) -> None:
         judged = judged_of(SAMPLES / "mdtest", "file creation")
         self.assertEqual(judged.measurement.amounts, [800.0] * 3)
         times = ([0.016546964645, 0.018214941025, 0.018573045731, 0.022571802139],
@@ -98,7 +104,7 @@ class FiveFigures(unittest.TestCase):
         self.assertAlmostEqual(judged.figures.rank_0, sum(800 / row[0] for row in times) / 3, places=1)
         self.assertAlmostEqual(judged.measurement.printed.value, 33126.107)
 
-    def test_text_csv_and_json_forms(self):
+    def test_text_csv_and_json_forms(self) -> None:
         report = verdict.referee([SAMPLES / "ior-text", SAMPLES / "elbencho"])
         found = {(pathlib.Path(j.measurement.path).name, j.measurement.operation): j for j in report.results}
         self.assertEqual(set(found), {(name, op) for name in ("ior.csv", "ior.txt", "elbencho.json") for op in ("write", "read")})
@@ -107,12 +113,12 @@ class FiveFigures(unittest.TestCase):
         # last_done counts, not first_done
         self.assertAlmostEqual(found["elbencho.json", "read"].figures.slowest, 1364306328 / 2**20, places=3)
 
-    def test_elbencho_csv_where_there_is_no_json(self):
+    def test_elbencho_csv_where_there_is_no_json(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             (pathlib.Path(folder) / "e.csv").write_bytes((SAMPLES / "elbencho" / "elbencho.csv").read_bytes())
             self.assertAlmostEqual(judged_of(folder, "write").figures.slowest, 1049.0)
 
-    def test_interval_covers_as_it_says(self):
+    def test_interval_covers_as_it_says(self) -> None:
         """Against all 2^n ways in which n values lie below or above the true median."""
         for n in range(2, 13):
             interval = figures.median_interval(range(n))
@@ -120,7 +126,7 @@ class FiveFigures(unittest.TestCase):
             self.assertAlmostEqual(interval.confidence, covered / 2**n)
             self.assertEqual(interval.confidence >= 0.95, n >= 6)
 
-    def test_stonewalled_repetitions_have_sizes_of_their_own(self):
+    def test_stonewalled_repetitions_have_sizes_of_their_own(self) -> None:
         document = json.loads((SAMPLES / "ior-mpiio" / "ior.json").read_text())
         document["tests"][0]["Parameters"]["deadlineForStonewall"] = 1
         with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +135,7 @@ class FiveFigures(unittest.TestCase):
         self.assertAlmostEqual(judged.measurement.amounts[0] / 2**20, 172.0518 * 0.7440, places=6)
         self.assertIn("stonewalled", kinds(judged))
 
-    def test_sizes_of_rank_times_are_exact(self):
+    def test_sizes_of_rank_times_are_exact(self) -> None:
         """throughput x time of the ranks, not bwMiB x a time of four decimals."""
         document = json.loads((SAMPLES / "ior-mpiio" / "ior.json").read_text())
         document["tests"][0]["Parameters"]["deadlineForStonewall"] = 1
@@ -140,16 +146,16 @@ class FiveFigures(unittest.TestCase):
 
 
 class Outliers(Folder):
-    def named(self, saves):
+    def named(self, saves: Rows) -> list[tuple[str, int | None, int | None]]:
         self.write_dlio(saves)
         judged = judged_of(self.folder, "save")
         return [(f.kind, f.rank, f.repetition) for f in judged.measurement.findings
                 if f.kind in ("slow-rank", "fast-rank", "slow-or-more", "slow-repetition", "fast-repetition")]  # fmt: skip
 
-    def test_sound(self):
+    def test_sound(self) -> None:
         self.assertEqual(self.named(flat(1.0)), [])
 
-    def test_slow_and_fast_ranks(self):
+    def test_slow_and_fast_ranks(self) -> None:
         for ranks in (3, 4, 8, 40):
             rows = flat(1.0, ranks=ranks)
             for row in rows:
@@ -160,26 +166,26 @@ class Outliers(Folder):
             row[5] *= 0.7
         self.assertEqual(self.named(rows), [("fast-rank", 5, None)])
 
-    def test_a_rank_that_is_slow_half_of_the_time_is_not_named(self):
+    def test_a_rank_that_is_slow_half_of_the_time_is_not_named(self) -> None:
         rows = flat(1.0)
         for row in rows[::2]:
             row[1] *= 1.5
         self.assertEqual(self.named(rows), [])
 
-    def test_slow_moments_of_the_machine_accuse_no_rank(self):
+    def test_slow_moments_of_the_machine_accuse_no_rank(self) -> None:
         rows = [[seconds * (1 + i % 3) for seconds in row] for i, row in enumerate(flat(1.0))]
         self.assertEqual(self.named(rows), [])
 
-    def test_two_ranks_cannot_tell_which_is_slow(self):
+    def test_two_ranks_cannot_tell_which_is_slow(self) -> None:
         self.assertEqual(self.named([[1.0, 2.0 + 0.01 * i] for i in range(10)]), [])
 
-    def test_milliseconds_are_not_judged(self):
+    def test_milliseconds_are_not_judged(self) -> None:
         rows = flat(0.004)
         for row in rows:
             row[3] *= 2
         self.assertEqual(self.named(rows), [])
 
-    def test_repetitions(self):
+    def test_repetitions(self) -> None:
         rows = flat(10.0)
         rows[4] = [seconds * 1.5 for seconds in rows[4]]
         self.assertEqual(self.named(rows), [("slow-repetition", None, 4)])
@@ -190,20 +196,20 @@ class Outliers(Folder):
         rows[0] = [seconds * 0.1 for seconds in rows[0]]
         self.assertEqual(self.named(rows), [("fast-repetition", None, 0)])
 
-    def test_rank_0_may_have_written_more(self):
+    def test_rank_0_may_have_written_more(self) -> None:
         rows = [[seconds * (1.5 if rank == 0 else 1) for rank, seconds in enumerate(row)] for row in flat(1.0)]
         self.assertEqual(self.named(rows), [("slow-rank", 0, None)])
         self.write_dlio(rows, zero_stage=1)
         self.assertIn("slow-or-more", kinds(judged_of(self.folder, "save"), "limit"))
 
-    def test_idle_ranks_are_left_out(self):
+    def test_idle_ranks_are_left_out(self) -> None:
         rows = [[row[0], row[1], row[2], 1e-4] for row in flat(1.0)]
         self.write_dlio(rows)
         judged = judged_of(self.folder, "save")
         self.assertEqual(judged.measurement.idle_ranks, [3])
         self.assertIn("idle-ranks", kinds(judged))
 
-    def test_what_would_have_been_seen(self):
+    def test_what_would_have_been_seen(self) -> None:
         """A rank as slow as the referee says it would see is seen."""
         rows = flat(1.0)
         self.write_dlio(rows)
@@ -213,43 +219,43 @@ class Outliers(Folder):
             row[1] *= seen * 1.01
         self.assertEqual(self.named(rows), [("slow-rank", 1, None)])
 
-    def test_scale_of_normal_values(self):
+    def test_scale_of_normal_values(self) -> None:
         self.assertAlmostEqual(rank_outliers.mad([-0.6745, 0.6745, -2, 2, 0]), 1.4826 * 0.6745)
 
 
 class Contradictions(Folder):
-    def faults(self, operation="save"):
+    def faults(self, operation: str = "save") -> list[str]:
         return kinds(judged_of(self.folder, operation), "fault")
 
-    def test_duration_against_the_clock(self):
+    def test_duration_against_the_clock(self) -> None:
         self.write_dlio(flat(1.0))
         self.edit("2_per_epoch_stats.json", lambda d: d["1"]["save_ckpt3"].update(duration=0.5, throughput=2.0))
         self.assertEqual(self.faults(), ["contradiction"])
 
-    def test_rate_against_size(self):
+    def test_rate_against_size(self) -> None:
         self.write_dlio(flat(1.0))
         self.edit("1_per_epoch_stats.json", lambda d: d["1"]["save_ckpt1"].update(throughput=9.0))
         self.assertEqual(self.faults(), ["contradiction"])
 
-    def test_summary_that_follows_from_nothing(self):
+    def test_summary_that_follows_from_nothing(self) -> None:
         self.write_dlio(flat(1.0))
         self.edit("summary.json", lambda d: d["metric"].update(save_checkpoint_io_mean_GB_per_second=1.5))
         self.assertEqual(self.faults(), ["contradiction"])
 
-    def test_missing_ranks_and_times(self):
+    def test_missing_ranks_and_times(self) -> None:
         self.write_dlio(flat(1.0, ranks=8))
         (self.folder / "6_per_epoch_stats.json").unlink()
         self.assertEqual(self.faults(), ["missing-ranks"])
         self.edit("2_per_epoch_stats.json", lambda d: d["1"].pop("save_ckpt10"))
         self.assertEqual(sorted(self.faults()), ["missing-ranks", "missing-times"])
 
-    def test_ior_summary(self):
+    def test_ior_summary(self) -> None:
         document = json.loads((SAMPLES / "ior-mpiio" / "ior.json").read_text())
         document["summary"][0]["bwMeanMIB"] = 999.0
         (self.folder / "ior.json").write_text(json.dumps(document))
         self.assertEqual(self.faults("write"), ["contradiction"])
 
-    def test_fio_job_that_failed(self):
+    def test_fio_job_that_failed(self) -> None:
         document = json.loads((SAMPLES / "fio-buffered" / "fio.json").read_text())
         document["jobs"][2]["error"] = 28
         (self.folder / "fio.json").write_text(json.dumps(document))
@@ -257,28 +263,28 @@ class Contradictions(Folder):
 
 
 class Claims(Folder):
-    def limits(self, operation="save"):
+    def limits(self, operation: str = "save") -> list[str]:
         return kinds(judged_of(self.folder, operation), "limit")
 
-    def test_fast_rank_0_overstates(self):
+    def test_fast_rank_0_overstates(self) -> None:
         judged = judged_of(SAMPLES / "dlio-rank0-fast", "save")
         self.assertEqual(kinds(judged, "fault"), ["printed-overstates"])
         self.assertIn("no-fsync", kinds(judged, "limit"))
         self.assertIn("saves-loads-near", kinds(judged_of(SAMPLES / "dlio-rank0-fast", "load"), "limit"))
 
-    def test_memory(self):
+    def test_memory(self) -> None:
         for gib, more, expected in ((1, {"host_memory_GB": [8.0]}, True), (30, {"host_memory_GB": [8.0]}, False), (1, {}, True)):
             self.write_dlio(loads=flat(1.0), num_bytes=gib * 2**30, more=more)
             self.assertEqual("memory-could-hold" in self.limits("load"), expected)
 
-    def test_clocks(self):
+    def test_clocks(self) -> None:
         self.write_dlio(flat(1.0, ranks=4))
         operation = dlio_form.spaced("save", flat(1.0))
         operation.starts = [[start + (2.3 if rank > 1 else 0) for rank, start in enumerate(row)] for row in operation.starts]
         dlio_form.write_folder(self.folder, [operation], 2**30)
         self.assertIn("clocks-apart", self.limits())
 
-    def test_fsync_and_caches(self):
+    def test_fsync_and_caches(self) -> None:
         self.assertIn("no-fsync", kinds(judged_of(SAMPLES / "fio-buffered", "write")))
         self.assertNotIn("no-fsync", kinds(judged_of(SAMPLES / "fio-grouped", "write")))
         self.assertNotIn("no-fsync", kinds(judged_of(SAMPLES / "ior-mpiio", "write")))
@@ -287,14 +293,14 @@ class Claims(Folder):
         self.assertIn("memory-could-hold", kinds(read))
         self.assertEqual(kinds(read, "note"), ["fast-repetition"])
 
-    def test_rules(self):
+    def test_rules(self) -> None:
         self.write_dlio(flat(1.0, ranks=8))
         self.edit("checkpointing_20260101_100000_metadata.json", lambda d: d.update(model="llama3-70b"))
         self.assertIn("not-by-the-rules", self.limits())
         self.edit("checkpointing_20260101_100000_metadata.json", lambda d: d.update(model="llama3-8b"))
         self.assertNotIn("not-by-the-rules", self.limits())
 
-    def test_write_and_read_folders_of_one_result(self):
+    def test_write_and_read_folders_of_one_result(self) -> None:
         for began, kind in (("2026-01-01T10:05:00", "not-by-the-rules"), ("2026-01-01T09:59:00", "clocks-apart"),
                             (None, "gap-unknown"), ("2026-01-01T10:00:15", None)):  # fmt: skip
             for name, operation in (("1", "save"), ("2", "load")):
@@ -307,17 +313,17 @@ class Claims(Folder):
             found = {"not-by-the-rules", "clocks-apart", "gap-unknown"} & set(self.limits("load"))
             self.assertEqual(found, {kind} - {None}, began)
 
-    def test_placeholder_beside_the_result(self):
+    def test_placeholder_beside_the_result(self) -> None:
         self.write_dlio(flat(1.0))
         (self.folder / "0_output.json").write_bytes(b"PRUNED BY STAFF\n")
         self.assertIn("placeholder", self.limits())
 
 
 class Script(Folder):
-    def run_script(self, *arguments):
+    def run_script(self, *arguments: pathlib.Path | str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=600, check=False)
 
-    def test_exit_codes(self):
+    def test_exit_codes(self) -> None:
         self.write_dlio(flat(1.0))
         self.assertEqual(self.run_script(self.folder).returncode, 0)
         self.assertEqual(self.run_script(self.folder, "--strict").returncode, 1)
@@ -325,7 +331,7 @@ class Script(Folder):
         self.assertEqual(self.run_script(self.folder / "nothing").returncode, 2)
         self.assertEqual(self.run_script().returncode, 2)
 
-    def test_unreadable_names_file_and_key(self):
+    def test_unreadable_names_file_and_key(self) -> None:
         self.write_dlio(flat(1.0))
         self.edit("1_per_epoch_stats.json", lambda d: d["1"]["save_ckpt2"].pop("duration"))
         result = self.run_script(self.folder, SAMPLES / "fio-grouped")
@@ -333,24 +339,24 @@ class Script(Folder):
         self.assertIn("1_per_epoch_stats.json: no key 1.save_ckpt2.duration", result.stderr)
         self.assertIn("fio-grouped", result.stdout)  # what can be read is judged
 
-    def test_json(self):
+    def test_json(self) -> None:
         document = json.loads(self.run_script(SAMPLES / "ior-mpiio", "--json", "-").stdout)
         read = document["results"][1]
         self.assertEqual((read["operation"], read["ranks"]), ("read", {"expected": 4, "found": 4, "called": "rank"}))
         self.assertAlmostEqual(read["figures"]["bytes_over_time"], 257.83, places=2)
 
-    def test_control_characters_stay_out_of_the_terminal(self):
+    def test_control_characters_stay_out_of_the_terminal(self) -> None:
         self.write_dlio(flat(1.0))
         self.edit("checkpointing_20260101_100000_metadata.json", lambda d: d.update(model="\x1b[31mred"))
         self.assertNotIn("\x1b", self.run_script(self.folder).stdout)
 
 
 class Words(unittest.TestCase):
-    def test_ranks(self):
+    def test_ranks(self) -> None:
         self.assertEqual([ranks_text(r) for r in ([5], [4, 5, 6, 7], [1, 4], list(range(0, 20, 2)))],
                          ["rank 5", "ranks 4 to 7", "ranks 1 and 4", "ranks 0, 2, 4, 6, 8 and 5 more"])  # fmt: skip
 
-    def test_measurement_without_times(self):
+    def test_measurement_without_times(self) -> None:
         empty = Measurement("p", "t", "o", None, "1/s", 1, [], [], None)
         self.assertIn("0 repetitions", referee_output.lines_of(verdict.judge(empty))[0])
 

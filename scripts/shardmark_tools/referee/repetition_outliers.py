@@ -38,9 +38,9 @@ def repetition_times(measurement: Measurement) -> list[float | None]:
 
 def judge_repetitions(measurement: Measurement) -> list[RepetitionOutlier]:
     """Times are compared per amount: stonewalled repetitions move other amounts."""
-    times = repetition_times(measurement)
+    times = {i: t for i, t in enumerate(repetition_times(measurement)) if t is not None}
     typical = statistics.median(measurement.amounts) if measurement.amounts else 0
-    known = {i: t * typical / measurement.amounts[i] for i, t in enumerate(times) if t is not None}
+    known = {i: t * typical / measurement.amounts[i] for i, t in times.items()}
     if len(known) < LEAST_REPETITIONS:
         return []
     found = []
@@ -70,10 +70,11 @@ def alone_slow(measurement: Measurement, repetition: int) -> int | None:
     rows = measurement.seconds
     if repetition >= len(rows) or len(rows[repetition]) < 2:
         return None
-    last = max(rows[repetition], key=rows[repetition].get)
+    last = max(rows[repetition], key=lambda rank: rows[repetition][rank])
     without = [max((t for rank, t in row.items() if rank != last), default=None) for row in rows]
     others = [t for i, t in enumerate(without) if i != repetition and t is not None]
-    return None if len(others) < 2 or is_slow(without[repetition], others) else last
+    own = without[repetition]
+    return None if own is None or len(others) < 2 or is_slow(own, others) else last
 
 
 def scatter(values: list[float]) -> float:

@@ -4,13 +4,16 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Iterable
+from typing import NoReturn
 
 from shardmark_tools.referee import (
     claims, figures, mlperf_rules, rank_outliers, read_dlio, read_elbencho, read_fio, read_ior, read_mdtest,
     repetition_outliers,
 )  # fmt: skip
+from shardmark_tools.referee.figures import Figures
 from shardmark_tools.referee.foreign_file import PLACEHOLDER, BadFile, read_text
-from shardmark_tools.referee.measurement import Measurement
+from shardmark_tools.referee.measurement import Finding, Measurement
 
 MOST_DEPTH = 12
 MOST_FOLDERS = 20_000
@@ -23,8 +26,8 @@ class Judged:
     """A measurement with everything that was made of it."""
 
     measurement: Measurement
-    figures: figures.Figures
-    whole: figures.Figures | None  # of the tool's own times, where it keeps rank times too
+    figures: Figures
+    whole: Figures | None  # of the tool's own times, where it keeps rank times too
     ranks: list[rank_outliers.RankOutlier]
     seen_from: float | None  # times that any rank would have to be slower to be named; None: none can be judged
 
@@ -35,7 +38,7 @@ class Report:
     errors: list[BadFile]
 
     @property
-    def findings(self):
+    def findings(self) -> list[Finding]:
         return [finding for judged in self.results for finding in judged.measurement.findings]
 
     def count(self, severity: str) -> int:
@@ -48,8 +51,8 @@ def folders(directory: pathlib.Path) -> list[tuple[pathlib.Path, set[str]]]:
         raise BadFile(directory, "no such folder" if not directory.exists() else "not a folder")
     found = []
 
-    def fail(error):
-        raise BadFile(error.filename, error.strerror)
+    def fail(error: OSError) -> NoReturn:
+        raise BadFile(str(error.filename), error.strerror or str(error))
 
     for folder, children, names in os.walk(directory, onerror=fail):
         depth = len(pathlib.Path(folder).relative_to(directory).parts)
@@ -67,7 +70,7 @@ def head_of(path: pathlib.Path) -> bytes:
         with open(descriptor, "rb") as file:
             return file.read(4096) or b""
     except OSError as error:
-        raise BadFile(path, error.strerror) from error
+        raise BadFile(path, error.strerror or str(error)) from error
 
 
 def kind_of(path: pathlib.Path) -> str | None:
@@ -84,7 +87,7 @@ def kind_of(path: pathlib.Path) -> str | None:
 
 def read_plain(folder: pathlib.Path, names: set[str]) -> list[Measurement]:
     """All results in a folder that is none of DLIO's."""
-    by_kind = {}
+    by_kind: dict[str, dict[pathlib.Path, str]] = {}
     for name in sorted(names):
         if name.endswith(SUFFIXES):
             kind = kind_of(folder / name)
@@ -139,9 +142,11 @@ def read_one(folder: pathlib.Path, names: set[str], runs: list[mlperf_rules.Run]
     return measurements
 
 
-def referee(directories) -> Report:
+def referee(directories: Iterable[pathlib.Path | str]) -> Report:
     """Everything readable in the folders, and what was not."""
-    measurements, errors, runs = [], [], []
+    measurements: list[Measurement] = []
+    errors: list[BadFile] = []
+    runs: list[mlperf_rules.Run] = []
     for directory in map(pathlib.Path, directories):
         before = len(measurements) + len(errors)
         try:
