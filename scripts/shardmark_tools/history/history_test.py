@@ -131,9 +131,11 @@ class HistoryTest(unittest.TestCase):
         self.assertTrue(changes[-1].drift)
 
     def test_other_configuration_world_machine_or_file_system_is_another_series(self) -> None:
-        others: list[dict[str, Any]] = [{}, {"config_hash": "fedcba9876543210"}, {"config": "[model]\nscale = 0.5\n", "config_hash": "12"},
-                  {"cpu": "another"}, {"hosts": ["other"]}, {"filesystem": {"type": "nfs4", "path": "/"}},
-                  {"filesystem": {"type": "ext4", "path": "/scratch"}}, {"per_node": 3}]  # fmt: skip
+        others: list[dict[str, Any]] = [
+            {}, {"config_hash": "fedcba9876543210"}, {"config": "[model]\nscale = 0.5\n", "config_hash": "12"},
+            {"cpu": "another"}, {"hosts": ["other"]}, {"filesystem": {"type": "nfs4", "path": "/"}},
+            {"filesystem": {"type": "ext4", "path": "/scratch"}}, {"per_node": 3},
+        ]  # fmt: skip
         for number, other in enumerate(others):
             per_node = other.pop("per_node", 2)
             of = synthetic_results.context(per_node=per_node, started=night_of(number) + "T01:00:00Z", **other)

@@ -106,7 +106,9 @@ def moved_words(report: Report, change: Change) -> str:
 def change_marks(report: Report, row: Row, scale: Scale, days: Reals) -> list[str]:
     parts = []
     nights = report.values.nights
-    dates: list[tuple[str, Change | None]] = [(a.first, None) for a in report.accepted if a.benchmark == row.benchmark and a.first in nights]
+    dates: list[tuple[str, Change | None]] = [
+        (a.first, None) for a in report.accepted if a.benchmark == row.benchmark and a.first in nights
+    ]
     dates += [(c.date, c) for c in report.changes if c.benchmark == row.benchmark and c.phase is None]
     for place, (date, change) in enumerate(dates):
         x = scale.x(days[nights.index(date)]) - 2

@@ -63,5 +63,3 @@ def plan_text(reports: list[Report], step: float, within: int) -> str:
                          "would tell.")  # fmt: skip
         lines.append("")
     return "\n".join(lines)
-
-
