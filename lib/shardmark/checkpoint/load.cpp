@@ -16,8 +16,9 @@ namespace {
 /// One load on one rank, up to the plan or to the end.
 class Load {
  public:
-  Load(const StateDict& state_dict, const LoadOptions& options, const Communicator& comm)
-      : state_dict_(state_dict), options_(options), comm_(comm) {}
+  Load(const StateDict& state_dict, const LoadOptions& options, const Communicator& comm,
+       PhaseClock& clock)
+      : state_dict_(state_dict), options_(options), comm_(comm), clock_(clock) {}
 
   Status plan() {
     SHARDMARK_RETURN_IF_ERROR(open());
@@ -65,7 +66,6 @@ class Load {
 
     // Collective, and so a part of the load.
     report.keys = report_keys(plan_, manifest_.entries, comm_);
-    report.phases = clock_.stop();
     report.step = manifest_.step;
     report.seed = manifest_.seed;
     report.num_bytes = plan_.num_bytes;
@@ -78,8 +78,6 @@ class Load {
     report.verified_chunks = verification.counts().verified;
     report.unverified_chunks = verification.counts().unverified;
     report.verify_bytes_read = verification.counts().bytes_read;
-    report.events = clock_.events();
-    report.total_s = report.phases.total_s();
     return report;
   }
 
@@ -203,7 +201,7 @@ class Load {
   const StateDict& state_dict_;
   const LoadOptions& options_;
   const Communicator& comm_;
-  PhaseClock clock_{Phase::open};
+  PhaseClock& clock_;
   std::string directory_;
   Manifest manifest_;
   std::vector<std::uint64_t> checksums_;
@@ -215,13 +213,22 @@ class Load {
 
 Result<LoadReport> load(StateDict& state_dict, const LoadOptions& options,
                         const Communicator& comm) {
-  return Load(state_dict, options, comm).run();
+  PhaseClock clock(Phase::open);
+  // What the load held, buffers and threads too, is let go of before its time ends.
+  Result<LoadReport> report = Load(state_dict, options, comm, clock).run();
+  if (report) {
+    report->phases = clock.stop();
+    report->events = clock.events();
+    report->total_s = report->phases.total_s();
+  }
+  return report;
 }
 
 Result<std::vector<FileRange>> plan_load_ranges(const StateDict& state_dict,
                                                 const LoadOptions& options,
                                                 const Communicator& comm) {
-  Load load(state_dict, options, comm);
+  PhaseClock clock(Phase::open);
+  Load load(state_dict, options, comm, clock);
   SHARDMARK_RETURN_IF_ERROR(load.plan());
   return load.ranges();
 }
