@@ -8,6 +8,7 @@
 #include <array>
 #include <filesystem>
 
+#include "bench/config/config_key_table.hpp"
 #include "bench/config/config_keys.hpp"
 #include "bench/config/config_lookup.hpp"
 #include "bench/config/toml_reader.hpp"
@@ -168,7 +169,8 @@ Status add_override(ConfigDocument& document, const std::string& text) {
   if (equals == std::string::npos || key.find('.') == std::string::npos) {
     return refused(origin, "expected section.key=value, as in storage.io=collective");
   }
-  ConfigValue value = parse_override_value(trimmed(text.substr(equals + 1)), origin);
+  const auto written = trimmed(text.substr(equals + 1));
+  ConfigValue value = parse_override_value(written, origin);
   for (const std::string_view table_key : table_keys) {
     if (!key.starts_with(table_key) || key.size() <= table_key.size() + 1 ||
         key[table_key.size()] != '.') {
@@ -188,6 +190,12 @@ Status add_override(ConfigDocument& document, const std::string& text) {
   }
   SHARDMARK_RETURN_IF_ERROR(check_key(key, origin));
   document.sweep.erase(key);
+  const bool is_one_word = !std::holds_alternative<ConfigValue::List>(value.data) &&
+                           !std::holds_alternative<ConfigValue::Table>(value.data) &&
+                           !std::holds_alternative<std::string>(value.data);
+  if (is_one_word && find_config_key(key)->form == KeyForm::text) {
+    value.data = std::string(written);  // a directory may be named as a number or a date
+  }
   document.values[key] = std::move(value);
   return {};
 }

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "bench/config/byte_size.hpp"
@@ -166,6 +167,25 @@ Status assign_scalar(const ConfigKey& key, const ConfigValue& value, const KeyTa
   return {};
 }
 
+/// Hints that act when MPI-IO makes a file do nothing here: every file is made before, without it.
+Status assign_hints(const ConfigKey& key, const ConfigValue& value,
+                    std::map<std::string, std::string>& hints) {
+  SHARDMARK_RETURN_IF_ERROR(assign_table(key, value, hints));
+  constexpr std::array<std::string_view, 4> late = {"start_iodevice", "striping_factor",
+                                                    "striping_unit", "romio_lustre_start_iodevice"};
+  for (const std::string_view hint : late) {
+    if (hints.contains(std::string(hint))) {
+      return Error{
+          ErrorCode::invalid_argument,
+          fmt::format("{}: storage.hints.{} cannot act, since files are made before MPI-IO "
+                      "opens them; expected the stripes to be set on the directory "
+                      "(lfs setstripe)",
+                      to_string(value.origin), hint)};
+    }
+  }
+  return {};
+}
+
 struct TargetText {
   std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
   std::string operator()(const std::int64_t* value) const { return fmt::format("{}", *value); }
@@ -262,7 +282,7 @@ Status assign(Config& config, const std::string& name, const ConfigValue& value)
     case KeyForm::choice_list:
       return assign_list(key, value, *std::get<std::vector<std::string>*>(target));
     case KeyForm::hints:
-      return assign_table(key, value, *std::get<std::map<std::string, std::string>*>(target));
+      return assign_hints(key, value, *std::get<std::map<std::string, std::string>*>(target));
     case KeyForm::traits:
       return assign_traits(key, value, *std::get<std::map<std::string, std::string>*>(target));
     case KeyForm::integer:

@@ -265,5 +265,11 @@ TEST_F(ConfigTest, KeysWithoutDefaultMustBeThere) {
   EXPECT_TRUE(base("model.safetensors = \"a/b.safetensors\"\nparallel.strategy = \"ddp\"\n"));
 }
 
+TEST_F(ConfigTest, StripesAreNoHints) {
+  EXPECT_THAT(message(base(std::string(minimal) + "[storage]\nhints = {striping_factor = 4}\n"),
+                      ErrorCode::invalid_argument),
+              AllOf(HasSubstr("t.toml:"), HasSubstr("storage.hints.striping_factor cannot act")));
+}
+
 }  // namespace
 }  // namespace shardmark::bench

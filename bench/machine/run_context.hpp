@@ -10,6 +10,7 @@
 
 #include "bench/machine/build_info.hpp"
 #include "bench/machine/clock_offsets.hpp"
+#include "bench/machine/mpi_io.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/mpi/node_topology.hpp"
@@ -18,25 +19,25 @@ namespace shardmark::bench {
 
 /// The file system of a directory.
 struct FileSystem {
-  std::string type;         // "ext4", "lustre"; "0x..." where the kernel has no name
-  std::string path;         // where it is mounted
-  std::string weaker = {};  // what the probe found weaker than on a local one; empty: nothing
-};
-
-/// What MPI-IO is made of.
-struct MpiIo {
-  std::string component = "none";  // "ompio", "romio", "unknown"; "none" where no file was needed
-  std::map<std::string, std::string> hints;
+  std::string type;          // "ext4", "lustre"; "0x..." where the kernel has no name
+  std::string path;          // where it is mounted
+  std::string server = {};   // "host:/path"; empty: none
+  std::string options = {};  // of the mount; without the address of this client
+  std::string weaker = {};   // what the probe found weaker than on a local one; empty: nothing
 };
 
 /// Where and how a run was made: the "context" of samples.json and benchmark.json.
 struct RunContext {
   BuildInfo build;
   NodeTopology topology;
-  std::string cpu;  // of rank 0's node
+  std::string cpu;                        // of rank 0's node
+  std::string kernel;                     // likewise
+  std::vector<std::string> cpus_of_rank;  // that each may run on
   FileSystem filesystem;
   MpiIo mpi_io;
-  bool gives_free_memory_back = false;  // to a host; rank 0's node
+  bool gives_free_memory_back = false;           // to a host; rank 0's node
+  std::string scheduler_job;                     // empty: none
+  std::map<std::string, std::string> variables;  // of a closed list, those that are set
   std::string suite;
   std::string config;  // canonical text
   std::string config_hash;
@@ -52,7 +53,7 @@ struct RunContext {
 /// What one key of the context holds.
 using ContextValue =
     std::variant<bool, std::int64_t, std::uint64_t, std::string, std::vector<std::int64_t>,
-                 std::vector<std::string>, FileSystem, MpiIo>;
+                 std::vector<std::string>, std::map<std::string, std::string>, FileSystem, MpiIo>;
 
 struct ContextEntry {
   std::string_view key;
@@ -68,9 +69,6 @@ std::string cpu_name();
 
 /// Local. The file system that holds `directory`, or would: the nearest existing parent counts.
 FileSystem file_system_of(const std::string& directory);
-
-/// Local. Opens a scratch file in `directory` through MPI-IO and asks for the hints in force.
-MpiIo mpi_io_of(const std::string& directory);
 
 /// Local. The time now, "2026-01-31T12:34:56Z".
 std::string utc_now();

@@ -18,6 +18,7 @@
 #include "bench/harness/report/text_file.hpp"
 #include "bench/harness/run/run_cases.hpp"
 #include "bench/harness/run/same_on_all_ranks.hpp"
+#include "bench/machine/launch_facts.hpp"
 #include "bench/machine/memory_usage.hpp"
 #include "bench/machine/run_context.hpp"
 #include "bench/suite/earlier_results.hpp"
@@ -134,10 +135,14 @@ RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& o
   context.clock_offsets = measure_clock_offsets(context.topology, comm);
   context.shuffle_seed = common_shuffle_seed(options.shuffle_seed, comm);
   context.command_line = options.command_line;
+  context.cpus_of_rank = cpus_of_ranks(comm);
   if (comm.is_root()) {
     const std::string& directory = points.front().config.storage.directory;
     context.build = build_info();
     context.cpu = cpu_name();
+    context.kernel = kernel_name();
+    context.scheduler_job = scheduler_job();
+    context.variables = steering_variables();
     context.filesystem = file_system_of(directory);
     context.gives_free_memory_back = gives_free_memory_back();
     context.suite = options.suite;
@@ -232,7 +237,8 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
     fmt::print(stderr, "shardmark: this run saves in {}\n", folder);
   }
   if (comm.is_root() && !directories.empty()) {
-    context.mpi_io = mpi_io_of(environment.checkpoints.folders().front());
+    context.mpi_io =
+        mpi_io_of(environment.checkpoints.folders().front(), points.front().config.storage.hints);
   }
   Status made;
   if (comm.is_root() && !options.directory.empty()) {

@@ -65,6 +65,7 @@ Spread spread_of(std::span<const std::int64_t> bytes) {
 /// The figures of one plan.
 struct PlanSummary {
   std::int64_t world_size = 0;
+  double scale = 1;  // of the model
   RankRange ranks;
   std::int64_t tensors = 0;
   std::int64_t items = 0;
@@ -99,6 +100,7 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   const SavePlanStatistics& statistics = planning.global->statistics;
   PlanSummary summary;
   summary.world_size = world_size;
+  summary.scale = config.model.scale.value_or(1);
   summary.ranks = ranks;
   summary.planner = config.planner.kind;
   summary.dedup = config.planner.dedup;
@@ -152,6 +154,7 @@ std::string spread_text(const Spread& spread) {
 std::string json_text(const PlanSummary& s) {
   nlohmann::ordered_json document;
   document["world_size"] = s.world_size;
+  document["scale"] = s.scale;
   document["ranks"] = {s.ranks.first, s.ranks.last};
   document["tensors"] = s.tensors;
   document["items"] = s.items;

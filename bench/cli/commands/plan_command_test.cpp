@@ -46,6 +46,7 @@ TEST(PlanCommand, MlperfSuitesGiveThePublishedSizes) {
                                {"mlperf-1t", 1024, 15427, 143.7, 512, 17.2, 18.0, 12.91}}) {
     SCOPED_TRACE(row.suite);
     const json whole = plan({row.suite});
+    EXPECT_EQ(whole["scale"], 1.0);
     EXPECT_EQ(whole["world_size"], row.ranks);
     EXPECT_NEAR(gib_of(whole["num_bytes"]), row.total, row.total < 5000 ? 0.06 : 0.6);
     EXPECT_NEAR(gib_of(plan({row.suite, "--ranks", "0:8"})["num_bytes"]), row.first_eight, 0.06);

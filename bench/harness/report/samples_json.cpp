@@ -24,8 +24,12 @@ Json text_or_null(const std::string& text) {
 
 Json value_json(const FileSystem& filesystem) {
   Json json = {{"type", filesystem.type}, {"path", filesystem.path}};
-  if (!filesystem.weaker.empty()) {
-    json["weaker"] = filesystem.weaker;
+  for (const auto& [key, text] :
+       {std::pair("server", &FileSystem::server), std::pair("options", &FileSystem::options),
+        std::pair("weaker", &FileSystem::weaker)}) {
+    if (!(filesystem.*text).empty()) {
+      json[key] = filesystem.*text;
+    }
   }
   return json;
 }

@@ -101,6 +101,9 @@ std::string context_text(const FileSystem& filesystem) {
 std::string context_text(const MpiIo& mpi_io) {
   return mpi_io.component;
 }
+std::string context_text(const std::map<std::string, std::string>& values) {
+  return fmt::format("{}", values.size());
+}
 template <typename T>
 std::string context_text(const std::vector<T>& values) {
   return fmt::format("{}", fmt::join(values, ","));

@@ -48,7 +48,9 @@ def configuration_of(context: dict[str, Any]) -> Facts:
 def facts_of(context: dict[str, Any]) -> Facts:
     facts = configuration_of(context)
     for key in vocabulary.context_keys("world", "machine", "file system", "version"):
-        value = context.get(key)
+        if key not in context:
+            continue
+        value = context[key]
         flat = flattened({key: value}) if isinstance(value, dict) else {key: value}
         facts.update({name: text_of(entry) for name, entry in flat.items()})
     return {key: value for key, value in facts.items() if key not in NOT_COMPARED}
@@ -68,6 +70,11 @@ def facts_of_runs(runs: Sequence[Run]) -> list[Facts]:
     return found
 
 
+def is_context(key: str) -> bool:
+    """Of the context, and not a key of the configuration."""
+    return key.split(".")[0] in vocabulary.schema()["definitions"]["context"]["properties"]
+
+
 def kind_of(key: str) -> str:
     """Of a fact's name: which of KINDS."""
     properties = vocabulary.schema()["definitions"]["context"]["properties"]
@@ -80,7 +87,11 @@ def differing(all_facts: Iterable[Facts]) -> dict[str, list[str]]:
     values: dict[str, dict[str, None]] = {}
     all_facts = list(all_facts)
     for key in dict.fromkeys(key for facts in all_facts for key in facts):
-        values[key] = dict.fromkeys(facts.get(key, "not set") for facts in all_facts)
+        # What a version of the program before did not record yet tells of no difference.
+        absent = {} if is_context(key) else {"not set": None}
+        values[key] = dict.fromkeys(facts[key] for facts in all_facts if key in facts)
+        if any(key not in facts for facts in all_facts):
+            values[key].update(absent)
     keys = sorted((key for key in values if len(values[key]) > 1), key=lambda key: KINDS.index(kind_of(key)))
     return {key: list(values[key]) for key in keys}
 
