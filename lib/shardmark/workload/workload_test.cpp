@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/workload/workload.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
 #include <map>
 
+#include "shardmark/testing/temporary_directory.hpp"
+#include "shardmark/workload/safetensors_test_fixture.hpp"
 #include "shardmark/workload/value_law.hpp"
 
 namespace shardmark {
 namespace {
+
+using ::testing::HasSubstr;
+using namespace safetensors_test;
 
 WorkloadOptions tiny(std::string strategy) {
   WorkloadOptions options;
@@ -220,45 +226,51 @@ TEST(Workload, Refusals) {
   EXPECT_NE(refused.error().message.find("model.scale"), std::string::npos);
 }
 
-/// The table of MLPerf Storage's checkpoint workloads: bytes of a checkpoint, and of the ranks that
-/// write the least.
-TEST(Workload, MlperfTotals) {
-  constexpr double gib = 1024.0 * 1024 * 1024;
-  struct Row {
-    const char* model;
-    const char* strategy;
-    std::int64_t tp, pp, dp;
-    double total, per_rank;
-  };
-  for (const Row& row : {Row{"mlperf-8b", "fsdp", 1, 1, 8, 104.7, 13.09},
-                         {"mlperf-70b", "fsdp-tp", 8, 1, 8, 911.2, 14.24},
-                         {"mlperf-405b", "megatron", 8, 32, 2, 5292, 8.86},
-                         {"mlperf-1t", "megatron", 8, 64, 2, 15427, 12.91}}) {
-    SCOPED_TRACE(row.model);
-    WorkloadOptions options;
-    options.model.name = row.model;
-    options.parallel.strategy = row.strategy;
-    if (row.tp > 1) {
-      options.parallel.tp = row.tp;
-    }
-    if (row.pp > 1) {
-      options.parallel.pp = row.pp;
-    }
-    options.parallel.order = "tp-pp-dp";
-    const std::int64_t world = row.tp * row.pp * row.dp;
-    Workload workload = make(options, world - 1, world, Memory::none);
-    EXPECT_NEAR(static_cast<double>(workload.global_num_bytes()) / gib, row.total,
-                row.total * 1e-3);
-    double pools = 0;  // where data-parallel rank 0 writes the model, the others write these
-    for (const StateDictEntry& entry : workload.state_dict().entries()) {
-      if (entry.tensor != nullptr && (row.pp == 1 || entry.fqn.starts_with("optimizer."))) {
-        for (const WriteItem& item : entry.tensor->create_write_items(entry.fqn).value()) {
-          pools += static_cast<double>(num_bytes(item));
-        }
-      }
-    }
-    EXPECT_NEAR(pools / gib, row.per_rank, 0.01);
-  }
+TEST(Workload, TensorsMayHaveTheNamesOfObjects) {
+  const shardmark::testing::TemporaryDirectory directory;
+  WorkloadOptions options;
+  options.model.name = "file";
+  options.model.safetensors = directory.path() + "/s.safetensors";
+  options.parallel.strategy = "fsdp";
+  write_tensors(options.model.safetensors, {{"step", "I64", {}, 8}, {"w", "F32", {8}, 32}});
+  auto workload = Workload::make(options, 0, 2, Memory::allocate);
+  ASSERT_TRUE(workload) << workload.error().message;
+  const auto* const tensor = workload->state_dict().find("step");
+  ASSERT_NE(tensor, nullptr);
+  EXPECT_NE(tensor->tensor, nullptr);
+  ASSERT_NE(workload->state_dict().find("object.step"), nullptr);
+  EXPECT_EQ(workload->state_dict().find("object.step")->tensor, nullptr);
+  workload->fill(3);
+  EXPECT_TRUE(workload->check(3));
+  ASSERT_EQ(workload->notes().size(), 1U);
+  // A filter changes no name: what a save called it a load of a part finds.
+  options.filter = [](std::string_view fqn) { return fqn != "step"; };
+  EXPECT_NE(Workload::make(options, 0, 2, Memory::none)->state_dict().find("object.step"), nullptr);
+}
+
+TEST(Workload, WhatIsLeftUncutIsSaid) {
+  const shardmark::testing::TemporaryDirectory directory;
+  WorkloadOptions options;
+  options.model.name = "file";
+  options.model.optimizer = "none";
+  options.model.safetensors = directory.path() + "/g.safetensors";
+  options.parallel.strategy = "megatron";
+  write_tensors(options.model.safetensors, {{"h.0.attn.c_attn.weight", "F32", {96, 288}, 110592},
+                                            {"h.0.mlp.c_fc.weight", "F32", {96, 384}, 147456}});
+  const auto uncut = Workload::make(options, 0, 4, Memory::none);
+  ASSERT_TRUE(uncut) << uncut.error().message;
+  ASSERT_TRUE(uncut->uncut());
+  EXPECT_EQ(uncut->uncut()->num_bytes, 110592 + 147456);
+  ASSERT_EQ(uncut->notes().size(), 1U);
+  EXPECT_THAT(uncut->notes()[0], HasSubstr("100 %"));
+  EXPECT_THAT(uncut->notes()[0], HasSubstr("h.0.mlp.c_fc.weight"));
+  write_tensors(options.model.safetensors, {{"layers.0.q_proj.weight", "F32", {96, 288}, 110592},
+                                            {"norm.weight", "F32", {96}, 384}});
+  const auto cut = Workload::make(options, 0, 4, Memory::none);
+  EXPECT_EQ(cut->uncut()->num_bytes, 384);
+  EXPECT_TRUE(cut->notes().empty());
+  options.parallel.strategy = "fsdp";
+  EXPECT_FALSE(Workload::make(options, 0, 4, Memory::none)->uncut());
 }
 
 }  // namespace

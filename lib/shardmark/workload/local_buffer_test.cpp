@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Strategies whose tensors are more than placements: who holds how much of what.
+// Tensors that share a buffer or lie in blocks: who holds how much of what.
+#include "shardmark/workload/local_buffer.hpp"
+
 #include <gtest/gtest.h>
 
 #include <map>
@@ -101,22 +103,6 @@ TEST(ExpertParallel, StackedExpertsAreOneTensorAWeight) {
   expect_held(holding_of(options, 2), "model.layers.3.block_sparse_moe.experts.w2.weight", 1);
 }
 
-TEST(ExpertParallel, EpDividesDpShard) {
-  WorkloadOptions options = moe("mixtral-8x7b", 0.00007, false);
-  options.parallel.ep = 3;
-  const auto refused = Workload::make(options, 0, 8, Memory::none);
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("parallel.ep = 3: expected a divisor of dp_shard"),
-            std::string::npos);
-  const auto degrees = [&](std::optional<std::int64_t> ep, std::int64_t world) {
-    options.parallel.ep = ep;
-    return Strategy::resolve(options.parallel, world)->degrees().ep;
-  };
-  EXPECT_EQ(degrees({}, 24), 8);
-  EXPECT_EQ(degrees({}, 6), 2);
-  EXPECT_EQ(degrees(-1, 6), 6);
-}
-
 WorkloadOptions tiny_options(const char* strategy) {
   WorkloadOptions options;
   options.model.name = "tiny";
@@ -178,11 +164,6 @@ TEST(BlockCyclicStrategy, GridOfTheWorld) {
     const auto refused = Strategy::resolve(options.parallel, 6);
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("a divisor of the world"), std::string::npos);
-  }
-  for (const char* sizes :
-       {"20x", "x", "", "4,,4", "2x2x2", "-3", "0x4", "99999999999x99999999999"}) {
-    options.model.matrix_sizes = sizes;
-    EXPECT_FALSE(make_model(options.model)) << sizes;
   }
 }
 
