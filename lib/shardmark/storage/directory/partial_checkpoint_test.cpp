@@ -78,12 +78,5 @@ TEST(Sweep, AJobThatWasTakenForDeadFailsCleanly) {
   EXPECT_TRUE(committed_steps(directory.path())->empty());
 }
 
-TEST(CheckpointDirectory, SaveIdsDiffer) {
-  const std::string id = make_save_id();
-  EXPECT_EQ(id.size(), 32U);
-  EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
-  EXPECT_NE(make_save_id(), id);
-}
-
 }  // namespace
 }  // namespace shardmark

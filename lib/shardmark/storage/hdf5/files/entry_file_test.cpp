@@ -15,7 +15,6 @@
 #include <numeric>
 
 #include "shardmark/protocol/state_dict.hpp"
-#include "shardmark/storage/format/alignment.hpp"
 #include "shardmark/storage/hdf5/files/kept_entry_file.hpp"
 #include "shardmark/storage/hdf5/files/new_entry_file.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
@@ -320,19 +319,6 @@ TEST(EntryFile, NeverReplacesAFile) {
   ASSERT_FALSE(again);
   EXPECT_THAT(again.error().message, ::testing::HasSubstr(path));
   EXPECT_FALSE(hdf5_unusable());
-}
-
-TEST(EntryFile, AlignmentIsTheLargestThatPadsAtMostFivePercent) {
-  const auto alignment_of = [](std::initializer_list<std::int64_t> sizes) {
-    return choose_alignment(std::vector<std::int64_t>(sizes)).bytes;
-  };
-  constexpr std::int64_t mib = 1 << 20;
-  EXPECT_EQ(alignment_of({64 * mib, 3 * mib}), mib);
-  EXPECT_EQ(alignment_of({mib + 1}), 32 << 10);        // 64 KiB would pad by 6 %
-  EXPECT_EQ(alignment_of({100 * mib, mib + 1}), mib);  // 1 MiB of 101
-  EXPECT_EQ(alignment_of({4097}), mib);                // nothing is large enough to be aligned
-  EXPECT_EQ(alignment_of({}), mib);
-  EXPECT_EQ(alignment_of({mib, mib / 4, 2 * mib}), 128 << 10);  // the gap before the first counts
 }
 
 TEST(EntryFile, PadsAtMostFivePercent) {
