@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Checks the shape of the source tree: folders, file names and lengths, licence lines, paths of
-one machine, work left for later.
+one machine, work left for later, sources without a test.
 
-Usage: check_tree.py [ROOT]. Prints FILE:LINE of every violation; exit code 1 if there is any.
+Usage: check_tree.py [--tests] [ROOT]. Prints FILE:LINE of every violation; exit code 1 if there is any.
+
+  --tests  prints how many sources of each room have a test named after them, and which have none
 """
 
 import pathlib
@@ -25,14 +27,15 @@ TEST_OF = re.compile(r"(.+?)(?:_mpi)?_test\.cpp$")
 TESTS_OF_MANY = ("lib/shardmark/testing/", "lib/shardmark/checkpoint/")
 # What is tested over several files at once.
 OVER_FILES = {
-    "lib/shardmark/storage/format/names_and_records_test.cpp",
-    "lib/shardmark/storage/posix/posix_test.cpp",
-    "lib/shardmark/storage/raw/raw_io_test.cpp",
     "lib/shardmark/tensor/painting_oracle_test.cpp",
-    "lib/shardmark/tensor/sharded_types_test.cpp",
-    "lib/shardmark/workload/distribution_test.cpp",
-    "lib/shardmark/workload/safetensors_test.cpp",
 }
+# A source that decides something has a test named after it: at least this share of them, so that it
+# cannot fall unseen. Kits are tests themselves.
+LEAST_TESTED_PERCENT = 60
+FEWEST_SOURCES = 20
+BRANCH = re.compile(r"\b(?:if|for|while|switch)\s*(?:constexpr\s*)?\(|\?[^?:\n]*:")
+NO_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*\"""", re.DOTALL)
+NO_SOURCE = re.compile(r"(?:_test|_compile_failure|_fuzz)\.cpp$|/testing/")
 
 
 def source_files(root):
@@ -86,10 +89,49 @@ def check_tests(paths):
                 yield f"{name}:1: tests no file: there is no {match[1].rsplit('/', 1)[-1]}.cpp or .hpp beside it"
 
 
+def tested_by_room(root, paths):
+    """By room: how many sources hold a branch, and those of them that no test is named after."""
+    names = {str(path) for path in paths}
+    rooms = {}
+    for path in paths:
+        name = str(path)
+        if path.parts[0] not in ("lib", "bench") or path.suffix != ".cpp" or NO_SOURCE.search(name):
+            continue
+        if BRANCH.search(NO_CODE.sub('""', (root / path).read_text(encoding="utf-8"))):
+            room = rooms.setdefault(str(path.parent), [0, []])
+            room[0] += 1
+            stem = name.removesuffix(".cpp")
+            if not {f"{stem}_test.cpp", f"{stem}_mpi_test.cpp", f"{stem}_test.py"} & names:
+                room[1].append(path.stem)
+    return rooms
+
+
+def check_share_of_tests(root, paths):
+    """Of few sources the share says nothing."""
+    rooms = tested_by_room(root, paths)
+    sources = sum(count for count, _ in rooms.values())
+    untested = sum(len(names) for _, names in rooms.values())
+    tested = 100 * (sources - untested) / sources if sources else 100
+    if sources >= FEWEST_SOURCES and tested < LEAST_TESTED_PERCENT:
+        yield (
+            f"lib:1: {tested:.1f} % of {sources} sources with a branch have a test named after them, "
+            f"at least {LEAST_TESTED_PERCENT} % are wanted: see check_tree.py --tests"
+        )
+
+
+def print_tests(root):
+    rooms = tested_by_room(root, source_files(root))
+    for room, (count, untested) in sorted(rooms.items()):
+        print(f"{room:40} {count - len(untested):3} of {count:3}  without: {' '.join(untested) or '-'}")
+    sources = sum(count for count, _ in rooms.values())
+    tested = sources - sum(len(names) for _, names in rooms.values())
+    print(f"{'all':40} {tested:3} of {sources:3}, {100 * tested / sources:.1f} %")
+
+
 def check_tree(root):
     """All violations as text."""
     paths = source_files(root)
-    found = list(check_tests(paths))
+    found = list(check_tests(paths)) + list(check_share_of_tests(root, paths))
     for path in paths:
         found += check_place(path)
         try:
@@ -102,7 +144,11 @@ def check_tree(root):
 
 def main():
     default = pathlib.Path(__file__).resolve().parents[2]
-    root = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else default
+    arguments = [argument for argument in sys.argv[1:] if argument != "--tests"]
+    root = pathlib.Path(arguments[0]).resolve() if arguments else default
+    if "--tests" in sys.argv[1:]:
+        print_tests(root)
+        return 0
     found = check_tree(root)
     for message in found:
         print(message, file=sys.stderr)

@@ -57,6 +57,22 @@ class Tree(unittest.TestCase):
                 self.assertTrue(found[0].startswith(message), found)
                 path.unlink()
 
+    def test_share_of_tests(self):
+        for number in range(20):
+            branch = "if (a) {}" if number < 15 else "a();"  # five decide nothing: they need none
+            self.write(f"lib/s{number}.cpp", LICENCE + f"void f(int a) {{ {branch} }}\n")
+        self.write("lib/words.cpp", LICENCE + 'auto t = "if (a) {}";  // for (;;) a ? b : c\n')
+        self.assertEqual([], check_tree.check_tree(self.root), "too few to say anything")
+        for number in range(15, 20):
+            self.write(f"bench/t{number}.cpp", LICENCE + "int f(int a) { return a ? 1 : 2; }\n")
+        for number in range(11):
+            self.write(f"lib/s{number}_test.cpp", LICENCE)
+        found = check_tree.check_tree(self.root)
+        self.assertEqual(1, len(found), found)
+        self.assertIn("55.0 % of 20 sources", found[0])
+        self.write("lib/s11_mpi_test.cpp", LICENCE)
+        self.assertEqual([], check_tree.check_tree(self.root))
+
     def test_plain_copy(self):
         self.check_all_faults()
 
