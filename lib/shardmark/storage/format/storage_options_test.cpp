@@ -21,6 +21,10 @@ TEST(StorageOptions, NamesLeadBackToWhatTheyName) {
     const auto layout = static_cast<FileLayout>(number);
     EXPECT_EQ(file_layout_from_name(file_layout_name(layout)), layout);
   }
+  EXPECT_EQ(file_layout_name(FileLayout::per_rank), "per-rank");
+  EXPECT_EQ(file_layout_name(FileLayout::per_node), "per-node");
+  EXPECT_EQ(io_mode_name(IoMode::independent), "independent");
+  EXPECT_EQ(checksum_mode_name(ChecksumMode::read), "read");
   for (const IoMode mode : {IoMode::collective, IoMode::independent, IoMode::direct}) {
     EXPECT_EQ(io_mode_from_name(io_mode_name(mode)), mode);
   }
