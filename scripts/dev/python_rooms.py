@@ -21,6 +21,7 @@ TABLE = {
     "referee": ("refusal results", ""),
     "convert": ("refusal job checkpoint", "numpy h5py xxhash"),
     "gate": ("refusal results launch", "numpy scipy"),
+    "bisect": ("refusal results launch gate", "numpy"),
     "history": ("refusal results gate report", "numpy scipy"),
     "sweep": ("refusal results launch", ""),
     "report": ("refusal results", "numpy scipy"),
