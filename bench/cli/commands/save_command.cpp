@@ -71,6 +71,11 @@ std::string visible_text(const Visibility& visibility) {
              : "";
 }
 
+std::string cache_text(const SaveReport& report) {
+  const std::string& reason = report.counters.o_direct_reason;
+  return reason.empty() ? "" : fmt::format("  through the page cache: {}\n", reason);
+}
+
 std::string human_text(const SaveSummary& summary, const Config& config, int ranks) {
   const SaveReport& report = summary.report;
   if (report.path.empty()) {
@@ -81,13 +86,13 @@ std::string human_text(const SaveSummary& summary, const Config& config, int ran
         format_seconds(report.returned_s), phases_table(summary.phases, save_phases));
   }
   return fmt::format(
-      "saved {}\n  {} from {} ranks ({}, {}): returned after {}, durable after {}, {}{}\n  {} files, {} on disk, padding {}\n\n{}",
+      "saved {}\n  {} from {} ranks ({}, {}): returned after {}, durable after {}, {}{}\n  {} files, {} on disk, padding {}\n{}\n{}",
       report.path, format_bytes(report.num_bytes), ranks, config.model.name,
       config.parallel.strategy, format_seconds(report.returned_s), format_seconds(report.durable_s),
       format_rate(static_cast<double>(report.num_bytes) / report.durable_s),
       visible_text(summary.visibility), report.inventory.files,
       format_bytes(report.inventory.num_bytes), format_bytes(report.inventory.padding_bytes),
-      phases_table(summary.phases, save_phases));
+      cache_text(report), phases_table(summary.phases, save_phases));
 }
 
 /// Collective. As save(), in the background.
@@ -125,10 +130,13 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   workload->fill(arguments.seed);
   const NodeTopology topology = NodeTopology::discover(comm);
   SaveOptions options = save_options(config, arguments.directory, arguments.step, arguments.seed);
+  std::string probed_reason;
   if (options.storage.backend != Backend::null) {
     SHARDMARK_ASSIGN_OR_RETURN(const FileSystemCertificate found,
                                probed_for_save(arguments.directory, config.storage, comm));
     follow_traits(found.traits, options.storage);
+    const auto reason = found.reasons.find("o_direct");
+    probed_reason = reason == found.reasons.end() ? "" : ": " + reason->second;
   }
   comm.barrier();
   const double start_s = steady_seconds();
@@ -137,7 +145,8 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
                                                             {config.storage.staging_bytes}, comm)
                                               : save(workload->state_dict(), options, comm));
   if (config.storage.o_direct && !options.storage.o_direct) {
-    report.counters.o_direct_reason = "the probe of this file system found no O_DIRECT";
+    report.counters.o_direct_reason =
+        "the probe of this file system found no O_DIRECT" + probed_reason;
   }
   report.returned_s = comm.all_reduce(report.returned_s, MPI_MAX);
   report.durable_s = comm.all_reduce(report.durable_s, MPI_MAX);
