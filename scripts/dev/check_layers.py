@@ -26,7 +26,7 @@ TABLE = {
     "checkpoint": ("core profile protocol plan mpi storage", ""),
     "workload": ("core protocol tensor", "nlohmann"),
 }
-TABLE["testing"] = (" ".join(TABLE), "gtest nlohmann libdl")
+TABLE["testing"] = (" ".join(TABLE), "gtest nlohmann libdl libfuse")
 ALL_LAYERS = set(TABLE)
 BENCH_LAYERS = ALL_LAYERS - {"testing"}
 BENCH_OUTSIDE = {"fmt", "mpi", "nlohmann", "benchmark", "cli11", "tomlplusplus"}
@@ -66,6 +66,7 @@ OUTSIDE = {
     "fmt": r"fmt/",
     "xxhash": r"xxh",
     "libdl": r"dlfcn\.h$",
+    "libfuse": r"fuse3/",
     "mpi": r"mpi(o)?\.h$",
     "hdf5": r"(hdf5(_hl)?|H5\w*)\.h$",
     "nlohmann": r"nlohmann/",

@@ -10,7 +10,7 @@ build_packages=(build-essential cmake ninja-build ccache pkg-config openmpi-bin 
   libhdf5-openmpi-dev libfmt-dev libbenchmark-dev libcli11-dev libtomlplusplus-dev
   nlohmann-json3-dev libxxhash-dev)
 # shellcheck disable=SC2034
-test_packages=(libgtest-dev libgmock-dev hdf5-tools python3 python3-numpy python3-h5py
+test_packages=(libgtest-dev libgmock-dev libfuse3-dev fuse3 hdf5-tools python3 python3-numpy python3-h5py
   python3-jsonschema python3-scipy python3-xxhash)
 missing_packages=()
 install_refusal=
