@@ -67,6 +67,7 @@ struct PlanSummary {
   std::int64_t world_size = 0;
   double scale = 1;  // of the model
   RankRange ranks;
+  std::optional<double> scale;  // of the model, as configured
   std::int64_t tensors = 0;
   std::int64_t items = 0;
   std::int64_t num_bytes = 0;
@@ -102,6 +103,7 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.world_size = world_size;
   summary.scale = config.model.scale.value_or(1);
   summary.ranks = ranks;
+  summary.scale = config.model.scale;
   summary.planner = config.planner.kind;
   summary.dedup = config.planner.dedup;
   summary.played_ranks.assign(world.played_ranks().begin(), world.played_ranks().end());
@@ -156,6 +158,10 @@ std::string json_text(const PlanSummary& s) {
   document["world_size"] = s.world_size;
   document["scale"] = s.scale;
   document["ranks"] = {s.ranks.first, s.ranks.last};
+  document["scale"] = nullptr;
+  if (s.scale) {
+    document["scale"] = *s.scale;
+  }
   document["tensors"] = s.tensors;
   document["items"] = s.items;
   document["num_bytes"] = s.num_bytes;

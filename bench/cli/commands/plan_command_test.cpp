@@ -112,6 +112,11 @@ TEST(PlanCommand, ATreeFindsWhatTheCoordinatorFinds) {
   }
 }
 
+TEST(PlanCommand, TellsTheScaleThatTheModelIsConfiguredWith) {
+  EXPECT_DOUBLE_EQ(plan({"quick", "--set", "model.scale=0.002"})["scale"], 0.002);
+  EXPECT_GT(plan({"quick"})["scale"], 0.0);
+}
+
 /// Bytes per rank of llama3-8b with adamw on 64 virtual ranks.
 json plan_on_64(const std::string& strategy, const std::string& dedup) {
   return plan({"quick", "--world", "64", "--set", "model.name=llama3-8b", "--set", "model.scale=1",

@@ -34,7 +34,9 @@ if words[0] == "plan":
         sys.exit("shardmark: error: parallel.strategy: \\"unbuilt\\" is not available in this version")
     world = int(words[words.index("--world") + 1]) if "--world" in words else 2
     size = int(settings.get("bytes", 1000))
-    print(json.dumps(dict(world_size=world, num_bytes=size, bytes_per_rank=dict(max=size // world), scale=0.01)))
+    scale = settings.get("model.scale", settings.get("suite_scale", "0.01"))  # null where neither suite nor --set has one
+    print(json.dumps(dict(world_size=world, num_bytes=size, bytes_per_rank=dict(max=size // world),
+                          scale=None if scale == "none" else float(scale))))
     sys.exit(0)
 with open({log!r}, "a") as file:
     file.write(" ".join(words) + "\\n")
@@ -182,6 +184,14 @@ class SweepTest(unittest.TestCase):
         done = self.sweep("--ranks-per-node", "1,4", "--scaling", "weak", "--set", "model.scale=0.02")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual({row["scale"] for row in self.rows()}, {"0.02", "0.08"})
+
+    def test_weak_scaling_begins_at_the_suites_scale(self) -> None:
+        done = self.sweep("--ranks-per-node", "1,2", "--scaling", "weak", "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("2 cases", done.stdout)
+        done = self.sweep("--scaling", "weak", "--dry-run", "--set", "suite_scale=none")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("weak scaling wants --set model.scale", done.stderr)
 
     def test_other_settings_want_another_folder(self) -> None:
         self.assertEqual(self.sweep("--strategies", "ddp").returncode, 0)
