@@ -24,9 +24,12 @@ struct PlacedFiles {
   bool leads_own_file = false;  // this rank made it, and makes it durable though it writes nothing
   ElementRanges own_elements;   // of it, by all who write there; on the rank that leads it
   std::int64_t checksums_address = -1;  // in the entry file; -1 without checksums
-  bool blocks_apart = false;            // no two ranks' pieces lie in one sharing_block()
-  bool detects_holes = false;           // this file system tells unwritten bytes from zeros
-  FileClients clients;                  // through which page caches the ranks see the files
+  /// Rank 0: where it will write the manifest, if that lies in the entry file by now.
+  std::int64_t manifest_address = -1;
+  std::int64_t manifest_bytes = 0;
+  bool blocks_apart = false;   // no two ranks' pieces lie in one sharing_block()
+  bool detects_holes = false;  // this file system tells unwritten bytes from zeros
+  FileClients clients;         // through which page caches the ranks see the files
 };
 
 }  // namespace shardmark

@@ -27,6 +27,8 @@ struct EntryFileOptions {
 struct EntryFileMade {
   LayoutCounters counters;
   std::array<std::int64_t, num_dtypes> packed_addresses{};  // of the packed datasets; 0: none
+  std::int64_t manifest_address = -1;
+  std::int64_t manifest_bytes = 0;
 };
 
 }  // namespace shardmark

@@ -140,7 +140,9 @@ class Hdf5FileSet::Making {
         NewEntryFile::begin(files_.paths.front(),
                             {options_, std::move(arrangement_), owners, target_.kept_entry_file},
                             *target_.manifest));
-    set_.datasets_.packed_addresses = file.packed_addresses();
+    set_.datasets_.packed_addresses = file.made().packed_addresses;
+    files_.manifest_address = file.made().manifest_address;
+    files_.manifest_bytes = file.made().manifest_bytes;
     set_.unfinished_.emplace(std::move(file));
     const bool more = set_.unfinished_->bytes_to_come() > 0;
     return more ? Status() : set_.finish_entry_file();

@@ -27,6 +27,7 @@ namespace {
 // What an object header, its link and its share of the group index take, from files of 1 to 10,000
 // datasets.
 constexpr std::int64_t metadata_bytes_per_dataset = 600;
+constexpr std::int64_t smallest_group_bytes = 4096;
 
 Result<NewFileOptions> new_file_options(const EntryFileOptions& options, const PackedPlaces& places,
                                         const Manifest& manifest) {
@@ -34,7 +35,10 @@ Result<NewFileOptions> new_file_options(const EntryFileOptions& options, const P
   SHARDMARK_ASSIGN_OR_RETURN(
       file.alignment, resolve_alignment(options.storage, object_sizes(options, places, manifest)));
   // A metadata block that is mostly empty would be padding: no larger than what the headers need.
-  const auto datasets = static_cast<std::int64_t>(manifest.entries.entries.size()) + 8;
+  std::int64_t datasets = 8;
+  for (const EntryArrangement& entry : options.arrangement.entries) {
+    datasets += entry.form == EntryForm::separate || entry.form == EntryForm::packed ? 0 : 1;
+  }
   file.meta_block_size =
       std::min(options.storage.meta_block_size, datasets * metadata_bytes_per_dataset);
   file.holds_virtual =
@@ -81,7 +85,7 @@ class NewEntryFile::Creation {
     SHARDMARK_ASSIGN_OR_RETURN(file_, NewHdf5File::create(path_, file_options));
     SHARDMARK_RETURN_IF_ERROR(make_places());
     if (!virtual_entries_.empty()) {
-      SHARDMARK_RETURN_IF_ERROR(file_->flush());  // as long as the addresses say
+      SHARDMARK_RETURN_IF_ERROR(end_places());
       if (options_.kept == nullptr) {
         bytes_to_come_ = virtual_bytes();
         return {};
@@ -141,6 +145,17 @@ class NewEntryFile::Creation {
     return file_->count_metadata(own.get());
   }
 
+  /// Virtual datasets come behind everything that ranks write: HDF5 would put their headers between
+  /// elements, into blocks that others write meanwhile.
+  Status end_places() {
+    tensors_ = {};
+    SHARDMARK_RETURN_IF_ERROR(file_->reopen(
+        std::min(options_.storage.meta_block_size,
+                 static_cast<std::int64_t>(virtual_entries_.size()) * metadata_bytes_per_dataset)));
+    SHARDMARK_ASSIGN_OR_RETURN(tensors_, file_->open_group(tensors_group));
+    return {};
+  }
+
   /// What the second step adds to the file, about and not too little.
   std::int64_t virtual_bytes() const {
     std::int64_t num_bytes = 0;
@@ -149,7 +164,8 @@ class NewEntryFile::Creation {
       num_bytes += metadata_bytes_per_dataset +
                    static_cast<std::int64_t>(entry.num_chunks * (entry.fqn.size() + 200));
     }
-    return num_bytes;
+    // The group's heap of names doubles as it grows, and leaves the smaller ones behind.
+    return num_bytes + num_bytes / 4 + smallest_group_bytes;
   }
 
   /// The second step; ends with the file closed. Changes nothing of the manifest, which may be in
@@ -317,6 +333,8 @@ class NewEntryFile::Creation {
     const auto size = static_cast<std::int64_t>(encode(manifest_).size());
     SHARDMARK_ASSIGN_OR_RETURN(const H5Dataset manifest,
                                file_->make_dataset(own, manifest_dataset, type, Dims{size}));
+    SHARDMARK_ASSIGN_OR_RETURN(made_.manifest_address, address_of(manifest, manifest_dataset));
+    made_.manifest_bytes = size;
     return file_->count_metadata(manifest.get());
   }
 
@@ -351,8 +369,8 @@ Result<NewEntryFile> NewEntryFile::begin(const std::string& path, EntryFileOptio
   return NewEntryFile(std::move(creation));
 }
 
-const std::array<std::int64_t, num_dtypes>& NewEntryFile::packed_addresses() const noexcept {
-  return creation_->made().packed_addresses;
+const EntryFileMade& NewEntryFile::made() const noexcept {
+  return creation_->made();
 }
 
 std::int64_t NewEntryFile::bytes_to_come() const noexcept {

@@ -29,7 +29,8 @@ class NewEntryFile {
   /// Gives up what is not finished.
   ~NewEntryFile();
 
-  const std::array<std::int64_t, num_dtypes>& packed_addresses() const noexcept;
+  /// Local. Addresses are final; counters are once finish() is done.
+  const EntryFileMade& made() const noexcept;
   /// Local. Bytes that the second step adds to the file, about; 0 if begin() did it all.
   std::int64_t bytes_to_come() const noexcept;
 

@@ -83,6 +83,7 @@ Result<NewHdf5File> NewHdf5File::create(const std::string& path, const NewFileOp
   SHARDMARK_RETURN_IF_ERROR(prepare_hdf5());
   NewHdf5File file;
   file.path_ = path;
+  file.options_ = options;
   SHARDMARK_ASSIGN_OR_RETURN(const H5Properties creation, file_creation(options));
   SHARDMARK_ASSIGN_OR_RETURN(const H5Properties access, file_access(options));
   SHARDMARK_ASSIGN_OR_RETURN(
@@ -132,13 +133,22 @@ Status NewHdf5File::count_metadata(hid_t object) {
   return {};
 }
 
-Status NewHdf5File::flush() {
-  const Status flushed =
-      hdf5_status(H5Fflush(file_.get(), H5F_SCOPE_LOCAL), "H5Fflush", path_.c_str());
-  if (!flushed) {
+Status NewHdf5File::reopen(std::int64_t meta_block_size) {
+  options_.meta_block_size = meta_block_size;
+  SHARDMARK_ASSIGN_OR_RETURN(const H5Properties access, file_access(options_));
+  const Status closed = hdf5_status(H5Fclose(file_.release()), "H5Fclose", path_.c_str());
+  if (!closed) {
     mark_hdf5_unusable();
+    return closed;
   }
-  return flushed;
+  SHARDMARK_ASSIGN_OR_RETURN(
+      file_, hdf5_handle<H5File>(H5Fopen(path_.c_str(), H5F_ACC_RDWR, access.get()), "H5Fopen",
+                                 path_.c_str()));
+  return {};
+}
+
+Result<H5Group> NewHdf5File::open_group(const char* path) {
+  return hdf5_handle<H5Group>(H5Gopen2(file_.get(), path, H5P_DEFAULT), "H5Gopen2", path);
 }
 
 Status NewHdf5File::close() {

@@ -26,6 +26,7 @@ class NewHdf5File {
   static Result<NewHdf5File> create(const std::string& path, const NewFileOptions& options);
 
   Result<H5Group> make_group(const char* path);
+  Result<H5Group> open_group(const char* path);
   /// Local. A dataset with a link in `group`, of the creation properties given or contiguous.
   Result<H5Dataset> make_dataset(const H5Group& group, const std::string& name, const H5Type& type,
                                  const Dims& sizes, const H5Properties* creation = nullptr);
@@ -36,8 +37,11 @@ class NewHdf5File {
   Status count_metadata(hid_t object);
   std::int64_t metadata_bytes() const noexcept { return metadata_bytes_; }
 
-  /// Local. The file is as long as its datasets say. After a failure HDF5 is unusable.
-  Status flush();
+  /// Local. Closes the file and opens it again: as long as its datasets say, and what is made from
+  /// here on lies behind them, since HDF5 has forgotten the gaps that alignment left. No object of
+  /// the file may be open. `meta_block_size` as in NewFileOptions. After a failure HDF5 is
+  /// unusable.
+  Status reopen(std::int64_t meta_block_size);
   /// Local. The close writes, so its status matters; after a failure HDF5 is unusable.
   Status close();
 
@@ -45,6 +49,7 @@ class NewHdf5File {
   NewHdf5File() = default;
 
   std::string path_;
+  NewFileOptions options_;
   H5File file_;
   H5Properties creation_;
   H5Properties links_;
