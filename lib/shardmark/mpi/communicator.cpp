@@ -57,7 +57,10 @@ Result<Communicator> Communicator::split(const Communicator& parent, int color) 
 }
 
 Communicator::Communicator(Communicator&& other) noexcept
-    : comm_(std::exchange(other.comm_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_) {}
+    : comm_(std::exchange(other.comm_, MPI_COMM_NULL)),
+      rank_(other.rank_),
+      size_(other.size_),
+      on_one_node_(other.on_one_node_) {}
 
 Communicator::~Communicator() {
   SHARDMARK_ASSERT(comm_ == MPI_COMM_NULL, "Communicator destroyed without close()");
@@ -74,6 +77,19 @@ void Communicator::check(int return_code, const char* function) const {
     std::fprintf(stderr, "shardmark: rank %d: %s\n", rank_, status.error().message.c_str());
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
+}
+
+bool Communicator::on_one_node() const {
+  if (!on_one_node_) {
+    MPI_Comm node = MPI_COMM_NULL;
+    int size = 0;
+    check(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node),
+          "MPI_Comm_split_type");
+    check(MPI_Comm_size(node, &size), "MPI_Comm_size");
+    check(MPI_Comm_free(&node), "MPI_Comm_free");
+    on_one_node_ = size == size_;
+  }
+  return *on_one_node_;
 }
 
 void Communicator::barrier() const {

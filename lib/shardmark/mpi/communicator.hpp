@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ class Communicator {
   int size() const noexcept { return size_; }
   bool is_root() const noexcept { return rank_ == 0; }
   MPI_Comm handle() const noexcept { return comm_; }
+
+  /// Collective the first time, known after it: whether all ranks share one node's memory.
+  bool on_one_node() const;
 
   /// Collective.
   void barrier() const;
@@ -79,6 +83,7 @@ class Communicator {
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
+  mutable std::optional<bool> on_one_node_;
 };
 
 }  // namespace shardmark

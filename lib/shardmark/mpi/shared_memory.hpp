@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "shardmark/core/result.hpp"
+#include "shardmark/mpi/communicator.hpp"
+
+namespace shardmark {
+
+/// Memory that the ranks of one node share, page-aligned. All of it is there before anybody touches
+/// it: on a full /dev/shm a later touch would end the process. A process keeps the last one that it
+/// gave up for the next that fits, since the first touch of memory may cost more than the I/O.
+class SharedMemory {
+ public:
+  /// Collective over `node`, whose ranks share a node; the same status on all. Its contents are
+  /// unspecified. Errors: no_space where the node has not so much, unsupported where ranks cannot
+  /// share any.
+  static Result<SharedMemory> make(const Communicator& node, std::int64_t num_bytes);
+
+  SharedMemory(SharedMemory&& other) noexcept
+      : id_(std::exchange(other.id_, 0)), bytes_(std::exchange(other.bytes_, {})) {}
+  SharedMemory& operator=(SharedMemory&&) = delete;
+  /// Local. The other ranks may still use theirs.
+  ~SharedMemory();
+
+  std::span<std::byte> bytes() const noexcept { return bytes_; }
+
+ private:
+  SharedMemory(std::uint64_t id, std::span<std::byte> bytes) : id_(id), bytes_(bytes) {}
+
+  std::uint64_t id_;  // the same on all ranks
+  std::span<std::byte> bytes_;
+};
+
+}  // namespace shardmark
