@@ -53,7 +53,7 @@ FAMILIES = families_of(pathlib.Path(__file__).resolve().parents[2] / "bench" / "
 FLOORS = {
     "lib/shardmark/plan": ("tables", "owners", "merge", "load", "save"),
     "lib/shardmark/storage": (
-        "format posix", "directory", "probe", "raw", "contract", "direct null", "hdf5/library", "hdf5/files",
+        "format posix", "directory", "probe", "raw", "exchange", "contract", "direct null", "hdf5/library", "hdf5/files",
         "hdf5/transfer mpiio", ".",
     ),
     "bench": (

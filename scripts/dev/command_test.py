@@ -25,8 +25,8 @@ SHARDMARK = sys.argv[1]
 CHECKER = pathlib.Path(__file__).resolve().parent / "check_checkpoint.py"
 TINY = ["--set", "model.name=tiny", "--set", "model.scale=1.0"]
 PHASES = {
-    "save": "hooks local_plan gather global_plan scatter create stage write flush commit wait".split(),
-    "load": "open metadata hooks load_plan read verify wait".split(),
+    "save": "hooks local_plan gather global_plan scatter create stage exchange write flush commit wait".split(),
+    "load": "open metadata hooks load_plan read exchange verify wait".split(),
 }
 failures = []
 

@@ -18,6 +18,7 @@ enum class Phase : std::uint8_t {
   scatter,
   create,
   stage,
+  exchange,
   write,
   flush,
   commit,
@@ -29,16 +30,16 @@ enum class Phase : std::uint8_t {
   wait,
 };
 
-inline constexpr std::size_t num_phases = 16;
+inline constexpr std::size_t num_phases = 17;
 
-inline constexpr std::array<Phase, 11> save_phases = {
+inline constexpr std::array<Phase, 12> save_phases = {
     Phase::hooks,   Phase::local_plan, Phase::gather, Phase::global_plan,
-    Phase::scatter, Phase::create,     Phase::stage,  Phase::write,
-    Phase::flush,   Phase::commit,     Phase::wait};
+    Phase::scatter, Phase::create,     Phase::stage,  Phase::exchange,
+    Phase::write,   Phase::flush,      Phase::commit, Phase::wait};
 
-inline constexpr std::array<Phase, 7> load_phases = {
-    Phase::open, Phase::metadata, Phase::hooks, Phase::load_plan,
-    Phase::read, Phase::verify,   Phase::wait};
+inline constexpr std::array<Phase, 8> load_phases = {
+    Phase::open, Phase::metadata, Phase::hooks,  Phase::load_plan,
+    Phase::read, Phase::exchange, Phase::verify, Phase::wait};
 
 /// "global_plan": the key in every JSON.
 std::string_view phase_name(Phase phase) noexcept;

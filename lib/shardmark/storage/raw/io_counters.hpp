@@ -38,6 +38,10 @@ struct WriteCounters {
   double overlapped_s = 0;               // hashing and copying while writes were under way
   double exposed_s = 0;                  // hashing and copying while nothing was written
   std::string o_direct_reason;           // why O_DIRECT was wanted and not used; empty if it was
+  std::int64_t bytes_exchanged = 0;      // put where another rank writes them from
+  std::int64_t messages = 0;             // sent for the exchange
+  std::string exchange;                  // level at which ranks wrote together; empty: not asked
+  std::string exchange_why;              // why at this level
 };
 
 /// What a reader did, on this rank.
@@ -49,6 +53,10 @@ struct ReadCounters {
   std::int64_t bytes_o_direct = 0;    // past the page cache, in whole blocks
   std::string o_direct_reason;        // why O_DIRECT was wanted and not used; empty if it was
   std::int64_t smallest_request = 0;  // bytes; 0 without requests
+  std::int64_t bytes_exchanged = 0;   // copied out of memory that ranks share
+  std::int64_t bytes_repeated = 0;    // wanted by more than one rank: on one rank, for all
+  std::string exchange;               // level at which ranks read together; empty: not asked
+  std::string exchange_why;           // why at this level
 
   /// Local. Adds what another reader did.
   void merge(const ReadCounters& other) noexcept {

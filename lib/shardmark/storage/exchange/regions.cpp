@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shardmark/storage/exchange/regions.hpp"
+
+#include <algorithm>
+
+#include "shardmark/plan/tables/byte_codec.hpp"
+
+namespace shardmark {
+namespace {
+
+constexpr std::int64_t min_region_bytes = std::int64_t{4} << 20;
+constexpr std::int64_t plain_region_bytes = std::int64_t{16} << 20;
+
+void put(ByteWriter& out, std::span<const ByteRange> ranges) {
+  out.varint(ranges.size());
+  std::int64_t at = 0;
+  for (const ByteRange& range : ranges) {
+    out.varint(static_cast<std::uint64_t>(range.begin - at));
+    out.varint(static_cast<std::uint64_t>(range.num_bytes()));
+    at = range.end;
+  }
+}
+
+std::vector<ByteRange> take_ranges(ByteReader& in, std::int64_t limit) {
+  std::vector<ByteRange> ranges(in.length(2));
+  std::int64_t at = 0;
+  for (ByteRange& range : ranges) {
+    range.begin = at + in.count(limit - at);
+    range.end = range.begin + in.count(limit - range.begin);
+    at = range.end;
+    if (!in.ok()) {
+      break;
+    }
+  }
+  return ranges;
+}
+
+}  // namespace
+
+std::vector<ByteRange> subtract(std::span<const ByteRange> ranges,
+                                std::span<const ByteRange> without) {
+  std::vector<ByteRange> left;
+  auto hole = without.begin();
+  for (ByteRange range : ranges) {
+    while (hole != without.end() && hole->end <= range.begin) {
+      ++hole;
+    }
+    for (auto cut = hole; cut != without.end() && cut->begin < range.end; ++cut) {
+      if (range.begin < cut->begin) {
+        left.push_back({range.begin, cut->begin});
+      }
+      range.begin = std::max(range.begin, cut->end);
+    }
+    if (!range.empty()) {
+      left.push_back(range);
+    }
+  }
+  return left;
+}
+
+std::vector<ByteRange> intersect(std::span<const ByteRange> ranges, ByteRange with) {
+  std::vector<ByteRange> both;
+  auto range = std::upper_bound(ranges.begin(), ranges.end(), with.begin,
+                                [](std::int64_t at, const ByteRange& r) { return at < r.end; });
+  for (; range != ranges.end() && range->begin < with.end; ++range) {
+    both.push_back({std::max(range->begin, with.begin), std::min(range->end, with.end)});
+  }
+  return both;
+}
+
+std::vector<ByteRange> merged(std::vector<ByteRange> ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
+  std::vector<ByteRange> list;
+  for (const ByteRange& range : ranges) {
+    if (range.empty()) {
+      continue;
+    }
+    if (!list.empty() && range.begin <= list.back().end) {
+      list.back().end = std::max(list.back().end, range.end);
+    } else {
+      list.push_back(range);
+    }
+  }
+  return list;
+}
+
+std::vector<ByteRange> whole_blocks(std::span<const ByteRange> ranges, std::int64_t block) {
+  std::vector<ByteRange> whole(ranges.begin(), ranges.end());
+  for (ByteRange& range : whole) {
+    range = {range.begin / block * block, (range.end + block - 1) / block * block};
+  }
+  return merged(std::move(whole));
+}
+
+std::int64_t region_bytes_for(std::int64_t stripe_bytes) noexcept {
+  if (stripe_bytes <= 0) {
+    return plain_region_bytes;
+  }
+  return (min_region_bytes + stripe_bytes - 1) / stripe_bytes * stripe_bytes;
+}
+
+ExchangedFile make_exchanged_file(std::uint64_t file, std::int64_t file_bytes, int keeper,
+                                  std::vector<ByteRange> elements, std::vector<ByteRange> foreign,
+                                  std::int64_t block) {
+  const std::vector<ByteRange> filled = merged(std::move(elements));
+  ExchangedFile exchanged;
+  exchanged.file = file;
+  exchanged.keeper = keeper;
+  const std::int64_t end = filled.empty() ? 0 : filled.back().end;
+  exchanged.num_bytes = std::min((end + block - 1) / block * block, file_bytes);
+  const ByteRange all{0, exchanged.num_bytes};
+  exchanged.outside = subtract({&all, 1}, filled);
+  // Whole blocks go past the cache, and would make the file grow.
+  foreign.push_back({file_bytes / block * block, file_bytes});
+  exchanged.kept = intersect(whole_blocks(merged(std::move(foreign)), block), all);
+  return exchanged;
+}
+
+std::vector<std::byte> encode(std::span<const ExchangedFile> files) {
+  ByteWriter out;
+  out.varint(files.size());
+  for (const ExchangedFile& file : files) {
+    out.varint(file.file);
+    out.fixed64(static_cast<std::uint64_t>(file.num_bytes));
+    out.varint(static_cast<std::uint64_t>(file.keeper));
+    put(out, file.outside);
+    put(out, file.kept);
+  }
+  return std::move(out).take();
+}
+
+Result<std::vector<ExchangedFile>> decode_exchanged_files(std::span<const std::byte> bytes,
+                                                          int num_ranks) {
+  ByteReader in(bytes);
+  std::vector<ExchangedFile> files(in.length(12));
+  for (ExchangedFile& file : files) {
+    file.file = in.varint();
+    const std::uint64_t num_bytes = in.fixed64();
+    if (num_bytes > static_cast<std::uint64_t>(INT64_MAX)) {
+      return Error{ErrorCode::data_loss, "list of exchanged files: a length beyond 2^63"};
+    }
+    file.num_bytes = static_cast<std::int64_t>(num_bytes);
+    file.keeper = static_cast<int>(in.count(num_ranks - 1));
+    file.outside = take_ranges(in, file.num_bytes);
+    file.kept = take_ranges(in, file.num_bytes);
+    if (!in.ok()) {
+      break;
+    }
+  }
+  SHARDMARK_RETURN_IF_ERROR(in.status("list of exchanged files"));
+  return files;
+}
+
+std::vector<Region> cut_into_regions(std::span<const ExchangedFile> files,
+                                     std::int64_t region_bytes, int num_writers) {
+  std::vector<Region> regions;
+  for (std::size_t f = 0; f < files.size(); ++f) {
+    const std::vector<ByteRange> kept_elements = files[f].kept_elements();
+    for (std::int64_t at = 0; at < files[f].num_bytes; at += region_bytes) {
+      Region region;
+      region.file = f;
+      region.bytes = {at, std::min(at + region_bytes, files[f].num_bytes)};
+      region.writer = static_cast<int>(regions.size() % static_cast<std::size_t>(num_writers));
+      region.has_kept = !intersect(kept_elements, region.bytes).empty();
+      regions.push_back(region);
+    }
+  }
+  return regions;
+}
+
+}  // namespace shardmark
