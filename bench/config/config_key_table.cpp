@@ -186,6 +186,19 @@ const std::vector<ConfigKey> table = {
      .form = KeyForm::byte_size,
      .target = SHARDMARK_TARGET(storage.meta_block_size),
      .minimum = 1},
+    {.name = "storage.exchange",
+     .about =
+         "Whether ranks write blocks that several have bytes in together, each once; acts with "
+         "io = direct only",
+     .form = KeyForm::choice,
+     .target = SHARDMARK_TARGET(storage.exchange),
+     .choices = {"auto", "off", "node"},
+     .unbuilt = {"edges", "world"}},
+    {.name = "storage.exchange_bytes",
+     .about = "Memory that a node's ranks share for the exchange, 0 for 64 MiB a rank, 512 MiB at "
+              "most",
+     .form = KeyForm::byte_size,
+     .target = SHARDMARK_TARGET(storage.exchange_bytes)},
     {.name = "storage.hints",
      .about = "Hints for MPI-IO; act with io = collective and independent only",
      .form = KeyForm::hints,
@@ -218,6 +231,13 @@ const std::vector<ConfigKey> table = {
      .about = "Largest gap to read across; acts with io = direct only",
      .form = KeyForm::byte_size,
      .target = SHARDMARK_TARGET(load.sieve_gap)},
+    {.name = "load.exchange",
+     .about = "Whether ranks read what several want, or want in small pieces, together and once; "
+              "acts with io = direct only",
+     .form = KeyForm::choice,
+     .target = SHARDMARK_TARGET(load.exchange),
+     .choices = {"auto", "off", "node"},
+     .unbuilt = {"world"}},
 
     {.name = "reshard.saved_strategy",
      .about =

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,6 +44,8 @@ staging_bytes = 0
 alignment_threshold = 0
 allow_padding = false
 meta_block_size = 1048576
+exchange = "auto"
+exchange_bytes = 0
 hints = {}
 coherent = "auto"
 assume = {}
@@ -52,6 +55,7 @@ checksum = "read"
 replicas = "read"
 strict = true
 sieve_gap = 65536
+exchange = "auto"
 
 [reshard]
 save_ranks = 0
@@ -106,12 +110,15 @@ alignment = "auto"
 alignment_threshold = 4096
 allow_padding = true
 meta_block_size = "2MiB"
+exchange = "off"
+exchange_bytes = "32MiB"
 hints = {cb_nodes = 2, romio_cb_write = "enable", flag = true}
 [load]
 checksum = "full"
 replicas = "read"
 strict = false
 sieve_gap = 0
+exchange = "node"
 [reshard]
 saved_strategy = "fsdp"
 save_ranks = 3
@@ -158,10 +165,12 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       4096,
                       true,
                       2 << 20,
+                      "off",
+                      32 << 20,
                       {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}},
                       "auto",
                       {}};
-  expected.load = {"full", "read", false, 0};
+  expected.load = {"full", "read", false, 0, "node"};
   expected.reshard = {"fsdp", 3, 2};
   expected.run = {8, 512, {"save"}, 3, 0, false, "sample", true, 2};
   EXPECT_EQ(*config, expected) << config_text(*config);
@@ -220,6 +229,16 @@ TEST_F(ConfigTest, RangesAreChecked) {
   EXPECT_EQ(minimal_with("model.scale=1").model.scale, 1.0);
   EXPECT_EQ(minimal_with("parallel.tp=-1").parallel.tp, -1);
   EXPECT_EQ(minimal_with("load.sieve_gap=1MiB").load.sieve_gap, 1 << 20);
+}
+
+TEST_F(ConfigTest, WhatIsToComeIsRefusedAsSuch) {
+  for (const char* key : {"storage.exchange", "load.exchange"}) {
+    EXPECT_THAT(
+        set_refusal(fmt::format("{}=world", key), ErrorCode::unsupported),
+        HasSubstr(fmt::format(
+            "{}: \"world\" is not available in this version, expected one of auto, off, node",
+            key)));
+  }
 }
 
 TEST_F(ConfigTest, UnknownNamesComeWithTheNearest) {

@@ -62,6 +62,8 @@ StorageOptions storage_options(const Config& config) {
   options.alignment = config.storage.alignment;
   options.alignment_threshold = config.storage.alignment_threshold;
   options.allow_padding = config.storage.allow_padding;
+  options.exchange = known(exchange_level_from_name(config.storage.exchange));
+  options.exchange_bytes = config.storage.exchange_bytes;
   options.hints = config.storage.hints;
   options.coherence = config.storage.coherent == "yes"  ? Coherence::yes
                       : config.storage.coherent == "no" ? Coherence::no
@@ -95,6 +97,8 @@ LoadOptions load_options(const Config& config, const std::string& directory,
   options.o_direct = config.storage.o_direct;
   options.threads = static_cast<int>(config.storage.threads);
   options.sieve_gap = config.load.sieve_gap;
+  options.exchange = known(exchange_level_from_name(config.load.exchange));
+  options.exchange_bytes = config.storage.exchange_bytes;
   options.hints = config.storage.hints;
   return options;
 }

@@ -218,8 +218,9 @@ class SaveCase final : public BenchmarkCase {
   /// Of all ranks together; seconds of the rank that has most.
   void add_counters(Measurement& measurement) const {
     const WriteCounters& counters = report_.counters;
-    std::array<std::int64_t, 4> sums = {counters.bytes_staged, counters.bytes_o_direct,
-                                        counters.misaligned_requests, counters.small_requests};
+    std::array<std::int64_t, 6> sums = {counters.bytes_staged,        counters.bytes_o_direct,
+                                        counters.misaligned_requests, counters.small_requests,
+                                        counters.bytes_exchanged,     counters.messages};
     environment_.comm.all_reduce(std::span<std::int64_t>(sums), MPI_SUM);
     measurement.metrics["bytes_staged"] = static_cast<double>(sums[0]);
     measurement.overlapped_s = counters.overlapped_s;
@@ -230,6 +231,8 @@ class SaveCase final : public BenchmarkCase {
       measurement.metrics["bytes_o_direct"] = static_cast<double>(sums[1]);
       measurement.metrics["misaligned_requests"] = static_cast<double>(sums[2]);
       measurement.metrics["small_requests"] = static_cast<double>(sums[3]);
+      measurement.metrics["bytes_exchanged"] = static_cast<double>(sums[4]);
+      measurement.metrics["messages"] = static_cast<double>(sums[5]);
       measurement.o_direct_actual = config_.storage.o_direct && sums[1] > 0;
     }
   }

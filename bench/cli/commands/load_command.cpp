@@ -34,6 +34,13 @@ std::string json_text(const LoadSummary& summary) {
   document["bytes_read"] = report.bytes_read;
   document["read_requests"] = report.read_requests;
   document["bytes_received"] = report.bytes_received;
+  document["exchange"] = nullptr;
+  document["exchange_why"] = nullptr;
+  if (!report.exchange.empty()) {
+    document["exchange"] = report.exchange;
+    document["exchange_why"] = report.exchange_why;
+  }
+  document["bytes_exchanged"] = report.bytes_exchanged;
   document["missing"] = report.keys.missing;
   document["unexpected"] = report.keys.unexpected;
   document["verified"] = nullptr;
@@ -94,13 +101,14 @@ std::string human_text(const LoadSummary& summary, const Config& config, int ran
 }
 
 void sum_over_ranks(LoadReport& report, const Communicator& comm) {
-  std::array<std::int64_t, 4> sums = {report.num_bytes, report.bytes_read, report.read_requests,
-                                      report.bytes_received};
+  std::array<std::int64_t, 5> sums = {report.num_bytes, report.bytes_read, report.read_requests,
+                                      report.bytes_received, report.bytes_exchanged};
   comm.all_reduce(sums, MPI_SUM);
   report.num_bytes = sums[0];
   report.bytes_read = sums[1];
   report.read_requests = sums[2];
   report.bytes_received = sums[3];
+  report.bytes_exchanged = sums[4];
   report.total_s = comm.all_reduce(report.total_s, MPI_MAX);
 }
 

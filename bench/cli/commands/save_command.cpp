@@ -54,6 +54,14 @@ std::string json_text(const SaveSummary& summary, const Config& config) {
   if (!report.counters.o_direct_reason.empty()) {
     document["o_direct_reason"] = report.counters.o_direct_reason;
   }
+  document["exchange"] = nullptr;
+  document["exchange_why"] = nullptr;
+  if (!report.counters.exchange.empty()) {
+    document["exchange"] = report.counters.exchange;
+    document["exchange_why"] = report.counters.exchange_why;
+  }
+  document["bytes_exchanged"] = report.counters.bytes_exchanged;
+  document["messages"] = report.counters.messages;
   document["files"] = report.inventory.files;
   document["disk_bytes"] = report.inventory.num_bytes;
   document["padding_bytes"] = report.inventory.padding_bytes;

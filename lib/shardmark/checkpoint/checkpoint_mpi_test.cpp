@@ -61,6 +61,7 @@ SaveOptions options_for(const TemporaryDirectory& directory, std::int64_t step, 
 struct Storage {
   FileLayout layout;
   IoMode io;
+  ExchangeLevel exchange = ExchangeLevel::automatic;
 };
 
 class EveryStorage : public ::testing::TestWithParam<Storage> {
@@ -69,6 +70,7 @@ class EveryStorage : public ::testing::TestWithParam<Storage> {
     SaveOptions options = options_for(directory, step, GetParam().io);
     options.storage.layout = GetParam().layout;
     options.storage.groups = 2;
+    options.storage.exchange = GetParam().exchange;
     return options;
   }
   static LoadOptions load_options(const SaveOptions& saved, ChecksumMode checksum, IoMode io) {
@@ -77,6 +79,7 @@ class EveryStorage : public ::testing::TestWithParam<Storage> {
     options.checksum = checksum;
     options.io = io;
     options.sieve_gap = 16;
+    options.exchange = GetParam().exchange;
     return options;
   }
 };
@@ -239,6 +242,8 @@ std::vector<Storage> every_storage() {
     for (const IoMode io : {IoMode::collective, IoMode::independent, IoMode::direct}) {
       all.push_back({layout, io});
     }
+    all.push_back({layout, IoMode::direct, ExchangeLevel::off});
+    all.push_back({layout, IoMode::direct, ExchangeLevel::node});
   }
   return all;
 }
@@ -246,7 +251,10 @@ std::vector<Storage> every_storage() {
 std::string storage_name(const ::testing::TestParamInfo<Storage>& storage) {
   std::string name(file_layout_name(storage.param.layout));
   std::replace(name.begin(), name.end(), '-', '_');
-  return name + "_" + std::string(io_mode_name(storage.param.io));
+  name += "_" + std::string(io_mode_name(storage.param.io));
+  return storage.param.exchange == ExchangeLevel::automatic
+             ? name
+             : name + "_" + std::string(exchange_level_name(storage.param.exchange));
 }
 
 INSTANTIATE_TEST_SUITE_P(Storages, EveryStorage, ::testing::ValuesIn(every_storage()),
@@ -256,73 +264,6 @@ INSTANTIATE_TEST_SUITE_P(Storages, SomeStorage,
                                            Storage{FileLayout::per_rank, IoMode::independent},
                                            Storage{FileLayout::automatic, IoMode::direct}),
                          storage_name);
-
-TEST(Checkpoint, RanksThatDisagreeEndWithOneMessage) {
-  if (world().size() == 1) {
-    return;  // nobody to disagree with; the plan tests cover one process
-  }
-  const TemporaryDirectory directory(world());
-  const bool last = world().rank() == world().size() - 1;
-  std::vector<std::int32_t> elements(12, 1);
-  PlainTensor tensor(contiguous_view(reinterpret_cast<std::byte*>(elements.data()), Dtype::int32,
-                                     last ? Dims{3, 4} : Dims{4, 3}));
-  StateDict state;
-  ASSERT_TRUE(state.add("w", tensor));
-  const auto report = save(state, options_for(directory, 1, IoMode::independent), world());
-  ASSERT_FALSE(report);
-  EXPECT_EQ(report.error().code, ErrorCode::invalid_argument);
-  EXPECT_EQ(report.error().rank, 0);
-  EXPECT_THAT(
-      report.error().message,
-      HasSubstr(fmt::format("rank 0 has a int32 tensor [4, 3], rank {} has a int32 tensor [3, 4]",
-                            world().size() - 1)));
-  EXPECT_TRUE(committed_steps(directory.path() + "/checkpoints")->empty());
-}
-
-TEST(Checkpoint, EveryPlannerNamesWhatLayoutsDisagreeOn) {
-  if (world().size() == 1) {
-    return;
-  }
-  const bool last = world().rank() == world().size() - 1;
-  const Dims line = {world().size()};
-  struct Odd {
-    const char* fqn;
-    Dims sizes;
-    Dtype dtype;
-    Placement placement;
-    const char* usual_value;
-    const char* odd_value;
-  };
-  const Odd odds[] = {
-      {"w", {8, 6}, Dtype::int32, Placement::shard(0), "tensor [8, 4]", "tensor [8, 6]"},
-      {"w", {8, 4}, Dtype::float32, Placement::shard(0), "int32 tensor", "float32 tensor"},
-      {"w", {8, 4}, Dtype::int32, Placement::shard(1), "S(0)", "S(1)"},
-      {"v", {8, 4}, Dtype::int32, Placement::shard(0), "no such tensor", "tensor [8, 4]"}};
-  for (const PlannerKind planner :
-       {PlannerKind::coordinator, PlannerKind::tree, PlannerKind::layout}) {
-    for (const Odd& odd : odds) {
-      SCOPED_TRACE(fmt::format("{} {} {}", planner_kind_name(planner), odd.fqn, odd.odd_value));
-      const TemporaryDirectory directory(world());
-      FilledState saved(world());
-      saved.add(last ? odd.fqn : "w", last ? odd.sizes : Dims{8, 4},
-                {last ? odd.placement : Placement::shard(0)}, line,
-                last ? odd.dtype : Dtype::int32);
-      SaveOptions options = options_for(directory, 1, IoMode::independent);
-      options.planner = planner;
-      const auto report = save(saved.state, options, world());
-      ASSERT_FALSE(report);
-      EXPECT_EQ(report.error().code, ErrorCode::invalid_argument);
-      if (planner != PlannerKind::tree) {  // where any rank may be the first to see it
-        EXPECT_EQ(report.error().rank, 0);
-      }
-      EXPECT_THAT(report.error().message,
-                  ::testing::AllOf(HasSubstr("ranks disagree on '"), HasSubstr(odd.usual_value),
-                                   HasSubstr(odd.odd_value),
-                                   HasSubstr(fmt::format("rank {} has", world().size() - 1))));
-      EXPECT_TRUE(committed_steps(directory.path() + "/checkpoints")->empty());
-    }
-  }
-}
 
 TEST(Checkpoint, EveryPlannersCheckpointLoads) {
   for (const PlannerKind planner :

@@ -38,7 +38,8 @@ Error wrong(const Entry& entry, const Dims& offsets) {
 }  // namespace
 
 Status ChunkVerification::run(std::span<const ReadTask> tasks,
-                              std::span<const std::uint64_t> hashed, ChecksumMode mode) {
+                              std::span<const std::uint64_t> hashed,
+                              const std::vector<HashedChunk>* shared, ChecksumMode mode) {
   const std::uint64_t num_chunks = manifest_.entries.num_chunks();
   const std::size_t words = (num_chunks + chunks_per_word - 1) / chunks_per_word;
   // The first half: chunks that some rank needs. The second: chunks that some rank has read whole.
@@ -52,7 +53,7 @@ Status ChunkVerification::run(std::span<const ReadTask> tasks,
   Status status;
   if (hashes) {
     std::vector<std::uint64_t> own(words, 0);
-    status = verify_in_memory(tasks, hashed, own);
+    status = shared != nullptr ? verify_shared(*shared, own) : verify_in_memory(tasks, hashed, own);
     std::copy(own.begin(), own.end(), whole.begin());
   }
   comm_.all_reduce(bits, MPI_BOR);
@@ -79,6 +80,17 @@ Status ChunkVerification::verify_in_memory(std::span<const ReadTask> tasks,
     const std::uint64_t hash = hashed.empty() ? xxh3(task.elements) : hashed[i];
     if (hash != checksums_[task.read->chunk]) {
       return wrong(manifest_.entries.entries[task.read->entry], task.read->box.offsets);
+    }
+  }
+  return {};
+}
+
+Status ChunkVerification::verify_shared(std::span<const HashedChunk> hashed,
+                                        std::vector<std::uint64_t>& whole) const {
+  for (const HashedChunk& chunk : hashed) {
+    set_bit(whole, chunk.chunk);
+    if (chunk.checksum != checksums_[chunk.chunk]) {
+      return wrong(manifest_.entries.entries[chunk.entry], chunk.offsets);
     }
   }
   return {};

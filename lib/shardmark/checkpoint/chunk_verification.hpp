@@ -29,17 +29,20 @@ class ChunkVerification {
       : directory_(directory), manifest_(manifest), checksums_(checksums), comm_(comm) {}
 
   /// Collective. Hashes in the program's own memory each chunk that this rank has read whole, or
-  /// takes it from `hashed` (by task) where the reader has done so. With
+  /// takes it from `hashed` (by task) where the reader has done so. Where ranks read together,
+  /// `shared` is what this rank has hashed for all, and nothing else is hashed here. With
   /// `full`, chunks that no rank has read whole are dealt out, read once and hashed. Errors, not
   /// agreed: data_loss naming fqn and offsets.
   Status run(std::span<const ReadTask> tasks, std::span<const std::uint64_t> hashed,
-             ChecksumMode mode);
+             const std::vector<HashedChunk>* shared, ChecksumMode mode);
 
   const Counts& counts() const noexcept { return counts_; }
 
  private:
   Status verify_in_memory(std::span<const ReadTask> tasks, std::span<const std::uint64_t> hashed,
                           std::vector<std::uint64_t>& whole) const;
+  Status verify_shared(std::span<const HashedChunk> hashed,
+                       std::vector<std::uint64_t>& whole) const;
   Status verify_in_files(std::span<const std::uint64_t> touched,
                          std::span<const std::uint64_t> whole);
 

@@ -50,10 +50,11 @@ class Load {
     clock_.enter(Phase::read);
     const bool hashes =
         options_.checksum != ChecksumMode::none && !checksums_.empty() && !broadcast_;
-    const auto reader =
-        make_storage_reader({backend(), options_.io, options_.o_direct, options_.threads,
-                             options_.sieve_gap, hashes, options_.hints},
-                            comm_);
+    const auto reader = make_storage_reader(
+        {backend(), options_.io, options_.o_direct, options_.threads, options_.sieve_gap, hashes,
+         options_.hints, broadcast_ ? ExchangeLevel::off : options_.exchange,
+         options_.exchange_bytes, options_.checksum == ChecksumMode::full},
+        comm_, &clock_);
     SHARDMARK_RETURN_IF_ERROR(reader->read(directory_, manifest_, own_reads(tasks)));
     if (broadcast_) {
       broadcast_->distribute(tasks);
@@ -61,7 +62,8 @@ class Load {
     }
     clock_.enter(Phase::verify);
     ChunkVerification verification(directory_, manifest_, checksums_, comm_);
-    const Status verified = verification.run(tasks, reader->checksums(), options_.checksum);
+    const Status verified =
+        verification.run(tasks, reader->checksums(), reader->hashed_chunks(), options_.checksum);
     SHARDMARK_RETURN_IF_ERROR(agree(verified));
 
     // Collective, and so a part of the load.
@@ -75,6 +77,10 @@ class Load {
     report.bytes_staged = reader->counters().bytes_staged;
     report.bytes_o_direct = reader->counters().bytes_o_direct;
     report.o_direct_reason = reader->counters().o_direct_reason;
+    report.bytes_received += reader->counters().bytes_repeated;
+    report.bytes_exchanged = reader->counters().bytes_exchanged;
+    report.exchange = reader->counters().exchange;
+    report.exchange_why = reader->counters().exchange_why;
     report.verified_chunks = verification.counts().verified;
     report.unverified_chunks = verification.counts().unverified;
     report.verify_bytes_read = verification.counts().bytes_read;

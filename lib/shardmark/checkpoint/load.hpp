@@ -33,8 +33,10 @@ struct LoadOptions {
   bool strict = true;    // a wanted entry that the checkpoint does not have is an error
   bool o_direct = true;  // in IoMode::direct
   int threads = 0;       // in IoMode::direct; 0: choose
-  std::int64_t sieve_gap = std::int64_t{64} << 10;  // bytes; in IoMode::direct
-  std::map<std::string, std::string> hints = {};    // for MPI-IO
+  std::int64_t sieve_gap = std::int64_t{64} << 10;    // bytes; in IoMode::direct
+  std::map<std::string, std::string> hints = {};      // for MPI-IO
+  ExchangeLevel exchange = ExchangeLevel::automatic;  // in IoMode::direct
+  std::int64_t exchange_bytes = 0;                    // its staging on a node; 0: choose
 };
 
 struct LoadReport {
@@ -44,10 +46,13 @@ struct LoadReport {
   std::int64_t bytes_read = 0;        // asked of storage by this rank
   std::int64_t read_requests = 0;     // transfers of this rank
   std::int64_t smallest_request = 0;  // bytes; 0 without requests
-  std::int64_t bytes_received = 0;    // from ranks that read the same, with replicas = broadcast
+  std::int64_t bytes_received = 0;    // of those delivered, what another rank has read as well
   std::int64_t bytes_staged = 0;      // copied on their way, by this rank
   std::int64_t bytes_o_direct = 0;    // past the page cache, in whole blocks
   std::string o_direct_reason;        // why O_DIRECT was wanted and not used, on this rank
+  std::int64_t bytes_exchanged = 0;   // copied out of memory that ranks share, by this one
+  std::string exchange;               // level at which ranks read together
+  std::string exchange_why;           // why at this level
   KeyReport keys;                     // the same on all ranks
   // Over all ranks; each chunk counts once.
   std::int64_t verified_chunks = 0;

@@ -36,12 +36,12 @@ std::unique_ptr<StorageWriter> make_storage_writer(const StorageOptions& options
 }
 
 std::unique_ptr<StorageReader> make_storage_reader(const ReadOptions& options,
-                                                   const Communicator& comm) {
+                                                   const Communicator& comm, PhaseClock* clock) {
   if (options.backend == Backend::mpiio) {
     return std::make_unique<MpiioReader>(options, comm);
   }
   if (options.io == IoMode::direct || options.backend != Backend::hdf5) {
-    return std::make_unique<DirectReader>(options, comm);
+    return std::make_unique<DirectReader>(options, comm, clock);
   }
   return std::make_unique<Hdf5Reader>(options, comm);
 }

@@ -6,10 +6,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "shardmark/core/tensor_view.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/plan/load/load_plan.hpp"
+#include "shardmark/profile/phase_times.hpp"
 #include "shardmark/storage/format/manifest.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
 #include "shardmark/storage/raw/io_counters.hpp"
@@ -20,6 +22,14 @@ namespace shardmark {
 struct ReadTask {
   const PlannedRead* read = nullptr;
   TensorView elements;  // sizes equal read->box.sizes
+};
+
+/// A chunk whose elements were hashed on their way, in the chunk's own order.
+struct HashedChunk {
+  std::size_t entry = 0;
+  std::uint64_t chunk = 0;  // among all chunks
+  Dims offsets;
+  std::uint64_t checksum = 0;
 };
 
 /// Gets planned pieces out of files. Collective: the same status on every rank.
@@ -35,6 +45,10 @@ class StorageReader {
   /// whole chunk. Empty if this reader takes none.
   virtual std::span<const std::uint64_t> checksums() const noexcept { return {}; }
 
+  /// Instead of checksums(), where ranks read together: the chunks that this rank has hashed for
+  /// all, each by one rank. Null where each rank hashes its own.
+  virtual const std::vector<HashedChunk>* hashed_chunks() const noexcept { return nullptr; }
+
   virtual const ReadCounters& counters() const noexcept = 0;
 };
 
@@ -46,11 +60,15 @@ struct ReadOptions {
   int threads = 0;                                  // in IoMode::direct; 0: choose
   std::int64_t sieve_gap = std::int64_t{64} << 10;  // bytes; in IoMode::direct
   bool hashes = false;  // take checksums of whole chunks while they are read, where that is free
-  std::map<std::string, std::string> hints = {};  // for MPI-IO
+  std::map<std::string, std::string> hints = {};      // for MPI-IO
+  ExchangeLevel exchange = ExchangeLevel::automatic;  // in IoMode::direct
+  std::int64_t exchange_bytes = 0;                    // its staging on a node; 0: choose
+  bool hashes_everywhere = false;  // each rank hashes what it reads whole, whoever else does
 };
 
-/// Local.
+/// Local. `clock`, which may be null, is told of phases exchange and read.
 std::unique_ptr<StorageReader> make_storage_reader(const ReadOptions& options,
-                                                   const Communicator& comm);
+                                                   const Communicator& comm,
+                                                   PhaseClock* clock = nullptr);
 
 }  // namespace shardmark

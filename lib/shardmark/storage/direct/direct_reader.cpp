@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "shardmark/storage/direct/load_exchange.hpp"
 #include "shardmark/storage/raw/raw_file.hpp"
 #include "shardmark/storage/raw/raw_reader.hpp"
 #include "shardmark/storage/raw/transfer_runs.hpp"
@@ -12,7 +13,18 @@ namespace shardmark {
 
 Status DirectReader::read(const std::string& directory, const Manifest& manifest,
                           std::span<const ReadTask> tasks) {
-  return comm_.agree(read_locally(directory, manifest, tasks));
+  SHARDMARK_ASSIGN_OR_RETURN(LoadExchange exchange,
+                             LoadExchange::arrange(tasks, manifest, options_, comm_));
+  counters_.exchange = exchange_level_name(exchange.level());
+  counters_.exchange_why = exchange.why();
+  if (exchange.level() == ExchangeLevel::off) {
+    return comm_.agree(read_locally(directory, manifest, tasks));
+  }
+  SHARDMARK_RETURN_IF_ERROR(exchange.read(directory, manifest, tasks, counters_, clock_));
+  if (options_.hashes) {
+    hashed_ = exchange.take_hashed();
+  }
+  return {};
 }
 
 Status DirectReader::read_locally(const std::string& directory, const Manifest& manifest,

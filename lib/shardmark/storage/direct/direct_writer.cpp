@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 #include <utility>
 
@@ -16,27 +17,19 @@ namespace shardmark {
 Status DirectWriter::create(const SaveTarget& target) {
   entries_ = target.entries;
   SHARDMARK_ASSIGN_OR_RETURN(files_, made_by_->create(target));
+  SHARDMARK_ASSIGN_OR_RETURN(SaveExchange exchange,
+                             SaveExchange::arrange(target, files_, options_, comm_));
+  exchange_.emplace(std::move(exchange));
+  counters_.exchange = exchange_level_name(exchange_->level());
+  counters_.exchange_why = exchange_->why();
   return {};
 }
 
 Status DirectWriter::write(std::span<const WriteTask> tasks) {
   tasks_ = tasks;
-  Status written = open_files(tasks);
-  if (written) {
-    written = write_elements(tasks);
-  }
-  if (files_.clients.several()) {
-    SHARDMARK_RETURN_IF_ERROR(agree(written));  // what follows is collective
-  }
-  if (written) {
-    const auto requests = write_small_pieces(files_, {entries_, tasks, checksums_, first_}, comm_);
-    written = Status(requests);
-    if (requests) {
-      counters_.bytes_written += static_cast<std::int64_t>(8 * checksums_.size());
-      counters_.write_requests += *requests;
-    }
-  }
-  return agree(written);
+  checksums_.assign(options_.checksum == ChecksumKind::xxh3 ? tasks.size() : 0, 0);
+  return agree(exchange_->level() == ExchangeLevel::off ? write_apart(tasks)
+                                                        : write_together(tasks));
 }
 
 Status DirectWriter::agree(const Status& local) {
@@ -44,7 +37,98 @@ Status DirectWriter::agree(const Status& local) {
   return comm_.agree(local);
 }
 
+std::vector<DirectWriter::Transfer> DirectWriter::transfers_of(
+    std::span<const WriteTask> tasks) const {
+  std::vector<Transfer> transfers;
+  transfers.reserve(tasks.size());
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    transfers.push_back({files_.pieces[first_ + i], tasks[i].write->box, tasks[i].elements});
+  }
+  return transfers;
+}
+
+/// Collective where there are several clients; the status is not agreed.
+Status DirectWriter::write_apart(std::span<const WriteTask> tasks) {
+  std::vector<Transfer> transfers;
+  std::vector<std::size_t> task_of;  // by transfer
+  const std::vector<Transfer> all = transfers_of(tasks);
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (!is_for_root(files_, entries_->entries[tasks[i].write->entry], tasks[i])) {
+      transfers.push_back(all[i]);
+      task_of.push_back(i);
+      continue;
+    }
+    counters_.bytes_written += tasks[i].elements.num_bytes();
+    if (!checksums_.empty()) {
+      checksums_[i] = xxh3(tasks[i].elements);
+    }
+  }
+  std::vector<std::uint64_t> checksums(checksums_.empty() ? 0 : transfers.size());
+  Status written = open_files(tasks);
+  if (written) {
+    written = write_elements(transfers, checksums);
+  }
+  for (std::size_t i = 0; i < checksums.size(); ++i) {
+    checksums_[task_of[i]] = checksums[i];
+  }
+  if (files_.clients.several()) {
+    SHARDMARK_RETURN_IF_ERROR(agree(written));  // what follows is collective
+  }
+  SHARDMARK_RETURN_IF_ERROR(written);
+  SHARDMARK_ASSIGN_OR_RETURN(
+      const std::int64_t requests,
+      write_small_pieces(files_, {entries_, tasks, checksums_, first_}, comm_));
+  counters_.bytes_written += static_cast<std::int64_t>(8 * checksums_.size());
+  counters_.write_requests += requests;
+  return {};
+}
+
+/// Collective; the status is not agreed.
+Status DirectWriter::write_together(std::span<const WriteTask> tasks) {
+  // What goes by itself, what together, and their places in the plan.
+  std::array<std::vector<Transfer>, 2> transfers;
+  std::array<std::vector<std::size_t>, 2> numbers;
+  std::vector<Transfer> tiles;
+  const std::vector<Transfer> all = transfers_of(tasks);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::size_t together = exchange_->has(all[i].piece.file) ? 1 : 0;
+    transfers[together].push_back(all[i]);
+    numbers[together].push_back(i);
+    const Dims& sizes = all[i].piece.sizes;
+    if (sizes != entries_->entries[tasks[i].write->entry].sizes && sizes != all[i].box.sizes) {
+      tiles.push_back(all[i]);
+    }
+  }
+  std::array<std::vector<std::uint64_t>, 2> checksums;
+  for (std::size_t way = 0; way < 2; ++way) {
+    checksums[way].resize(checksums_.empty() ? 0 : numbers[way].size());
+  }
+  Status written = open_files(tasks);
+  if (written) {
+    written = write_elements(transfers[0], checksums[0]);
+  }
+  // Whoever begins to fill regions must not be left alone.
+  SHARDMARK_RETURN_IF_ERROR(agree(written));
+  SHARDMARK_RETURN_IF_ERROR(agree(exchange_->write(transfers[1], tiles, open_, checksums[1],
+                                                   options_.threads, counters_, clock_)));
+  for (RawWriter::Edge& edge : exchange_->take_edges()) {
+    edges_.push_back(edge);
+  }
+  note_o_direct_reason();
+  for (std::size_t way = 0; way < 2; ++way) {
+    for (std::size_t i = 0; i < checksums[way].size(); ++i) {
+      checksums_[numbers[way][i]] = checksums[way][i];
+    }
+  }
+  return write_checksums_on_root(files_, tasks, checksums_, entries_->num_chunks(), comm_,
+                                 counters_);
+}
+
 Status DirectWriter::write_part(std::span<const WriteTask> tasks) {
+  // A region must fill up at once, and what comes now need not lie side by side.
+  exchange_->give_up("the staging pool of an asynchronous save is smaller than the state");
+  counters_.exchange = exchange_level_name(exchange_->level());
+  counters_.exchange_why = exchange_->why();
   SHARDMARK_RETURN_IF_ERROR(write(tasks));
   // Proven while the elements are still there.
   SHARDMARK_RETURN_IF_ERROR(flush());
@@ -54,34 +138,27 @@ Status DirectWriter::write_part(std::span<const WriteTask> tasks) {
 
 Status DirectWriter::open_files(std::span<const WriteTask> tasks) {
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    const std::uint64_t file = files_.pieces[first_ + i].file;
-    if (!open_.contains(file)) {
-      SHARDMARK_ASSIGN_OR_RETURN(
-          RawFile raw,
-          RawFile::open(files_.paths[file], RawFile::Access::write, options_.o_direct));
-      open_.emplace(file, std::move(raw));
-    }
+    SHARDMARK_RETURN_IF_ERROR(open_file(files_.pieces[first_ + i].file));
+  }
+  for (const ExchangedFile& file : exchange_->files()) {
+    SHARDMARK_RETURN_IF_ERROR(open_file(file.file));
   }
   return {};
 }
 
-Status DirectWriter::write_elements(std::span<const WriteTask> tasks) {
-  std::vector<RawTransfer<const std::byte>> transfers;
-  transfers.reserve(tasks.size());
-  std::vector<std::size_t> task_of;  // by transfer
-  const bool hashes = options_.checksum == ChecksumKind::xxh3;
-  checksums_.assign(hashes ? tasks.size() : 0, 0);
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (!is_for_root(files_, entries_->entries[tasks[i].write->entry], tasks[i])) {
-      transfers.push_back({files_.pieces[first_ + i], tasks[i].write->box, tasks[i].elements});
-      task_of.push_back(i);
-    } else {
-      counters_.bytes_written += tasks[i].elements.num_bytes();
-      if (hashes) {
-        checksums_[i] = xxh3(tasks[i].elements);
-      }
-    }
+Status DirectWriter::open_file(std::uint64_t number) {
+  if (!open_.contains(number)) {
+    SHARDMARK_ASSIGN_OR_RETURN(
+        RawFile raw,
+        RawFile::open(files_.paths[number], RawFile::Access::write, options_.o_direct));
+    open_.emplace(number, std::move(raw));
   }
+  return {};
+}
+
+Status DirectWriter::write_elements(std::span<const Transfer> transfers,
+                                    std::span<std::uint64_t> checksums) {
+  const bool hashes = !checksums.empty();
   std::unordered_map<std::size_t, StreamingChecksum> unfinished;  // by transfer
   RawWriter writer(options_.threads, counters_);
   TransferRuns<const std::byte> runs(transfers);
@@ -92,18 +169,22 @@ Status DirectWriter::write_elements(std::span<const WriteTask> tasks) {
     StreamingChecksum* const checksum = hashes ? &unfinished[run.transfer] : nullptr;
     status = writer.put(open_.at(run.file), bytes, run.offset, checksum);
     if (hashes && run.last) {
-      checksums_[task_of[run.transfer]] = checksum->digest();
+      checksums[run.transfer] = checksum->digest();
       unfinished.erase(run.transfer);
     }
   }
   const Status finished = writer.finish();
   edges_ = writer.take_edges();
+  note_o_direct_reason();
+  return status ? finished : status;
+}
+
+void DirectWriter::note_o_direct_reason() {
   for (const auto& [number, file] : open_) {
     if (options_.o_direct && counters_.o_direct_reason.empty()) {
       counters_.o_direct_reason = file.o_direct_reason();
     }
   }
-  return status ? finished : status;
 }
 
 Status DirectWriter::flush() {

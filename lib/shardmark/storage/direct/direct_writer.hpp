@@ -3,12 +3,14 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "shardmark/storage/contract/placed_files.hpp"
 #include "shardmark/storage/contract/save_files.hpp"
 #include "shardmark/storage/contract/storage_writer.hpp"
+#include "shardmark/storage/direct/save_exchange.hpp"
 #include "shardmark/storage/direct/write_proof.hpp"
 #include "shardmark/storage/raw/raw_file.hpp"
 #include "shardmark/storage/raw/raw_writer.hpp"
@@ -40,9 +42,16 @@ class DirectWriter final : public StorageWriter {
   }
 
  private:
-  Status agree(const Status& local);
+  using Transfer = RawTransfer<const std::byte>;
+
   Status open_files(std::span<const WriteTask> tasks);
-  Status write_elements(std::span<const WriteTask> tasks);
+  Status open_file(std::uint64_t number);
+  std::vector<Transfer> transfers_of(std::span<const WriteTask> tasks) const;
+  Status write_apart(std::span<const WriteTask> tasks);
+  Status write_together(std::span<const WriteTask> tasks);
+  Status agree(const Status& local);
+  void note_o_direct_reason();
+  Status write_elements(std::span<const Transfer> transfers, std::span<std::uint64_t> checksums);
   Status sync() const;
   Status prove() const;
 
@@ -57,6 +66,7 @@ class DirectWriter final : public StorageWriter {
   std::size_t first_ = 0;                 // place of the first of tasks_ in the plan
   std::vector<std::uint64_t> checksums_;  // by task; empty without checksums
   std::vector<RawWriter::Edge> edges_;
+  std::optional<SaveExchange> exchange_;  // after create()
   WriteCounters counters_;
 };
 

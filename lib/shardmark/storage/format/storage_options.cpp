@@ -17,6 +17,7 @@ constexpr std::array backends = {
 constexpr std::array<std::string_view, 7> layouts = {
     "shared", "shared-chunked", "per-rank", "per-node", "groups", "packed", "auto"};
 constexpr std::array<std::string_view, 3> io_modes = {"collective", "independent", "direct"};
+constexpr std::array<std::string_view, 3> exchange_levels = {"auto", "off", "node"};
 constexpr std::array<std::string_view, 3> checksum_modes = {"full", "read", "none"};
 
 template <typename Enum, std::size_t n>
@@ -46,6 +47,9 @@ std::string_view file_layout_name(FileLayout layout) noexcept {
 std::string_view io_mode_name(IoMode mode) noexcept {
   return io_modes[static_cast<std::size_t>(mode)];
 }
+std::string_view exchange_level_name(ExchangeLevel level) noexcept {
+  return exchange_levels[static_cast<std::size_t>(level)];
+}
 std::string_view checksum_mode_name(ChecksumMode mode) noexcept {
   return checksum_modes[static_cast<std::size_t>(mode)];
 }
@@ -59,6 +63,9 @@ std::optional<FileLayout> file_layout_from_name(std::string_view name) noexcept 
 }
 std::optional<IoMode> io_mode_from_name(std::string_view name) noexcept {
   return from_name<IoMode>(io_modes, name);
+}
+std::optional<ExchangeLevel> exchange_level_from_name(std::string_view name) noexcept {
+  return from_name<ExchangeLevel>(exchange_levels, name);
 }
 std::optional<ChecksumMode> checksum_mode_from_name(std::string_view name) noexcept {
   return from_name<ChecksumMode>(checksum_modes, name);

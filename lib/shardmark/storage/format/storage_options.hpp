@@ -46,6 +46,13 @@ enum class Coherence : std::uint8_t {
   no,         // none
 };
 
+/// Who writes and reads blocks that several ranks have bytes in.
+enum class ExchangeLevel : std::uint8_t {
+  automatic,
+  off,   // each rank its own bytes, by itself
+  node,  // ranks of a node together: each block is written once, each byte read once a node
+};
+
 /// What a load hashes.
 enum class ChecksumMode : std::uint8_t {
   full,  // every chunk that any rank touches: those read only in part are read whole by one rank
@@ -69,10 +76,12 @@ const BackendTraits& traits_of(Backend backend) noexcept;
 std::string_view backend_name(Backend backend) noexcept;
 std::string_view file_layout_name(FileLayout layout) noexcept;
 std::string_view io_mode_name(IoMode mode) noexcept;
+std::string_view exchange_level_name(ExchangeLevel level) noexcept;
 std::string_view checksum_mode_name(ChecksumMode mode) noexcept;
 std::optional<Backend> backend_from_name(std::string_view name) noexcept;
 std::optional<FileLayout> file_layout_from_name(std::string_view name) noexcept;
 std::optional<IoMode> io_mode_from_name(std::string_view name) noexcept;
+std::optional<ExchangeLevel> exchange_level_from_name(std::string_view name) noexcept;
 std::optional<ChecksumMode> checksum_mode_from_name(std::string_view name) noexcept;
 
 /// What the configuration says of storage.
@@ -88,6 +97,8 @@ struct StorageOptions {
   std::int64_t alignment_threshold = 0;   // bytes; 0: the alignment
   bool allow_padding = false;             // above 5 %, with an explicit alignment
   Coherence coherence = Coherence::automatic;
+  ExchangeLevel exchange = ExchangeLevel::automatic;     // in IoMode::direct
+  std::int64_t exchange_bytes = 0;                       // its staging on a node; 0: choose
   std::map<std::string, std::string> hints = {};         // for MPI-IO
   std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
   FileSystemTraits traits = {};                          // of the directory's file system

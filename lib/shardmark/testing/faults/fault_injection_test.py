@@ -139,24 +139,30 @@ class FaultInjection(unittest.TestCase):
         # Layout, I/O mode, failing rank, what its writes do, after how many bytes.
         cases = [
             ("shared", "direct", 1, "EIO", 0),
-            ("shared", "direct", 1, "drop", 300_000),
-            ("shared", "direct", 2, "ENOSPC", 100_000),
+            ("shared", "direct", 1, "drop", 0),
+            ("shared", "direct", 2, "ENOSPC", 0),
+            ("shared", "direct-off", 1, "EIO", 0),
+            ("shared", "direct-off", 1, "drop", 300_000),
+            ("shared", "direct-off", 2, "ENOSPC", 100_000),
             ("shared-chunked", "direct", 1, "drop", 0),
             ("shared-chunked", "collective", 0, "EIO", 600_000),
             ("per-rank", "direct", 2, "drop", 300_000),
             ("per-rank", "independent", 1, "EIO", 200_000),
             ("per-rank", "direct", 1, "EIO", 0),  # it cannot even lay its file out
             ("per-node", "collective", 0, "ENOSPC", 600_000),
-            ("groups", "direct", 0, "EIO", 600_000),
+            ("groups", "direct", 1, "EIO", 0),
+            ("groups", "direct-off", 0, "EIO", 600_000),
             ("groups", "independent", 2, "drop", 300_000),
             ("packed", "direct", 1, "drop", 0),
             ("packed", "collective", 0, "drop", 600_000),
-            ("auto", "direct", 1, "drop", 200_000),
+            ("auto", "direct", 1, "drop", 0),
+            ("auto", "direct-off", 1, "drop", 200_000),
         ]
         for layout, io, failing, mode, after in cases:
             with self.subTest(layout=layout, io=io, failing=failing, mode=mode, after=after):
                 self.expect_failure(
-                    3, io, "",
+                    3, io.removesuffix("-off"), "",
+                    SHARDMARK_TEST_EXCHANGE="off" if io.endswith("-off") else "auto",
                     layout=layout,
                     LD_PRELOAD=LIBRARY,
                     SHARDMARK_TEST_FAIL_RANK=failing,
@@ -186,7 +192,6 @@ class FaultInjection(unittest.TestCase):
             SHARDMARK_TEST_PLAIN_FILES=1,
             SHARDMARK_TEST_FAIL_RANK=2,
             SHARDMARK_TEST_FAIL_MODE="drop",
-            SHARDMARK_TEST_FAIL_AFTER=300_000,
         )  # fmt: skip
 
     def test_o_direct_that_opens_and_refuses_to_write(self):

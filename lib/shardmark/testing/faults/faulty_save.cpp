@@ -46,6 +46,13 @@ void limit_file_size(int rank) {
   }
 }
 
+/// SHARDMARK_TEST_EXCHANGE: off, node; left out, auto.
+ExchangeLevel exchange_level() {
+  const char* chosen = std::getenv("SHARDMARK_TEST_EXCHANGE");
+  const auto level = exchange_level_from_name(chosen == nullptr ? "auto" : chosen);
+  return level.value_or(ExchangeLevel::automatic);
+}
+
 struct Storage {
   IoMode io = IoMode::independent;
   FileLayout layout = FileLayout::shared;
@@ -64,6 +71,7 @@ Status save_one(const std::string& directory, std::int64_t step, const Storage& 
   options.storage.io = storage.io;
   options.storage.layout = storage.layout;
   options.storage.groups = 2;
+  options.storage.exchange = exchange_level();
   SHARDMARK_ASSIGN_OR_RETURN(const SaveReport report, save(state.state, options, comm));
   if (!report.counters.o_direct_reason.empty()) {
     fmt::print("rank {}: {}\n", comm.rank(), report.counters.o_direct_reason);
@@ -80,6 +88,7 @@ Status load_one(const std::string& directory, std::int64_t step, IoMode io,
   options.step = step;
   options.checksum = ChecksumMode::full;
   options.io = io;
+  options.exchange = exchange_level();
   SHARDMARK_RETURN_IF_ERROR(load(state.state, options, comm));
   const int wrong = state.count_wrong(static_cast<std::int32_t>(step));
   return comm.agree(

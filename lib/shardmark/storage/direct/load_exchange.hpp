@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "shardmark/core/result.hpp"
+#include "shardmark/mpi/communicator.hpp"
+#include "shardmark/mpi/shared_memory.hpp"
+#include "shardmark/profile/phase_times.hpp"
+#include "shardmark/storage/contract/storage_reader.hpp"
+#include "shardmark/storage/exchange/region_reader.hpp"
+#include "shardmark/storage/exchange/shared_staging.hpp"
+
+namespace shardmark {
+
+/// The exchange of one load: whether its ranks read together, what of the files, and who hashes
+/// what.
+class LoadExchange {
+ public:
+  /// Collective; the same status on every rank. Errors: invalid_argument where what the options ask
+  /// for cannot be had.
+  static Result<LoadExchange> arrange(std::span<const ReadTask> tasks, const Manifest& manifest,
+                                      const ReadOptions& options, const Communicator& comm);
+
+  ExchangeLevel level() const noexcept { return level_; }
+  /// Why it is this level.
+  const std::string& why() const noexcept { return why_; }
+
+  /// Collective; the same status on every rank. `directory` is that of the step.
+  Status read(const std::string& directory, const Manifest& manifest,
+              std::span<const ReadTask> tasks, ReadCounters& counters, PhaseClock* clock);
+
+  /// What this rank has hashed.
+  std::vector<HashedChunk> take_hashed() { return std::move(hashed_); }
+
+ private:
+  /// What all ranks together want, in bytes.
+  struct Wishes {
+    std::int64_t total = 0;
+    std::int64_t small = 0;     // in stretches too short for a request of their own
+    std::int64_t repeated = 0;  // that more than one rank wants
+  };
+
+  LoadExchange(const ReadOptions& options, const Communicator& comm)
+      : options_(options), comm_(&comm) {}
+
+  Wishes add_up(std::span<const ReadTask> tasks, const Manifest& manifest) const;
+  void cut_regions(std::span<const ReadTask> tasks, const Manifest& manifest);
+  void deal_chunks(std::span<const ReadTask> tasks, const Manifest& manifest);
+  Status share_memory();
+  Status open_files(const std::string& directory, const Manifest& manifest);
+
+  ReadOptions options_;
+  const Communicator* comm_;
+  ExchangeLevel level_ = ExchangeLevel::off;
+  std::int64_t repeated_bytes_ = 0;
+  std::string why_;
+  std::vector<ReadRegion> regions_;
+  std::vector<std::uint64_t> files_;  // numbers of those that anybody wants something of
+  std::vector<RawFile> open_;
+  std::vector<std::uint8_t> hashes_task_;  // by task
+  std::vector<HashedChunk> watched_chunks_;
+  std::vector<RegionReader::Watched> watched_;
+  SharedStaging::Shape shape_;
+  std::optional<SharedMemory> memory_;
+  std::vector<HashedChunk> hashed_;
+};
+
+}  // namespace shardmark

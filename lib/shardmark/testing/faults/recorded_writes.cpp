@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// For LD_PRELOAD: every write into a regular file becomes a line of the file
+// $SHARDMARK_TEST_RECORD/PID: "inode offset length direct|cached name". one_writer_test.py reads
+// them.
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <string>
+
+namespace {
+
+std::FILE* record() {
+  static std::FILE* const file = [] {
+    const char* folder = std::getenv("SHARDMARK_TEST_RECORD");
+    const std::string path =
+        std::string(folder == nullptr ? "." : folder) + "/" + std::to_string(::getpid());
+    return std::fopen(path.c_str(), "w");
+  }();
+  return file;
+}
+
+/// Only files of checkpoints.
+void note(int fd, off64_t at, ssize_t done) {
+  if (done <= 0) {
+    return;
+  }
+  struct stat info {};
+  std::array<char, 64> link{};
+  std::array<char, 4096> target{};
+  std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", fd);
+  const ssize_t length = ::readlink(link.data(), target.data(), target.size() - 1);
+  const std::string path(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) ||
+      !(path.ends_with(".h5") || path.ends_with(".raw"))) {
+    return;
+  }
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (record() != nullptr) {
+    const bool direct = (::fcntl(fd, F_GETFL) & O_DIRECT) != 0;
+    std::fprintf(record(), "%llu %lld %lld %s %s\n", static_cast<unsigned long long>(info.st_ino),
+                 static_cast<long long>(at), static_cast<long long>(done),
+                 direct ? "direct" : "cached", path.substr(path.rfind('/') + 1).c_str());
+    std::fflush(record());
+  }
+}
+
+using PositionedWrite = ssize_t (*)(int, const void*, size_t, off64_t);
+using Write = ssize_t (*)(int, const void*, size_t);
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) ssize_t pwrite64(int fd, const void* data,
+                                                                   size_t size, off64_t at) {
+  static const auto next = reinterpret_cast<PositionedWrite>(::dlsym(RTLD_NEXT, "pwrite64"));
+  const ssize_t done = next(fd, data, size, at);
+  note(fd, at, done);
+  return done;
+}
+
+extern "C" __attribute__((visibility("default"))) ssize_t pwrite(int fd, const void* data,
+                                                                 size_t size, off_t at) {
+  return pwrite64(fd, data, size, at);
+}
+
+extern "C" __attribute__((visibility("default"))) ssize_t write(int fd, const void* data,
+                                                                size_t size) {
+  static const auto next = reinterpret_cast<Write>(::dlsym(RTLD_NEXT, "write"));
+  const off_t at = ::lseek(fd, 0, SEEK_CUR);
+  const ssize_t done = next(fd, data, size);
+  if (at >= 0) {
+    note(fd, at, done);
+  }
+  return done;
+}
