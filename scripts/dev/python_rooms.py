@@ -22,6 +22,7 @@ TABLE = {
     "convert": ("refusal job checkpoint", "numpy h5py xxhash"),
     "gate": ("refusal results launch", "numpy scipy"),
     "bisect": ("refusal results launch gate", "numpy"),
+    "tune": ("refusal results launch gate bisect", "numpy"),
     "history": ("refusal results gate report", "numpy scipy"),
     "sweep": ("refusal results launch", ""),
     "report": ("refusal results", "numpy scipy"),
