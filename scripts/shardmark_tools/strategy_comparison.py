@@ -47,7 +47,7 @@ CASE_NAMES = {"storage.backend": "backend", "storage.layout": "file_layout", "st
               "storage.checksum": "checksum", "planner.kind": "planner", "planner.dedup": "dedup",
               "load.checksum": "load_checksum"}  # fmt: skip
 # In what the second run differs from the first by intent.
-OF_THE_MATRIX = {"run.benchmarks", "sweep.reshard.saved_strategy"}
+OF_THE_MATRIX = {"run.benchmarks", "reshard.saved_strategy", "sweep.reshard.saved_strategy"}
 STRATEGY = "parallel.strategy"
 Row = dict[str, Any]
 Samples = list[Sample]
