@@ -27,7 +27,7 @@ TABLE = {
     "sweep": ("refusal results launch", ""),
     "report": ("refusal results", "numpy scipy"),
     "planning": ("refusal results launch report", ""),
-    "strategy_comparison": ("refusal results", ""),
+    "strategies": ("refusal results", ""),
 }
 # Files that only tests use: what plays a command needs more.
 EXTRA = {f"{HOUSE}/gate/gate_fixture.py": "entry"}

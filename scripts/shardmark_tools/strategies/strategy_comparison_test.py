@@ -10,8 +10,8 @@ import tempfile
 import unittest
 from typing import Any
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from shardmark_tools import strategy_comparison as comparison
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from shardmark_tools.strategies import strategy_comparison as comparison
 from shardmark_tools.interpreter import ensure_modules
 
 ensure_modules("numpy", status=77)
