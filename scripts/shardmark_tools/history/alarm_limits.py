@@ -21,7 +21,8 @@ NORMAL_MEAN = 14.3  # of the largest gain, ten independent series of 120 normal 
 EULER = 0.5772
 LAGS = 5
 CHANCE_OF_LAGS = 0.75  # standard errors of the sum that independent nights may have
-UNSURE = 0.4  # of a limit, more for nights that wander: how far is estimated from as few nights
+UNSURE = 0.4  # of a limit, more for nights that wander: how far is estimated from as few nights,
+UNSURE_NIGHTS = 24.0  # and this over their number more
 FIRST_LOOK = 20
 
 
@@ -80,7 +81,7 @@ def limit_of(maxima: Reals, alpha: Reals, series: int, nights: int, factor: Real
     mean, normal = maxima.mean(axis=-1), normal_mean(series, nights)
     drawn = mean + NORMAL_SLOPE * np.maximum(1.0, mean / normal) * rare
     limits: Reals = np.maximum(drawn, (normal + NORMAL_SLOPE * rare) * factor)
-    return limits * (1.0 + UNSURE * (1.0 - 1.0 / factor))
+    return limits * (1.0 + (UNSURE + UNSURE_NIGHTS / nights) * (1.0 - 1.0 / factor))
 
 
 def alpha_of(nights: int) -> float:

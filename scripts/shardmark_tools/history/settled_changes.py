@@ -14,8 +14,9 @@ SAME_CHANGE = 3  # nights that two views may date one change apart
 LEAST_SHARE = 0.5  # of a change's size that the values themselves must show
 LEAST_EFFECT = 0.01  # a change below this is nobody's business
 CLIP = 3.0
-YOUNG = 8  # nights of a level, below which SHORTEST of them must lie within NEAR spreads of their median
+YOUNG = 8  # nights of a level, below which SHORTEST of them must lie within NEAR spreads of their median,
 NEAR = 2.5
+NEAR_SHARE = 0.35  # or this share of the step: nights of a great one may differ by more
 CONFIDENCE_SPREADS = 1.96
 DRIFT_MARGIN = 6.0  # squared spreads by which a slope must fit better than one step
 STEP_WORTH = 8.0  # what each further step, with its night and its level, must fit better by
@@ -52,12 +53,13 @@ def size_of(units: Reals, begins: list[int], night: int) -> tuple[float, float]:
 def agreed(units: Reals, begins: list[int], night: int) -> bool:
     """Whether three nights of the new level agree with each other, where it is young: two bad nights and a good one
     do not."""
-    _, after = neighbours_of(begins, night, len(units))
-    new = units[night:after]
+    before, after = neighbours_of(begins, night, len(units))
+    old, new = units[before:night], units[night:after]
     if len(new) >= YOUNG:
         return True
-    middle = np.median(new)
-    return int((np.abs(new - middle) <= NEAR).sum()) >= SHORTEST
+    middle = float(np.median(new))
+    near = max(NEAR, NEAR_SHARE * abs(middle - float(np.median(old))))
+    return int((np.abs(new - middle) <= near).sum()) >= SHORTEST
 
 
 def merged_nights(views: list[View], history: int, series: int) -> list[tuple[int, View]]:

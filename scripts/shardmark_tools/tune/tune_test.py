@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from shardmark_tools.tune.gain_test import GAIN, NOTHING, OPEN, GainTest
 from shardmark_tools.tune.symptoms import Symptom, symptoms_of
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "tune"
+EXPLANATION = SCRIPT.parents[1] / "bench" / "harness" / "measure" / "io_explanation.cpp"
 FIVE = float(np.log1p(0.05))
 
 
@@ -71,6 +73,18 @@ class SymptomsTest(unittest.TestCase):
             symptom = Symptom(cause, family, "x")
             tried = remedies.chosen([symptom], {}, {"save", "load", "plan"}, False)
             self.assertTrue(tried, cause)
+
+    def test_what_saves_advise_is_tried(self) -> None:
+        """Every cause and every setting that the command's own text names; another back end keeps no checkpoint."""
+        text = EXPLANATION.read_text(encoding="utf-8")
+        causes = set(re.findall(r'^ *(?:return )?\{"([a-z-]+)",$', text, re.M))
+        self.assertGreaterEqual(len(causes), 4)
+        known = {cause for entry in remedies.REMEDIES for cause in entry.causes}
+        self.assertLessEqual(causes | {"type-conversion"}, known)
+        advised = set(re.findall(r'((?:storage|planner)\.[a-z_]+) = \\"([^"\\]+)\\"', text))
+        self.assertGreaterEqual(len(advised), 6)
+        tried = {(key, value) for entry in remedies.REMEDIES for key, value in entry.settings.items()}
+        self.assertLessEqual(advised - {("storage.backend", "posix")}, tried)
 
     def test_a_healthy_run_names_nothing(self) -> None:
         healthy = run_of(save={"time_s": 1.0, "phases_s": phases(write=0.95, commit=0.03)}, plan={"case": {"planner": "layout"}})
