@@ -35,6 +35,10 @@ REMEDIES = (
     remedy("direct", "tiny-pieces misaligned collective-broken type-conversion flush small-reads", "save load",
            storage__io="direct", storage__o_direct=True),
     remedy("direct, through the page cache", "flush tiny-pieces", "save load", storage__io="direct", storage__o_direct=False),
+    remedy("pieces met on a node", "tiny-pieces misaligned", "save", storage__io="direct", storage__exchange="node"),
+    remedy("every rank for itself", "exchange", "save", storage__exchange="off"),
+    remedy("reads met on a node", "small-reads replica-reads", "load", storage__io="direct", load__exchange="node"),
+    remedy("every rank reads for itself", "exchange", "load", load__exchange="off"),
     remedy("independent", "collective-broken", "save load", storage__io="independent"),
     remedy("collective", "tiny-pieces", "save load", storage__io="collective"),
     remedy("a file a rank", "tiny-pieces misaligned", "save", storage__layout="per-rank"),
@@ -54,7 +58,7 @@ REMEDIES = (
     remedy("balanced owners", "uneven", "save", planner__dedup="balanced"),
     remedy("split replicas", "uneven", "save", planner__dedup="split"),
     remedy("replicas by broadcast", "replica-reads", "load", load__replicas="broadcast"),
-    remedy("reads across larger gaps", "small-reads", "load", load__sieve_gap="1MiB"),
+    remedy("reads across larger gaps", "small-reads", "load", storage__io="direct", load__sieve_gap="1MiB"),
 )  # fmt: skip
 
 

@@ -44,7 +44,8 @@ def of_saves(samples: list[Sample], config: dict[str, Any]) -> list[Symptom]:
     storage = config.get("storage", {})
     found = [Symptom(entry["cause"], "save", entry["text"]) for entry in samples[0].get("why") or []]
     for cause, phases, what in (("planning", PLANNING, "hooks and planning"), ("commit", ("commit",), "the commit"),
-                                ("create", ("create",), "creating files and datasets"), ("flush", ("flush",), "flushing")):  # fmt: skip
+                                ("create", ("create",), "creating files and datasets"), ("flush", ("flush",), "flushing"),
+                                ("exchange", ("exchange",), "the exchange between ranks")):  # fmt: skip
         share = phase_share(samples, phases)
         if share >= MUCH:
             found.append(Symptom(cause, "save", f"{what} took {percent(share)} of a save"))
@@ -67,6 +68,9 @@ def of_loads(samples: list[Sample], stored: float | None) -> list[Symptom]:
     share = phase_share(samples, ("open", "metadata", "load_plan"))
     if share >= MUCH:
         found.append(Symptom("load-metadata", "load", f"opening, metadata and the load plan took {percent(share)} of a load"))
+    share = phase_share(samples, ("exchange",))
+    if share >= MUCH:
+        found.append(Symptom("exchange", "load", f"the exchange between ranks took {percent(share)} of a load"))
     read = float(np.median(moved)) if moved else 0.0
     if stored and read >= MANY_TIMES * stored:
         found.append(Symptom("replica-reads", "load", f"ranks read {read / stored:.2f} times the bytes that are stored"))
