@@ -65,9 +65,8 @@ Spread spread_of(std::span<const std::int64_t> bytes) {
 /// The figures of one plan.
 struct PlanSummary {
   std::int64_t world_size = 0;
-  double scale = 1;  // of the model
   RankRange ranks;
-  std::optional<double> scale;  // of the model, as configured
+  double scale = 1;  // of the model
   std::int64_t tensors = 0;
   std::int64_t items = 0;
   std::int64_t num_bytes = 0;
@@ -101,9 +100,8 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   const SavePlanStatistics& statistics = planning.global->statistics;
   PlanSummary summary;
   summary.world_size = world_size;
-  summary.scale = config.model.scale.value_or(1);
   summary.ranks = ranks;
-  summary.scale = config.model.scale;
+  summary.scale = config.model.scale.value_or(1);
   summary.planner = config.planner.kind;
   summary.dedup = config.planner.dedup;
   summary.played_ranks.assign(world.played_ranks().begin(), world.played_ranks().end());
@@ -156,12 +154,8 @@ std::string spread_text(const Spread& spread) {
 std::string json_text(const PlanSummary& s) {
   nlohmann::ordered_json document;
   document["world_size"] = s.world_size;
-  document["scale"] = s.scale;
   document["ranks"] = {s.ranks.first, s.ranks.last};
-  document["scale"] = nullptr;
-  if (s.scale) {
-    document["scale"] = *s.scale;
-  }
+  document["scale"] = s.scale;
   document["tensors"] = s.tensors;
   document["items"] = s.items;
   document["num_bytes"] = s.num_bytes;
