@@ -13,6 +13,7 @@ from shardmark_tools.history.store import Record
 AROUND = 2  # nights that the date of a change may be wrong by
 REACH = 14  # nights on either side that are compared
 FEWEST = 3  # nights of a control on either side
+MOST_SWITCHES = 3  # within REACH: what is another every night tells nothing
 MOST_OF_IT = 0.6  # of a change, done by the control too: the machine
 LITTLE_OF_IT = 0.4
 TOGETHER = 0.7  # of the benchmarks
@@ -38,6 +39,8 @@ def context_changes(runs: list[Record], nights: list[str], night: int) -> dict[s
     found: dict[str, list[str | None]] = {}
     for key in sorted({key for entry in facts if entry for key in entry}):
         values = [None if entry is None else entry.get(key) for entry in facts]
+        if sum(before != after for before, after in zip(values, values[1:])) > MOST_SWITCHES:
+            continue
         near = range(max(1, at - AROUND), min(len(values), at + AROUND + 1))
         switches = [place for place in near if values[place] != values[place - 1]]
         before, after = usual(facts[:at], key), usual(facts[at:], key)

@@ -108,6 +108,7 @@ class HistoryTest(unittest.TestCase):
         accept(self.store, reports, [change.id], "a new HDF5")
         self.assertEqual(self.wholes(), [])
         self.assertEqual(output.exit_code(self.reports()), 0)
+        self.assertIn("1 accepted.", output.summary_sentence(self.reports()))
         self.add_nights(range(40, 48), factors={"save": 1.25}, shares=slow, hdf5="1.14.0")
         self.assertEqual(output.exit_code(self.reports()), 0)
         self.add_nights(range(48, 56), factors={"save": 1.25, "load": 1.2}, shares=slow, hdf5="1.14.0")
@@ -144,6 +145,34 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual(len(grouped(self.store.records())), len(others))
         self.add([self.nights.run(9, commit="1" * 40, mpi="another", hosts=["node7"])])
         self.assertEqual(len(grouped(self.store.records())), len(others))
+
+    def config_run(self, number: int, config: str, **context: Any) -> str:
+        of = synthetic_results.context(started=night_of(number) + "T01:00:00Z", config=config, config_hash=config, **context)
+        document = synthetic_results.make_run(self.nights.rng, of, repetitions=1)
+        return str(synthetic_results.write_run(self.root / "runs" / f"{number}", document))
+
+    def test_what_a_later_version_knows_besides_cuts_no_series(self) -> None:
+        old, new = "[storage]\nio = 'auto'\n", "[storage]\nio = 'auto'\nexchange = 'auto'\n"
+        mount = {"filesystem": {"type": "ext4", "path": "/", "options": "rw,noatime"}, "kernel": "6.1"}
+        self.add([self.config_run(0, old), self.config_run(1, new, commit="1" * 40, **mount), self.config_run(2, old)])
+        groups = grouped(self.store.records())
+        self.assertEqual([group.nights() for group in groups], [[night_of(0), night_of(1), night_of(2)]])
+        key = groups[0].key
+        others = ["[storage]\nio = 'auto'\nexchange = 'off'\n", old + "[parallel]\ntp = 2\n"]
+        self.add([self.config_run(3 + place, text, commit=f"{2 + place}" * 40) for place, text in enumerate(others)])
+        groups = grouped(self.store.records())
+        self.assertEqual(sorted(len(group.runs) for group in groups), [1, 1, 3])
+        # The first run names the series, even where it is left out.
+        first = next(group for group in groups if len(group.runs) == 3).runs[0]["run"]
+        self.assertEqual(first, key)
+        drop(self.store, [first], "a disk was rebuilt")
+        self.assertIn((key, 2), [(group.key, len(group.runs)) for group in grouped(self.store.records())])
+
+    def test_what_is_another_every_night_is_no_context(self) -> None:
+        for number in range(30):
+            context = {"variables": {"JOB": str(number)}, "filesystem": {"type": "ext4", "path": "/", "options": "rw" if number < 22 else "ro"}}
+            self.add_nights([number], factors={"load": 1.3} if number >= 22 else {}, **context)
+        self.assertEqual([change.context for change in self.wholes()], [{"filesystem.options": ["rw", "ro"]}])
 
     def test_a_run_counts_once_and_a_dropped_one_not_at_all(self) -> None:
         folder = self.nights.run(0)

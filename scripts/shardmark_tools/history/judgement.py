@@ -46,11 +46,12 @@ class Acceptance:
     last: str
     note: str
     direction: int
+    change: str  # an operation and its phases were one change
 
 
 def acceptances(records: dict[str, Record], group: Group) -> list[Acceptance]:
-    found = [Acceptance(r["benchmark"], r["first"], r["last"], r["note"], r["direction"])
-             for r in records.values() if r["kind"] == "ack" and r["group"] == group.key]  # fmt: skip
+    found = [Acceptance(r["benchmark"], r["first"], r["last"], r["note"], r["direction"], r["change"])
+             for r in records.values() if r["kind"] == "ack" and r["group"] in group.members]  # fmt: skip
     return sorted(found, key=lambda acceptance: acceptance.first)
 
 

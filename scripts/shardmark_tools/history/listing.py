@@ -40,7 +40,7 @@ def run_rows(report: Report) -> list[list[str]]:
 def decision_lines(records: dict[str, Record], report: Report) -> list[str]:
     lines = [f"accepted: {record['benchmark']} since {record['first']} ({record['ratio']:.3f} times): {record['note']} "
              f"({record['by']}, {record['at'][:10]})"
-             for record in records.values() if record["kind"] == "ack" and record["group"] == report.group.key]  # fmt: skip
+             for record in records.values() if record["kind"] == "ack" and record["group"] in report.group.members]  # fmt: skip
     return sorted(lines)
 
 

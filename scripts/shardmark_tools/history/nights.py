@@ -4,8 +4,6 @@
 import collections
 import dataclasses
 import datetime
-import hashlib
-import json
 import re
 from typing import Any
 
@@ -21,6 +19,8 @@ ENDED = 30  # days without a run, after which a series is not judged any more
 LEAST_PHASE, MOST_PHASE = 0.05, 0.97  # of the operation's time, to be a series of its own
 RETURNED = "returned"  # of a save: until the caller goes on, where that is earlier
 NOT_A_PHASE = ("wait",)  # what the other ranks lose by the slowest
+LEFT_OUT_WHERE_NOT_SET = ("model.", "parallel.", "sweep", "config")  # every version writes all other keys that it knows
+WHICH_FILE_SYSTEM = ("type", "path", "server")  # the rest is how it is mounted: context
 DIGITS = re.compile(r"\d+")
 
 
@@ -41,6 +41,7 @@ class Group:
     facts: dict[str, str]
     runs: list[Record]
     controls: list[Record]
+    members: frozenset[str]  # ids of all its runs, those that are left out too
 
     def nights(self) -> list[str]:
         return sorted({run["night"] for run in self.runs})
@@ -61,12 +62,52 @@ def machine_of(record: Record) -> str:
 
 
 def series_facts(record: Record) -> dict[str, str]:
-    """All that must be equal within a series; versions are what may change."""
+    """All that must be equal within a series. Versions may change, and how a file system is mounted."""
     context = {**record["context"], "config": record["config"], "node_of_rank": []}
-    facts = {key: value for key, value in facts_of(context).items() if kind_of(key) != "version"}
+    facts = {key: value for key, value in facts_of(context).items()
+             if kind_of(key) != "version" and not key.startswith(("filesystem.", "node_of_rank"))}  # fmt: skip
     facts["machine"] = machine_of(record)
-    facts["filesystem.path"] = text_of(context["filesystem"].get("path"))
+    for key in WHICH_FILE_SYSTEM:
+        if record["context"]["filesystem"].get(key) is not None:
+            facts[f"filesystem.{key}"] = text_of(record["context"]["filesystem"][key])
     return facts
+
+
+class Series:
+    """Runs that are one series a benchmark, and what is known to be equal in all of them."""
+
+    def __init__(self, first: Record) -> None:
+        self.members: list[Record] = []
+        self.facts: dict[str, str] = {}
+        self.hashes: dict[str, str] = {}  # of configurations: a hash tells of what its text does not
+        self.keys: dict[str, set[str]] = {}  # of facts, by commit
+        self.add(first, series_facts(first))
+
+    def add(self, record: Record, facts: dict[str, str]) -> None:
+        self.members.append(record)
+        self.facts = {**facts, **self.facts}
+        self.hashes.setdefault(record["config"], record["context"]["config_hash"])
+        self.keys.setdefault(record["context"]["commit"], set(facts))
+
+    def takes(self, record: Record, facts: dict[str, str]) -> bool:
+        """What only one version of the program knows, or records, tells of no difference to another version."""
+        if any(self.facts[key] != value for key, value in facts.items() if key in self.facts):
+            return False
+        if self.hashes.get(record["config"], record["context"]["config_hash"]) != record["context"]["config_hash"]:
+            return False
+        keys = self.keys.get(record["context"]["commit"])
+        if keys is not None:
+            return keys == set(facts)
+        return not any(key.startswith(LEFT_OUT_WHERE_NOT_SET) for key in set(facts) ^ set(self.facts))
+
+    def group(self, dropped: set[str]) -> "Group | None":
+        """Named by its first run, whatever else changes; None where none is left."""
+        self.members.sort(key=lambda record: (record["night"], record["at"], record["run"]))
+        left = [record for record in self.members if record["run"] not in dropped]
+        plain = [record for record in left if not record["control"]]
+        controls = [record for record in left if record["control"]]
+        runs = frozenset(record["run"] for record in self.members)
+        return Group(self.members[0]["run"], self.facts, plain, controls, runs) if plain else None
 
 
 def grouped(records: dict[str, Record]) -> list[Group]:
@@ -74,30 +115,17 @@ def grouped(records: dict[str, Record]) -> list[Group]:
     dropped = {record["run"] for record in records.values() if record["kind"] == "drop"}
     runs: dict[str, Record] = {}
     for record in records.values():
-        if record["kind"] == "run" and record["run"] not in dropped:
+        if record["kind"] == "run":
             runs.setdefault(record["run"], record)
-    found: dict[str, list[Record]] = {}
-    facts_by_key: dict[str, dict[str, str]] = {}
-    hashes: dict[tuple[str, str], set[str]] = collections.defaultdict(set)
-    for record in runs.values():
+    found: list[Series] = []
+    for record in sorted(runs.values(), key=lambda record: (record["night"], record["at"], record["run"])):
         facts = series_facts(record)
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-        facts_by_key[key] = facts
-        found.setdefault(key, []).append(record)
-        hashes[key, record["config"]].add(record["context"]["config_hash"])
-    torn = {key for (key, _), values in hashes.items() if len(values) > 1}
-    groups = []
-    for key, members in found.items():
-        parts: dict[str, list[Record]] = {}
-        for record in members:
-            part = f"{key}-{record['context']['config_hash'][:6]}" if key in torn else key
-            parts.setdefault(part, []).append(record)
-        for part, own in parts.items():
-            own.sort(key=lambda record: (record["night"], record["at"], record["run"]))
-            plain = [record for record in own if not record["control"]]
-            controls = [record for record in own if record["control"]]
-            if plain:
-                groups.append(Group(part, facts_by_key[key], plain, controls))
+        series = next((series for series in found if series.takes(record, facts)), None)
+        if series is None:
+            found.append(Series(record))
+        else:
+            series.add(record, facts)
+    groups = [group for group in (series.group(dropped) for series in found) if group is not None]
     return sorted(groups, key=lambda group: (group.nights()[-1], len(group.runs)), reverse=True)
 
 
@@ -171,7 +199,7 @@ def within_runs(values: NightValues, row: Row) -> float | None:
 
 def context_facts(record: Record) -> dict[str, str]:
     """Everything around a run that may tell why it became slower: versions, hosts, labels."""
-    skipped = {"suite", "config", "config_hash", "started"}
+    skipped = {"suite", "config", "config_hash", "started", "scheduler_job", "cpus_of_rank"}
     facts: dict[str, str] = {}
     for key, value in record["context"].items():
         if key in skipped:

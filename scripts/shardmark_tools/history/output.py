@@ -93,7 +93,7 @@ def summary_sentence(reports: list[Report]) -> str:
     text = f"{verdict}: {slower} slower, {len(changes) - slower} faster"
     if phases:
         text += f", {len(phases)} change{'s' if len(phases) != 1 else ''} of phases"
-    accepted = sum(len(report.accepted) for report in reports)
+    accepted = len({(report.group.key, entry.change) for report in reports for entry in report.accepted})
     return text + (f", {accepted} accepted." if accepted else ".")
 
 
