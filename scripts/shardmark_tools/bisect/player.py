@@ -21,7 +21,8 @@ words = sys.argv[1:]
 if words[0] == "plan":
     print(json.dumps({{"world_size": 2, "num_bytes": 1, "bytes_per_rank": {{"max": 1}}}}))
     sys.exit(0)
-given = {{words[i + 1] for i, word in enumerate(words) if word == "--set"}} | {{f"{{k}}={{v}}" for k, v in os.environ.items()}} | {{"always"}}
+given = {{words[i + 1] for i, word in enumerate(words) if word == "--set"}} | {{"always"}}
+given |= {{f"{{k}}={{v}}" for k, v in os.environ.items()}}
 factors = [line.rpartition("=") for line in (here / "slow").read_text().split("\\n") if line]
 family, template = {family!r}, json.loads(pathlib.Path({template!r}).read_text())
 out = pathlib.Path(words[words.index("--out") + 1])

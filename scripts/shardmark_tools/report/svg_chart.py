@@ -260,13 +260,14 @@ def stacked_chart(title: str, rows: Sequence[tuple[str, dict[str, Number]]], par
 
 def heat_chart(title: str, row_names: Sequence[str], column_names: Sequence[str],
                cells: Sequence[Sequence[Number | None]], marked: Collection[int] = (),
-               text: Callable[[float], str] = time_text) -> str:  # fmt: skip
-    """cells[row][column]: number or None. Light to dark by value; the number stands in the cell."""
+               text: Callable[[float], str] = time_text, least_span: float = 1.0) -> str:  # fmt: skip
+    """cells[row][column]: number or None. Light to dark by value, all shades over a ratio of `least_span` or more; the
+    number stands in the cell."""
     left = 14 + 7.2 * max(len(name) for name in row_names)
     wide, high, top = (WIDTH - left - 6) / len(column_names), 22, 70
     values = [n.value for row in cells for n in row if n is not None and n.value > 0]
     low, peak = (min(values), max(values)) if values else (1.0, 1.0)
-    span = math.log(peak / low) if peak > low else 1.0
+    span = max(math.log(peak / low), math.log(least_span)) or 1.0
     drawn = []
     for column, name in enumerate(column_names):
         x = left + wide * (column + 0.5)

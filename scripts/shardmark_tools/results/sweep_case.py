@@ -27,6 +27,8 @@ FORM = make_check({
                 "ranks": {"type": "integer", "minimum": 1},
                 "scaling": {"enum": ["strong", "weak"]},
                 "scale": {"type": ["number", "null"]},
+                "hosts": {"type": "string", "minLength": 1},
+                "round": {"type": "integer", "minimum": 0},
             },
             "additionalProperties": {"type": "string"},
         },

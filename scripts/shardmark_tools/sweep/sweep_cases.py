@@ -13,6 +13,7 @@ from typing import Any
 from shardmark_tools.launch.launching import Launcher
 from shardmark_tools.launch.plan_command import CannotPlan, plan
 from shardmark_tools.launch.relative_paths import PATH_KEYS, text_value
+from shardmark_tools.refusal import Refused
 
 # Keys that have an option of their own are called in a case's name by their last word.
 SHORT = ("parallel.strategy", "storage.layout", "storage.io", "planner.kind")
@@ -28,6 +29,8 @@ class Case:
     scaling: str  # "strong": one model for all; "weak": the model grows with the ranks
     varied: Varied  # in the order of the options
     scale: float | None  # model.scale of this case; None: the suite's
+    hosts: tuple[str, ...] = ()  # these and no others
+    round: int = 0  # how often these hosts were measured before
 
     @property
     def ranks(self) -> int:
@@ -43,10 +46,12 @@ class Case:
             shown = pathlib.PurePath(text_value(value)).name if key in PATH_KEYS else value
             parts.append(f"{key.rsplit('.', 1)[-1] if key in SHORT else key}-{shown}")
         parts += [self.scaling] if self.scaling == "weak" else []
+        parts += [f"on-{'+'.join(self.hosts)}", f"round-{self.round}"] if self.hosts else []
+        exact = exact and all(PLAIN.fullmatch(host) for host in self.hosts)
         name = re.sub(r"[^\w.+-]", "_", "_".join(parts), flags=re.ASCII)
         if exact and len(name) <= MOST_NAME:
             return name
-        digest = hashlib.sha256(json.dumps(self.varied).encode()).hexdigest()[:8]
+        digest = hashlib.sha256(json.dumps([self.varied, self.hosts, self.round]).encode()).hexdigest()[:8]
         return f"{name[:MOST_NAME]}_{digest}"
 
     def settings(self) -> list[str]:
@@ -57,7 +62,10 @@ class Case:
 
     def parameters(self) -> dict[str, Any]:
         return {"nodes": self.nodes, "ranks_per_node": self.ranks_per_node, "ranks": self.ranks,
-                "scaling": self.scaling, "scale": self.scale, **dict(self.varied)}  # fmt: skip
+                "scaling": self.scaling, "scale": self.scale, **dict(self.varied), **self.place()}  # fmt: skip
+
+    def place(self) -> dict[str, Any]:
+        return {"hosts": ",".join(self.hosts), "round": self.round} if self.hosts else {}
 
 
 def make_cases(node_counts: Sequence[int], ranks_per_node: Sequence[int], scalings: Sequence[str],
@@ -71,6 +79,20 @@ def make_cases(node_counts: Sequence[int], ranks_per_node: Sequence[int], scalin
         weak_scale = base_scale * nodes * ranks / fewest if scaling == "weak" and base_scale is not None else None
         cases.append(Case(nodes, ranks, scaling, chosen, weak_scale))
     return list(dict.fromkeys(cases))
+
+
+def groups_of(hosts: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    """Every host in one group of `size` at least: the last is filled up with hosts of the one before."""
+    starts = [*range(0, len(hosts) - size, size), len(hosts) - size]
+    return [tuple(hosts[start : start + size]) for start in starts]
+
+
+def each_node_cases(hosts: Sequence[str], size: int, ranks_per_node: int, rounds: int) -> list[Case]:
+    """Errors: Refused."""
+    if not 1 <= size <= len(hosts):
+        raise Refused(f"--each-node: groups of {size} nodes, of {len(hosts)} hosts")
+    return [Case(size, ranks_per_node, "strong", (), None, group, number)
+            for number in range(rounds) for group in groups_of(hosts, size)]  # fmt: skip
 
 
 @dataclasses.dataclass

@@ -152,7 +152,7 @@ class Runner:
         launcher = self.sweep.launcher
         settings = [*self.sweep.settings, *case.settings()]
         folder = folder.resolve()
-        command = [*launcher.command(case.nodes, case.ranks_per_node), str(self.sweep.command), "run",
+        command = [*launcher.command(case.nodes, case.ranks_per_node, case.hosts or None), str(self.sweep.command), "run",
                    self.sweep.suite, "--out", str(folder), *setting_options(settings)]  # fmt: skip
         started = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         limit = self.limit_of(case, done)
@@ -188,6 +188,7 @@ class Runner:
             del done[name]
         order = list(self.sweep.cases)
         random.Random(seed).shuffle(order)
+        order.sort(key=lambda case: case.round)  # what moves in time moves all of a round
         order = [case for case in order if case.name not in done]
         before = len(self.sweep.cases) - len(order)
         begin = time.monotonic()
