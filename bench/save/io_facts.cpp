@@ -4,6 +4,10 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
+
+#include "bench/config/lib_options.hpp"
+#include "shardmark/checkpoint/inspect.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -123,6 +127,42 @@ std::vector<IoModeRecord> io_mode_records(const std::string& requested, const Sa
     records.push_back(std::move(rest));
   }
   return records;
+}
+
+void explain_save(const SaveReport& report, const Config& config, const std::string& directory,
+                  const Communicator& comm, Measurement& measurement) {
+  IoFacts facts;
+  facts.backend = config.storage.backend;
+  facts.requested = config.storage.io;
+  facts.broken = gather_broken(report, comm);
+  if (backend_of(config.storage).has_file_layouts) {
+    measurement.io_modes = io_mode_records(facts.requested, report, facts.broken);
+  }
+  const auto total = [&](std::int64_t own) { return comm.all_reduce(own, MPI_SUM); };
+  facts.requests = total(report.counters.write_requests);
+  facts.small_requests = total(report.counters.small_requests);
+  facts.misaligned_requests = total(report.counters.misaligned_requests);
+  facts.metadata_calls = total(report.metadata_calls);
+  const double metadata_s = report.phases[Phase::create] + report.phases[Phase::commit];
+  facts.metadata_share =
+      comm.all_reduce(metadata_s, MPI_MAX) / comm.all_reduce(report.durable_s, MPI_MAX);
+  // No collective call follows: where the pieces lie is for one rank to read.
+  if (!comm.is_root()) {
+    return;
+  }
+  const auto stored = inspect_checkpoint(directory, report.step);
+  if (!stored) {
+    return;  // verification says what is wrong with it
+  }
+  count_pieces(stored->manifest, facts);
+  measurement.why = explain(facts);
+  auto& metrics = measurement.metrics;
+  metrics["hdf5_metadata_calls"] = static_cast<double>(facts.metadata_calls);
+  metrics["shares"] = static_cast<double>(facts.shares);
+  metrics["misaligned_shares"] = static_cast<double>(facts.misaligned_shares);
+  metrics["pieces"] = static_cast<double>(facts.pieces);
+  metrics["pieces_below_stripe"] = static_cast<double>(facts.small_pieces);
+  metrics["stripe_bytes"] = static_cast<double>(facts.stripe_bytes);
 }
 
 }  // namespace shardmark::bench

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include "bench/config/config.hpp"
 #include "bench/harness/measure/io_explanation.hpp"
 #include "bench/harness/measure/sample.hpp"
-#include "shardmark/checkpoint/save.hpp"
+#include "shardmark/checkpoint/save_report.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/storage/format/manifest.hpp"
 
@@ -22,5 +24,9 @@ std::vector<IoFacts::BrokenCollective> gather_broken(const SaveReport& report,
 /// rest (of all tensors where no reason was given).
 std::vector<IoModeRecord> io_mode_records(const std::string& requested, const SaveReport& report,
                                           const std::vector<IoFacts::BrokenCollective>& broken);
+
+/// Collective. How the transfers of a save into `directory` were done, and what made them slow.
+void explain_save(const SaveReport& report, const Config& config, const std::string& directory,
+                  const Communicator& comm, Measurement& measurement);
 
 }  // namespace shardmark::bench

@@ -3,9 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include "bench/config/lib_options.hpp"
@@ -13,9 +11,9 @@
 #include "bench/harness/measure/collective_timer.hpp"
 #include "bench/harness/measure/file_system_probe.hpp"
 #include "bench/harness/measure/visibility.hpp"
-#include "bench/save/interference.hpp"
+#include "bench/save/background_save.hpp"
 #include "bench/save/io_facts.hpp"
-#include "shardmark/checkpoint/async_save.hpp"
+#include "bench/save/save_measurement.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
@@ -23,9 +21,6 @@
 
 namespace shardmark::bench {
 namespace {
-
-// How long the steps run by themselves before each save.
-constexpr double seconds_alone = 0.3;
 
 class SaveCase final : public BenchmarkCase {
  public:
@@ -37,9 +32,7 @@ class SaveCase final : public BenchmarkCase {
 
   Status set_up() override {
     if (config_.storage.async) {
-      SHARDMARK_ASSIGN_OR_RETURN(
-          saver_, AsyncSaver::make({config_.storage.staging_bytes}, environment_.comm));
-      steps_.emplace(environment_.comm);
+      SHARDMARK_ASSIGN_OR_RETURN(background_, BackgroundSave::make(config_, environment_.comm));
     }
     return {};
   }
@@ -51,8 +44,8 @@ class SaveCase final : public BenchmarkCase {
     SHARDMARK_ASSIGN_OR_RETURN(
         checkpoint_, environment_.checkpoints.next(config_.storage.directory, environment_.comm));
     workload_->fill(checkpoint_.seed);
-    if (saver_ && config_.run.interference) {
-      alone_ = steps_->run_for(seconds_alone);
+    if (background_) {
+      background_->step_alone();
     }
     if (uses_page_cache(config_.storage)) {
       environment_.free_memory.touch(workload_->local_num_bytes());
@@ -68,27 +61,16 @@ class SaveCase final : public BenchmarkCase {
     follow_traits(environment_.traits_of(config_.storage.directory), options.storage);
     options.kept_planner = planner_.get();
     options.kept_entry_file = config_.planner.cache ? &kept_entry_file_ : nullptr;
-    if (!saver_) {
-      SHARDMARK_ASSIGN_OR_RETURN(report_,
-                                 save(workload_->state_dict(), options, environment_.comm));
-      return {};
-    }
-    SHARDMARK_ASSIGN_OR_RETURN(started_, saver_->start(workload_->state_dict(), options));
-    if (config_.run.interference) {
-      during_ = steps_->run_until([&] { return !saver_->busy(); });
-    }
-    SHARDMARK_ASSIGN_OR_RETURN(std::optional<SaveReport> report, saver_->finish());
-    report_ = std::move(*report);
-    // What the caller did beside the save and until it knew of its end.
-    const double own_s = steady_seconds() - start_s_;
-    report_.phases[Phase::wait] += std::max(0.0, own_s - report_.phases.total_s());
+    const StateDict& state_dict = workload_->state_dict();
+    SHARDMARK_ASSIGN_OR_RETURN(report_, background_ ? background_->save(state_dict, options)
+                                                    : save(state_dict, options, environment_.comm));
     return {};
   }
 
   Status tear_down() override {
-    if (saver_) {
-      saver_->close();
-      saver_.reset();
+    if (background_) {
+      background_->close();
+      background_.reset();
     }
     return {};
   }
@@ -98,7 +80,7 @@ class SaveCase final : public BenchmarkCase {
       environment_.checkpoints.committed(checkpoint_);
     }
     describe_result(measurement);
-    const Status counted = check_bytes();
+    Status counted = check_bytes();
     if (report_.path.empty()) {
       return counted;  // the null back end keeps nothing
     }
@@ -117,123 +99,17 @@ class SaveCase final : public BenchmarkCase {
   }
 
  private:
+  /// Collective.
   void describe_result(Measurement& measurement) const {
-    measurement.phase_list = save_phases;
-    measurement.phases = report_.phases;
-    measurement.events = report_.events;
-    measurement.returned_s = report_.returned_s;
-    measurement.durable_s = report_.durable_s;
-    measurement.num_bytes = report_.num_bytes;
-    measurement.bytes_written = report_.bytes_written;
-    measurement.write_requests = report_.write_requests;
-    measurement.balanced_bytes = report_.bytes_written;
-    const Inventory& inventory = report_.inventory;
-    measurement.metrics["metadata_bytes"] = static_cast<double>(inventory.metadata_bytes);
-    measurement.metrics["checksum_bytes"] = static_cast<double>(inventory.checksum_bytes);
-    add_counters(measurement);
-    add_async(measurement);
-    if (report_.statistics) {
-      const SavePlanStatistics& plan = *report_.statistics;
-      measurement.metrics["items"] = static_cast<double>(plan.items);
-      measurement.metrics["deduplicated_bytes"] = static_cast<double>(plan.deduplicated_bytes);
+    const Communicator& comm = environment_.comm;
+    describe_save(report_, config_, comm, measurement);
+    if (background_) {
+      background_->describe(measurement);
     }
-    if (!report_.path.empty()) {
-      measurement.inventory =
-          DiskInventory{inventory.files, inventory.num_bytes, inventory.padding_bytes};
-      explain_io(measurement);
+    if (report_.path.empty()) {
+      describe_hashing(report_, comm, measurement);
     } else {
-      add_hashing(measurement);
-    }
-  }
-
-  /// How the transfers were done, and what made them slow.
-  void explain_io(Measurement& measurement) const {
-    IoFacts facts;
-    facts.backend = config_.storage.backend;
-    facts.requested = config_.storage.io;
-    facts.broken = gather_broken(report_, environment_.comm);
-    if (backend_of(config_.storage).has_file_layouts) {
-      measurement.io_modes = io_mode_records(facts.requested, report_, facts.broken);
-    }
-    const auto total = [&](std::int64_t own) { return environment_.comm.all_reduce(own, MPI_SUM); };
-    facts.requests = total(report_.counters.write_requests);
-    facts.small_requests = total(report_.counters.small_requests);
-    facts.misaligned_requests = total(report_.counters.misaligned_requests);
-    facts.metadata_calls = total(report_.metadata_calls);
-    const double metadata_s = report_.phases[Phase::create] + report_.phases[Phase::commit];
-    facts.metadata_share = environment_.comm.all_reduce(metadata_s, MPI_MAX) /
-                           environment_.comm.all_reduce(report_.durable_s, MPI_MAX);
-    if (!environment_.comm.is_root()) {
-      return;
-    }
-    const auto stored = inspect_checkpoint(checkpoint_.directory, checkpoint_.step);
-    if (!stored) {
-      return;  // verification says what is wrong with it
-    }
-    count_pieces(stored->manifest, facts);
-    measurement.why = explain(facts);
-    auto& metrics = measurement.metrics;
-    metrics["hdf5_metadata_calls"] = static_cast<double>(facts.metadata_calls);
-    metrics["shares"] = static_cast<double>(facts.shares);
-    metrics["misaligned_shares"] = static_cast<double>(facts.misaligned_shares);
-    metrics["pieces"] = static_cast<double>(facts.pieces);
-    metrics["pieces_below_stripe"] = static_cast<double>(facts.small_pieces);
-    metrics["stripe_bytes"] = static_cast<double>(facts.stripe_bytes);
-  }
-
-  /// What hashing alone costs, with nothing written beside it.
-  void add_hashing(Measurement& measurement) const {
-    const auto add = [&](const std::string& kind, const HashCounters& own) {
-      const std::int64_t num_bytes = environment_.comm.all_reduce(own.num_bytes, MPI_SUM);
-      const double seconds = environment_.comm.all_reduce(own.seconds, MPI_SUM);
-      if (num_bytes > 0) {
-        measurement.metrics["hashed_" + kind + "_bytes"] = static_cast<double>(num_bytes);
-        measurement.metrics["hashed_" + kind + "_s"] = seconds;  // of all ranks, one after another
-      }
-    };
-    add("contiguous", report_.counters.hashed_contiguous);
-    add("strided", report_.counters.hashed_strided);
-  }
-
-  /// What the caller of an asynchronous save waited for, on the slowest rank, and what its steps
-  /// took.
-  void add_async(Measurement& measurement) const {
-    if (!saver_) {
-      return;
-    }
-    const auto of_all = [&](std::int64_t own) {
-      return static_cast<double>(environment_.comm.all_reduce(own, MPI_SUM));
-    };
-    auto& metrics = measurement.metrics;
-    metrics["waited_s"] = environment_.comm.all_reduce(started_.waited_s, MPI_MAX);
-    metrics["pool_bytes_staged"] = of_all(started_.staged_bytes);
-    metrics["bytes_written_before_return"] = of_all(started_.written_bytes);
-    if (config_.run.interference) {
-      metrics["step_alone_s"] = alone_.step_s();
-      metrics["step_during_save_s"] = during_.step_s();
-      metrics["steps_during_save"] = static_cast<double>(during_.steps);
-    }
-  }
-
-  /// Of all ranks together; seconds of the rank that has most.
-  void add_counters(Measurement& measurement) const {
-    const WriteCounters& counters = report_.counters;
-    std::array<std::int64_t, 6> sums = {counters.bytes_staged,        counters.bytes_o_direct,
-                                        counters.misaligned_requests, counters.small_requests,
-                                        counters.bytes_exchanged,     counters.messages};
-    environment_.comm.all_reduce(std::span<std::int64_t>(sums), MPI_SUM);
-    measurement.metrics["bytes_staged"] = static_cast<double>(sums[0]);
-    measurement.overlapped_s = counters.overlapped_s;
-    measurement.metrics["overlapped_s"] =
-        environment_.comm.all_reduce(counters.overlapped_s, MPI_MAX);
-    measurement.metrics["exposed_s"] = environment_.comm.all_reduce(counters.exposed_s, MPI_MAX);
-    if (config_.storage.io == "direct" && !report_.path.empty()) {
-      measurement.metrics["bytes_o_direct"] = static_cast<double>(sums[1]);
-      measurement.metrics["misaligned_requests"] = static_cast<double>(sums[2]);
-      measurement.metrics["small_requests"] = static_cast<double>(sums[3]);
-      measurement.metrics["bytes_exchanged"] = static_cast<double>(sums[4]);
-      measurement.metrics["messages"] = static_cast<double>(sums[5]);
-      measurement.o_direct_actual = config_.storage.o_direct && sums[1] > 0;
+      explain_save(report_, config_, checkpoint_.directory, comm, measurement);
     }
   }
 
@@ -271,11 +147,7 @@ class SaveCase final : public BenchmarkCase {
   Workload* workload_ = nullptr;
   CheckpointSteps::Checkpoint checkpoint_;
   double start_s_ = 0;
-  std::unique_ptr<AsyncSaver> saver_;  // with storage.async
-  std::optional<InterferenceWorkload> steps_;
-  AsyncStart started_;
-  StepTimes alone_;
-  StepTimes during_;
+  std::unique_ptr<BackgroundSave> background_;  // with storage.async
   SaveReport report_;
 };
 
