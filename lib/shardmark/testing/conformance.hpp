@@ -10,6 +10,7 @@
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/format/storage_options.hpp"
 
 namespace shardmark::testing {
 
@@ -79,8 +80,10 @@ std::vector<BrokenRule> check_hooks(const MakeTensor& make, std::int64_t max_wor
 
 /// Collective. Saves the tensor by the ranks of `comm` as a real checkpoint in `directory`, loads
 /// it into a poisoned one and as a whole tensor, and compares every element. The same on all ranks.
-/// `directory`'s parent must exist; the checkpoint of `step` is left behind.
+/// `directory`'s parent must exist; the checkpoint of `step` is left behind. With `storage` it is
+/// the back end, the layout or the I/O mode that is under test.
 std::vector<BrokenRule> check_round_trip(const MakeTensor& make, const Communicator& comm,
-                                         const std::string& directory, std::int64_t step = 0);
+                                         const std::string& directory, std::int64_t step = 0,
+                                         const StorageOptions& storage = {});
 
 }  // namespace shardmark::testing

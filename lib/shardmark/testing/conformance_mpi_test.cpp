@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every tensor type of this library through a real checkpoint, ranks without boxes included.
+// Every tensor type of this library through a real checkpoint of every back end, ranks without boxes
+// included.
 #include <gtest/gtest.h>
 
 #include "shardmark/testing/mpi_world.hpp"
@@ -16,6 +17,25 @@ TEST(Conformance, OwnTypesMakeTheRoundTrip) {
     SCOPED_TRACE(type.name);
     EXPECT_EQ(to_string(check_round_trip(type.make, world(), directory.path() + "/ck", step++)),
               "");
+  }
+}
+
+/// Whoever adds a back end need only add its row to the table.
+TEST(Conformance, EveryBackEndThatKeepsAnythingMakesTheRoundTrip) {
+  const TemporaryDirectory directory(world());
+  std::int64_t step = 0;
+  for (const BackendTraits& back_end : backend_table()) {
+    if (back_end.discards) {
+      continue;
+    }
+    StorageOptions storage;
+    storage.backend = back_end.backend;
+    for (const OwnType& type : own_types()) {
+      SCOPED_TRACE(std::string(back_end.name) + ", " + type.name);
+      EXPECT_EQ(to_string(check_round_trip(type.make, world(), directory.path() + "/ck", step++,
+                                           storage)),
+                "");
+    }
   }
 }
 

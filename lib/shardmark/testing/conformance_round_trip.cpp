@@ -107,6 +107,8 @@ Status save_and_load(const MakeTensor& make, const Communicator& comm, SaveOptio
   LoadOptions load_options;
   load_options.directory = save_options.directory;
   load_options.step = save_options.step;
+  load_options.backend = save_options.storage.backend;
+  load_options.io = save_options.storage.io;
   SHARDMARK_RETURN_IF_ERROR(Status(load(to_load, load_options, comm)));
   SHARDMARK_RETURN_IF_ERROR(Status(load(to_load_whole, load_options, comm)));
   Status right = for_each_box(*loaded, [&](const Box& box, const TensorView& view) {
@@ -122,10 +124,12 @@ Status save_and_load(const MakeTensor& make, const Communicator& comm, SaveOptio
 }  // namespace
 
 std::vector<BrokenRule> check_round_trip(const MakeTensor& make, const Communicator& comm,
-                                         const std::string& directory, std::int64_t step) {
+                                         const std::string& directory, std::int64_t step,
+                                         const StorageOptions& storage) {
   SaveOptions options;
   options.directory = directory;
   options.step = step;
+  options.storage = storage;
   const Status status = save_and_load(make, comm, options);
   if (status) {
     return {};
