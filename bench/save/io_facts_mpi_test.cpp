@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "shardmark/checkpoint/inspect.hpp"
+#include "shardmark/checkpoint/save.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
 #include "shardmark/storage/hdf5/library/datatype.hpp"
 #include "shardmark/storage/hdf5/library/parallel_file.hpp"
