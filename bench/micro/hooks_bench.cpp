@@ -103,7 +103,12 @@ Result<AnyTensor> make_ragged(std::array<std::byte, 8>& memory) {
 
 Result<AnyTensor> make_block_cyclic(std::array<std::byte, 8>& memory) {
   SHARDMARK_ASSIGN_OR_RETURN(const DeviceMesh grid, DeviceMesh::row_major({8, 8}));
-  const BlockCyclicLayout layout{{4096, 4096}, Dtype::float64, grid, {64, 64}, {0, 1}, {0, 0}};
+  const BlockCyclicLayout layout{.global_sizes = {4096, 4096},
+                                 .dtype = Dtype::float64,
+                                 .grid = grid,
+                                 .block_sizes = {64, 64},
+                                 .grid_dims = {0, 1},
+                                 .source = {0, 0}};
   return any(BlockCyclic::from_local(
       view_of(memory, Dtype::float64, BlockCyclic::local_sizes(layout, rank)), layout, rank));
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "shardmark/checkpoint/plan_phase.hpp"
+#include "shardmark/core/by_rank.hpp"
 #include "shardmark/plan/merge/plan_exchange.hpp"
 #include "shardmark/profile/phase_times.hpp"
 
@@ -44,7 +45,7 @@ class VirtualClocks {
   }
 
   /// Its own steps.
-  const PhaseTimes& steps_of(int rank) const { return times_[static_cast<std::size_t>(rank)]; }
+  const PhaseTimes& steps_of(int rank) const { return of_rank(times_, rank); }
   /// When the last rank is done: what a save would wait for if every rank had a processor like this
   /// one.
   double latest_s() const { return latest_s_; }

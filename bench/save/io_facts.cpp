@@ -8,6 +8,7 @@
 
 #include "bench/config/lib_options.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
+#include "shardmark/plan/tables/chunk_numbers.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -41,7 +42,7 @@ void count_pieces(const Manifest& manifest, IoFacts& facts) {
   for (std::size_t e = 0; e < manifest.entries.entries.size(); ++e) {
     const Entry& entry = manifest.entries.entries[e];
     const std::int64_t itemsize = element_size(entry.dtype);
-    for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+    for (const std::uint64_t c : ChunkNumbers(entry)) {
       const Box box = manifest.chunks.box(c, entry.sizes.ndim());
       const FirstRun run = first_run(manifest.piece_of(e, c), box, itemsize);
       const std::int64_t pieces = box.num_elements() / run.elements;
@@ -112,15 +113,18 @@ std::vector<IoFacts::BrokenCollective> gather_broken(const SaveReport& report,
 std::vector<IoModeRecord> io_mode_records(const std::string& requested, const SaveReport& report,
                                           const std::vector<IoFacts::BrokenCollective>& broken) {
   if (broken.empty()) {
-    return {{requested, requested, "", {}}};
+    return {{.requested = requested, .actual = requested, .reason = {}, .fqns = {}}};
   }
   std::vector<IoModeRecord> records;
   std::set<std::string> named;
   for (const IoFacts::BrokenCollective& each : broken) {
-    records.push_back({requested, "independent", no_collective_cause_text(each.cause), each.fqns});
+    records.push_back({.requested = requested,
+                       .actual = "independent",
+                       .reason = no_collective_cause_text(each.cause),
+                       .fqns = each.fqns});
     named.insert(each.fqns.begin(), each.fqns.end());
   }
-  IoModeRecord rest{requested, requested, "", {}};
+  IoModeRecord rest{.requested = requested, .actual = requested, .reason = {}, .fqns = {}};
   std::copy_if(report.fqns.begin(), report.fqns.end(), std::back_inserter(rest.fqns),
                [&](const std::string& fqn) { return !named.contains(fqn); });
   if (!rest.fqns.empty()) {

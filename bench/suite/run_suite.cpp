@@ -216,11 +216,12 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
                  "--json and --benchmark_format both want standard output; give one of them"};
   }
   RunContext context = make_context(points, options, comm);
-  SuiteEnvironment environment{comm,
-                               context.topology,
-                               WorkloadPool(comm.rank(), comm.size(), memory_budget(context, comm)),
-                               {},
-                               FreeMemory(context.topology, comm, gives_free_memory_back())};
+  SuiteEnvironment environment{
+      .comm = comm,
+      .topology = context.topology,
+      .workloads = WorkloadPool(comm.rank(), comm.size(), memory_budget(context, comm)),
+      .checkpoints = {},
+      .free_memory = FreeMemory(context.topology, comm, gives_free_memory_back())};
   SHARDMARK_RETURN_IF_ERROR(comm.agree(check_points(points, environment.workloads)));
   const Cases cases = make_cases(points, environment);
   SHARDMARK_ASSIGN_OR_RETURN(const auto selected, agree_on_selection(cases, flags->filter, comm));

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "bench/cli/commands/number_list.hpp"
+#include "shardmark/core/by_rank.hpp"
 #include "shardmark/core/nearest_name.hpp"
 #include "shardmark/tensor/block_cyclic.hpp"
 #include "shardmark/tensor/dtensor.hpp"
@@ -326,13 +327,13 @@ Status make_sharded(const ChunksArguments& arguments, ChunksDistribution& to) {
   auto by_rank = std::make_shared<std::vector<std::vector<Box>>>(
       static_cast<std::size_t>(to.mesh.size()));  // shared: std::function copies what it holds
   for (const OwnedBox& box : spec.boxes()) {
-    (*by_rank)[static_cast<std::size_t>(box.rank)].push_back(box.box);
+    of_rank(*by_rank, box.rank).push_back(box.box);
   }
   for (std::vector<Box>& boxes : *by_rank) {
     std::sort(boxes.begin(), boxes.end());
   }
   to.boxes_of = [by_rank](std::int64_t rank) -> Result<std::vector<Box>> {
-    return (*by_rank)[static_cast<std::size_t>(rank)];
+    return of_rank(*by_rank, rank);
   };
   return {};
 }

@@ -222,7 +222,10 @@ OptionReference reference(const CLI::Option& option) {
 }
 
 CommandReference reference(const CLI::App& app) {
-  CommandReference out{app.get_name(), app.get_description(), {}, app.get_footer()};
+  CommandReference out{.name = app.get_name(),
+                       .about = app.get_description(),
+                       .options = {},
+                       .footer = app.get_footer()};
   for (const CLI::Option* option : app.get_options()) {
     if (!option->get_group().empty()) {
       out.options.push_back(reference(*option));

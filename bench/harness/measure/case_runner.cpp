@@ -16,7 +16,7 @@ Sample failed(const Status& status) {
 }  // namespace
 
 Status CaseRunner::agree(const Status& local) {
-  const Status agreed = comm_.agree(local);
+  Status agreed = comm_.agree(local);
   if (!agreed) {
     const std::int64_t unusable = storage_unusable_ && storage_unusable_() ? 1 : 0;
     must_stop_ = comm_.all_reduce(unusable, MPI_MAX) != 0;

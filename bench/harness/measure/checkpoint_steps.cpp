@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "shardmark/core/first_failure.hpp"
 #include "shardmark/storage/directory/committed_steps.hpp"
 
 namespace shardmark::bench {
@@ -62,7 +63,10 @@ Result<CheckpointSteps::Checkpoint> CheckpointSteps::next(const std::string& dir
   SHARDMARK_RETURN_IF_ERROR(comm.agree(looked));
   next_step_ = comm.all_reduce(next_step_, MPI_MAX);
   const std::int64_t step = next_step_++;
-  return Checkpoint{folder, step, first_seed_ + static_cast<std::uint64_t>(step), run_id_};
+  return Checkpoint{.directory = folder,
+                    .step = step,
+                    .seed = first_seed_ + static_cast<std::uint64_t>(step),
+                    .save_id_prefix = run_id_};
 }
 
 void CheckpointSteps::committed(const Checkpoint& checkpoint, bool pinned) {
@@ -86,7 +90,7 @@ Status CheckpointSteps::remove_old(const Communicator& comm) {
     if (comm.is_root()) {
       const Checkpoint& old = held->checkpoint;
       const Status removed = remove_checkpoint(old.directory, old.step, old.save_id_prefix);
-      status = status ? removed : status;
+      keep_first_failure(status, removed);
     }
     held = held_.erase(held);
     --loose;

@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/core/first_failure.hpp"
+#include "shardmark/plan/tables/chunk_numbers.hpp"
 #include "shardmark/storage/raw/stored_chunk.hpp"
 
 namespace shardmark {
@@ -61,7 +63,7 @@ Status ChunkVerification::run(std::span<const ReadTask> tasks,
   counts_.unverified = count_bits(touched) - counts_.verified;
   if (hashes && mode == ChecksumMode::full) {
     const Status in_files = verify_in_files(touched, whole);
-    status = status ? in_files : status;
+    keep_first_failure(status, in_files);
     counts_.bytes_read = comm_.all_reduce(counts_.bytes_read, MPI_SUM);
     counts_.verified += std::exchange(counts_.unverified, 0);
   }
@@ -109,7 +111,7 @@ Status ChunkVerification::verify_in_files(std::span<const std::uint64_t> touched
   const auto for_each_open_chunk = [&](const auto& take) -> Status {
     for (std::size_t e = 0; e < manifest_.entries.entries.size(); ++e) {
       const Entry& entry = manifest_.entries.entries[e];
-      for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+      for (const std::uint64_t c : ChunkNumbers(entry)) {
         if (has_bit(touched, c) && !has_bit(whole, c)) {
           const Box box = manifest_.chunks.box(c, entry.sizes.ndim());
           SHARDMARK_RETURN_IF_ERROR(

@@ -6,6 +6,7 @@
 
 #include "shardmark/checkpoint/checkpoint_files.hpp"
 #include "shardmark/core/cover.hpp"
+#include "shardmark/plan/tables/chunk_numbers.hpp"
 #include "shardmark/storage/raw/stored_chunk.hpp"
 #include "shardmark/storage/raw/structure_hash.hpp"
 
@@ -19,7 +20,7 @@ Status check_cover(const CheckpointSummary& checkpoint) {
   std::vector<Box> boxes;
   for (const Entry& entry : manifest.entries.entries) {
     boxes.clear();
-    for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+    for (const std::uint64_t c : ChunkNumbers(entry)) {
       boxes.push_back(manifest.chunks.box(c, entry.sizes.ndim()));
     }
     if (volume(entry.sizes) == 0 && boxes.empty()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "shardmark/core/by_rank.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/plan/merge/plan_exchange.hpp"
@@ -19,7 +20,7 @@ class MpiPlanExchange final : public PlanExchange {
   std::span<const int> played_ranks() const noexcept override { return {&rank_, 1}; }
   bool is_root() const noexcept override { return comm_.is_root(); }
   int node_of(int rank) const override {
-    return topology_ == nullptr ? rank : topology_->node_of_rank[static_cast<std::size_t>(rank)];
+    return topology_ == nullptr ? rank : of_rank(topology_->node_of_rank, rank);
   }
 
   Status gather(const Make& make, const Take& take) override;

@@ -6,6 +6,7 @@
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"
 #include "shardmark/checkpoint/plan_phase.hpp"
 #include "shardmark/plan/save/save_planner.hpp"
+#include "shardmark/storage/contract/agree_waiting.hpp"
 #include "shardmark/storage/contract/storage_writer.hpp"
 #include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/directory/owner_record.hpp"
@@ -206,8 +207,7 @@ class Save final : public SaveProtocol {
                                   ? comm_.size() + 2
                                   : 3);
     }
-    const ScopedPhase wait(clock_, Phase::wait);
-    return comm_.agree(fits);
+    return agree_waiting(fits, clock_, comm_);
   }
 
   Status resolve_all() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "shardmark/checkpoint/checkpoint_files.hpp"
+#include "shardmark/plan/tables/chunk_numbers.hpp"
 #include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/raw/stored_chunk.hpp"
 
@@ -30,7 +31,7 @@ std::vector<Sample> one_chunk_a_file(const Manifest& manifest) {
   std::vector<Sample> samples(manifest.files.size());
   for (std::size_t e = 0; e < manifest.entries.entries.size(); ++e) {
     const Entry& entry = manifest.entries.entries[e];
-    for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+    for (const std::uint64_t c : ChunkNumbers(entry)) {
       Sample& sample = samples[manifest.piece_of(e, c).file];
       const Box box = manifest.chunks.box(c, entry.sizes.ndim());
       const std::int64_t num_bytes = box.num_elements() * element_size(entry.dtype);

@@ -14,7 +14,10 @@ std::optional<CoverDefect> find_out_of_bounds(const Dims& sizes, std::span<const
       const std::int64_t offset = boxes[i].offsets[d];
       const std::int64_t size = boxes[i].sizes[d];
       if (offset < 0 || size < 0 || offset > sizes[d] || size > sizes[d] - offset) {
-        return CoverDefect{CoverDefect::Kind::out_of_bounds, boxes[i].offsets, i, i};
+        return CoverDefect{.kind = CoverDefect::Kind::out_of_bounds,
+                           .at = boxes[i].offsets,
+                           .box = i,
+                           .other_box = i};
       }
     }
   }
@@ -23,7 +26,7 @@ std::optional<CoverDefect> find_out_of_bounds(const Dims& sizes, std::span<const
 
 /// The defect at the element `at`, which is not covered exactly once.
 CoverDefect describe(const Dims& at, std::span<const Box> boxes) {
-  CoverDefect defect{CoverDefect::Kind::hole, at, 0, 0};
+  CoverDefect defect{.kind = CoverDefect::Kind::hole, .at = at};
   int found = 0;
   const Box element{at, Dims::filled(at.ndim(), 1)};
   for (std::size_t i = 0; i < boxes.size() && found < 2; ++i) {
@@ -96,7 +99,7 @@ std::optional<CoverDefect> find_cover_defect(const Dims& sizes, std::span<const 
     return std::nullopt;
   }
   if (boxes.empty()) {
-    return CoverDefect{CoverDefect::Kind::hole, Dims::filled(sizes.ndim(), 0), 0, 0};
+    return CoverDefect{.kind = CoverDefect::Kind::hole, .at = Dims::filled(sizes.ndim(), 0)};
   }
   std::vector<int> cut;  // dimensions that some box does not span
   for (int d = 0; d < sizes.ndim(); ++d) {

@@ -16,7 +16,7 @@ Result<TensorLayout> make_tensor_layout(const Dims& global_sizes, Dtype dtype,
   SHARDMARK_RETURN_IF_ERROR(check_placements(
       global_sizes, mesh.shape(),
       {without_partial.data(), std::min<std::size_t>(max_ndim, placements.size())}));
-  TensorLayout layout{global_sizes, dtype, mesh, {}};
+  TensorLayout layout{.global_sizes = global_sizes, .dtype = dtype, .mesh = mesh};
   std::copy(placements.begin(), placements.end(), layout.placement_storage.begin());
   return layout;
 }

@@ -118,9 +118,12 @@ inline Result<TensorUnderTest> make_ragged(std::int64_t rank, std::int64_t world
 inline Result<TensorUnderTest> make_block_cyclic(std::int64_t rank, std::int64_t world) {
   return held<BlockCyclic>([&](std::vector<std::byte>& memory) {
     const std::int64_t rows = world % 2 == 0 ? 2 : 1;
-    const BlockCyclicLayout layout{
-        {9, 14}, Dtype::float64, *DeviceMesh::row_major({rows, world / rows}),
-        {2, 3},  {0, 1},         {rows - 1, 0}};
+    const BlockCyclicLayout layout{.global_sizes = {9, 14},
+                                   .dtype = Dtype::float64,
+                                   .grid = *DeviceMesh::row_major({rows, world / rows}),
+                                   .block_sizes = {2, 3},
+                                   .grid_dims = {0, 1},
+                                   .source = {rows - 1, 0}};
     // ScaLAPACK's own arrays are column-major, as this memory is.
     return BlockCyclic::from_local(
         strided_memory(memory, Dtype::float64, BlockCyclic::local_sizes(layout, rank)), layout,

@@ -15,17 +15,36 @@ namespace {
 
 // Hyperparameters: the config.json of each model's Hugging Face repository; GPT-3 from its paper's
 // table 2.1; MLPerf's from its Storage benchmark's published configurations.
-constexpr LlamaShape llama3_8b{4096, 14336, 1024, 128256, 32};
-constexpr LlamaShape llama3_70b{8192, 28672, 1024, 128256, 80};
-constexpr LlamaShape llama3_405b{16384, 53248, 1024, 128256, 126};
-constexpr MixtralShape mixtral_8x7b{{4096, 14336, 1024, 32000, 32}, 8};
-constexpr GptShape gpt3_175b{12288, 50257, 2048, 96};
-constexpr DeepseekShape deepseek_v3{7168, 129280, 128,  1536, 512, 128, 64,
-                                    128,  18432,  2048, 256,  3,   61};
-constexpr MlperfShape mlperf_8b{llama3_8b};
-constexpr MlperfShape mlperf_70b{{8192, 28672, 512, 128256, 80}};
-constexpr MlperfShape mlperf_405b{llama3_405b, 8};
-constexpr MlperfShape mlperf_1t{{25872, 98304, 4312, 128256, 128}, 8};
+constexpr LlamaShape llama3_8b{
+    .hidden = 4096, .ffn = 14336, .kv_size = 1024, .vocabulary = 128256, .layers = 32};
+constexpr LlamaShape llama3_70b{
+    .hidden = 8192, .ffn = 28672, .kv_size = 1024, .vocabulary = 128256, .layers = 80};
+constexpr LlamaShape llama3_405b{
+    .hidden = 16384, .ffn = 53248, .kv_size = 1024, .vocabulary = 128256, .layers = 126};
+constexpr MixtralShape mixtral_8x7b{
+    .base = {.hidden = 4096, .ffn = 14336, .kv_size = 1024, .vocabulary = 32000, .layers = 32},
+    .experts = 8};
+constexpr GptShape gpt3_175b{.hidden = 12288, .vocabulary = 50257, .positions = 2048, .layers = 96};
+constexpr DeepseekShape deepseek_v3{.hidden = 7168,
+                                    .vocabulary = 129280,
+                                    .heads = 128,
+                                    .q_rank = 1536,
+                                    .kv_rank = 512,
+                                    .nope_size = 128,
+                                    .rope_size = 64,
+                                    .v_size = 128,
+                                    .dense_ffn = 18432,
+                                    .expert_ffn = 2048,
+                                    .experts = 256,
+                                    .dense_layers = 3,
+                                    .layers = 61};
+constexpr MlperfShape mlperf_8b{.base = llama3_8b};
+constexpr MlperfShape mlperf_70b{
+    .base = {.hidden = 8192, .ffn = 28672, .kv_size = 512, .vocabulary = 128256, .layers = 80}};
+constexpr MlperfShape mlperf_405b{.base = llama3_405b, .norm_copies = 8};
+constexpr MlperfShape mlperf_1t{
+    .base = {.hidden = 25872, .ffn = 98304, .kv_size = 4312, .vocabulary = 128256, .layers = 128},
+    .norm_copies = 8};
 
 struct CatalogEntry {
   std::string_view name;

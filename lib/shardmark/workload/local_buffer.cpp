@@ -64,7 +64,11 @@ Status FlatBuffer::place(std::int64_t rank, std::byte* memory) {
   std::int64_t total = 0;
   for (const Member& member : members_) {
     const TensorLayout& windows = member.windows;
-    FlatPosition position{windows.global_sizes, dtype, whole_box(windows.global_sizes), total, {}};
+    FlatPosition position{.global_sizes = windows.global_sizes,
+                          .dtype = dtype,
+                          .window = whole_box(windows.global_sizes),
+                          .begin = total,
+                          .held = {}};
     if (coordinate) {
       SHARDMARK_ASSIGN_OR_RETURN(const LocalShard shard,
                                  compute_local_shard(windows.global_sizes, mesh.shape(),

@@ -63,8 +63,11 @@ class Derivation {
       return mismatch(nullptr);
     }
     SHARDMARK_RETURN_IF_ERROR(choose_ep());
-    return ParallelDegrees{dp_replicate().value, dp_shard().value, tp().value, pp().value,
-                           ep().value};
+    return ParallelDegrees{.dp_replicate = dp_replicate().value,
+                           .dp_shard = dp_shard().value,
+                           .tp = tp().value,
+                           .pp = pp().value,
+                           .ep = ep().value};
   }
 
  private:

@@ -113,7 +113,7 @@ void for_each_even_run(const BasicTensorView<Byte>& view, std::uint64_t z0, cons
     return;
   }
   const Dims global_strides = row_major_strides(global_sizes);
-  ElementRun run{0, index_step, 1, 1};
+  ElementRun run{.z = 0, .dz = index_step, .stride = 1, .count = 1};
   int inner = box.ndim();
   std::int64_t global_step = 0;
   while (inner > 0) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "shardmark/core/by_rank.hpp"
 #include "shardmark/plan/owners/dedup.hpp"
 
 namespace shardmark {
@@ -87,7 +88,7 @@ void ReplicaMerge::finish() {
 }
 
 void ReplicaMerge::encode_roles(int rank, ByteWriter& out) const {
-  const auto& wanted = wanted_[static_cast<std::size_t>(rank)];
+  const auto& wanted = of_rank(wanted_, rank);
   out.varint(wanted.size());
   for (const Piece* piece : wanted) {
     if (piece == nullptr || piece->role.group == ReadRole::alone) {

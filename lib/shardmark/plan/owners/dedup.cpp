@@ -7,6 +7,8 @@
 #include <queue>
 #include <span>
 
+#include "shardmark/core/by_rank.hpp"
+
 namespace shardmark {
 namespace {
 
@@ -42,7 +44,7 @@ void balance(const DedupInput& input, const std::vector<std::int32_t>& holders,
   std::vector<Holder> start;
   start.reserve(holders.size());
   for (const std::int32_t rank : holders) {
-    start.emplace_back(load[static_cast<std::size_t>(rank)], rank);
+    start.emplace_back(of_rank(load, rank), rank);
   }
   std::priority_queue<Holder, std::vector<Holder>, std::greater<>> least(std::greater<>(),
                                                                          std::move(start));
@@ -51,7 +53,7 @@ void balance(const DedupInput& input, const std::vector<std::int32_t>& holders,
     least.pop();
     owners[chunk] = rank;
     bytes += input.chunk_bytes[chunk];
-    load[static_cast<std::size_t>(rank)] = bytes;
+    of_rank(load, rank) = bytes;
     least.emplace(bytes, rank);
   }
 }
@@ -93,7 +95,7 @@ std::vector<std::int32_t> assign_as_dcp(const DedupInput& input) {
   for (const SeenItem& item : input.seen) {
     const auto& holders = input.holder_sets[item.set];
     const std::int32_t owner = *std::ranges::min_element(
-        holders, {}, [&](std::int32_t rank) { return load[static_cast<std::size_t>(rank)]; });
+        holders, {}, [&](std::int32_t rank) { return of_rank(load, rank); });
     load[static_cast<std::size_t>(owner)] += item.accounted_bytes;
     if (item.chunk != SeenItem::no_chunk) {
       owners[item.chunk] = owner;

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <queue>
 
+#include "shardmark/core/by_rank.hpp"
+
 namespace shardmark {
 namespace {
 
@@ -231,7 +233,7 @@ class LayoutStatistics {
       }
       for (const ChunkGrid::Place& place : places) {
         const std::int64_t written = written_by(pattern, place);
-        to.rank_bytes[static_cast<std::size_t>(rank)] += written;
+        of_rank(to.rank_bytes, rank) += written;
         to.num_bytes += written;
       }
     }

@@ -115,7 +115,7 @@ TEST(CachedKey, AChangeInPlaceIsSeen) {
     ASSERT_TRUE(state->add("a", tensor));
     ASSERT_TRUE(state->add("b", plain));
     const auto twice = [&] {
-      const std::string first = planned(*planner, *state);
+      std::string first = planned(*planner, *state);
       EXPECT_EQ(planned(*planner, *state), first);
       return first;
     };

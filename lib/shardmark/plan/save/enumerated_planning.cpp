@@ -24,7 +24,7 @@ class EnumeratedPlanning::TreeMerge final : public PlanMerge {
       return {};
     }
     call_.on_step(PlanStep::global_plan);
-    const Status added = open_.back().merged.add(rank, own);
+    Status added = open_.back().merged.add(rank, own);
     call_.on_step(PlanStep::gather);
     return added;
   }
@@ -32,8 +32,8 @@ class EnumeratedPlanning::TreeMerge final : public PlanMerge {
   Status take(int /*rank*/, int child, std::span<const std::byte> bytes) override {
     call_.on_step(PlanStep::global_plan);
     MergedPlans& merged = open_.back().merged;
-    const Status added = is_leaf(child) ? merged.add(child, bytes)
-                                        : merged.add_merged({child, tree_.end_of(child)}, bytes);
+    Status added = is_leaf(child) ? merged.add(child, bytes)
+                                  : merged.add_merged({child, tree_.end_of(child)}, bytes);
     call_.on_step(PlanStep::gather);
     return added;
   }
@@ -72,7 +72,7 @@ Result<MergedPlans> EnumeratedPlanning::gather_one_by_one(const PlanningCall& ca
   SHARDMARK_RETURN_IF_ERROR(call.exchange.gather([&](int rank) { return make_message(call, rank); },
                                                  [&](int rank, std::span<const std::byte> bytes) {
                                                    call.on_step(PlanStep::global_plan);
-                                                   const Status added = merged.add(rank, bytes);
+                                                   Status added = merged.add(rank, bytes);
                                                    call.on_step(PlanStep::gather);
                                                    return added;
                                                  }));

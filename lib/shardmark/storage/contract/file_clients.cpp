@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <unordered_map>
 
+#include "shardmark/core/by_rank.hpp"
 #include "shardmark/storage/posix/file_system.hpp"
 
 namespace shardmark {
@@ -61,7 +62,7 @@ Result<FileClients> FileClients::discover(const std::string& directory, Coherenc
     return clients;
   }
   std::vector<std::uint64_t> identities(static_cast<std::size_t>(comm.size()), 0);
-  identities[static_cast<std::size_t>(comm.rank())] = identity;
+  of_rank(identities, comm.rank()) = identity;
   comm.all_reduce(identities, MPI_MAX);
   clients.client_of_rank = number_clients(identities);
   for (const int client : clients.client_of_rank) {

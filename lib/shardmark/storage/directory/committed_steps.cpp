@@ -69,7 +69,7 @@ Result<std::vector<std::int64_t>> committed_steps(const std::string& directory) 
 Result<std::string> find_checkpoint(const std::string& directory,
                                     std::optional<std::int64_t> step) {
   if (step) {
-    const std::string path = directory + "/" + step_name(*step);
+    std::string path = directory + "/" + step_name(*step);
     SHARDMARK_ASSIGN_OR_RETURN(const bool committed, has_commit(path));
     if (committed) {
       return path;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "shardmark/core/by_rank.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
 
 namespace shardmark {
@@ -112,7 +113,7 @@ void name_data_files(FileLayout layout, int groups, std::span<const int> node_of
       case FileLayout::per_rank:
         return rank;
       case FileLayout::per_node:
-        return node_of_rank[static_cast<std::size_t>(rank)];
+        return of_rank(node_of_rank, rank);
       case FileLayout::groups:  // neighbours together, sizes differing by one at most
         return rank * std::min<std::int64_t>(groups, world_size) / world_size;
       default:

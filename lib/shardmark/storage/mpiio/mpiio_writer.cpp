@@ -5,6 +5,8 @@
 #include <unordered_map>
 
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/core/first_failure.hpp"
+#include "shardmark/storage/contract/agree_waiting.hpp"
 #include "shardmark/storage/direct/small_pieces.hpp"
 #include "shardmark/storage/direct/write_proof.hpp"
 #include "shardmark/storage/mpiio/mpiio_file.hpp"
@@ -30,8 +32,7 @@ Status MpiioWriter::write(std::span<const WriteTask> tasks) {
     counters_.bytes_written += static_cast<std::int64_t>(8 * checksums_.size());
     counters_.write_requests += *requests;
   }
-  const ScopedPhase wait(clock_, Phase::wait);
-  return comm_.agree(written);
+  return agree_waiting(written, clock_, comm_);
 }
 
 Status MpiioWriter::write_elements(std::span<const WriteTask> tasks) {
@@ -67,22 +68,19 @@ Status MpiioWriter::write_elements(std::span<const WriteTask> tasks) {
   }
   const Status rest = gatherer.finish();
   counters_.bytes_staged += gatherer.bytes_staged();
-  status = status ? rest : status;
+  keep_first_failure(status, rest);
   // Collective, so whatever happened: nobody waits for a rank that does not come.
   const Status synced = file->sync();
   const Status closed = file->close();
-  status = status ? synced : status;
-  const ScopedPhase wait(clock_, Phase::wait);
-  return comm_.agree(status ? closed : status);
+  keep_first_failure(status, synced);
+  keep_first_failure(status, closed);
+  return agree_waiting(status, clock_, comm_);
 }
 
 Status MpiioWriter::flush() {
-  const auto agree = [this](const Status& local) {
-    const ScopedPhase wait(clock_, Phase::wait);
-    return comm_.agree(local);
-  };
-  SHARDMARK_RETURN_IF_ERROR(agree(fsync_path(files_.paths.front())));
-  return agree(prove_written(files_, {entries_, tasks_, checksums_}, {}, comm_));
+  SHARDMARK_RETURN_IF_ERROR(agree_waiting(fsync_path(files_.paths.front()), clock_, comm_));
+  return agree_waiting(prove_written(files_, {entries_, tasks_, checksums_}, {}, comm_), clock_,
+                       comm_);
 }
 
 }  // namespace shardmark

@@ -40,7 +40,7 @@ class RunGatherer {
 
   /// Local. Writes what is gathered.
   Status finish() {
-    const Status written = staging_.empty() ? Status() : write_(staging_, offset_);
+    Status written = staging_.empty() ? Status() : write_(staging_, offset_);
     staging_.clear();
     return written;
   }

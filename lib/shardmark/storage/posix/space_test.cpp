@@ -80,7 +80,7 @@ TEST(Space, WhatIsToComeIsReservedBehindTheEndAndGivenBack) {
 
 /// A reserved file of eight pages of which some were written.
 std::string file_with_pages(const TemporaryDirectory& directory, std::span<const int> pages) {
-  const std::string path = make_file(directory, {});
+  std::string path = make_file(directory, {});
   EXPECT_TRUE(reserve_space(path, 8 * block));
   EXPECT_EQ(::truncate(path.c_str(), 8 * block), 0);
   const auto file = open_file(path, O_RDWR);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/plan/tables/chunk_numbers.hpp"
 #include "shardmark/storage/posix/file.hpp"
 
 namespace shardmark {
@@ -27,7 +28,7 @@ void for_each_element_range(const Manifest& manifest, const Add& add) {
       continue;
     }
     const std::int64_t itemsize = element_size(entry.dtype);
-    for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+    for (const std::uint64_t c : ChunkNumbers(entry)) {
       const StoredPiece piece = manifest.piece_of(i, c);
       const Box box = manifest.chunks.box(c, entry.sizes.ndim());
       for_each_run(relative_to(box, piece.offsets), piece.sizes,

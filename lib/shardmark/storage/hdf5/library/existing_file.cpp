@@ -43,7 +43,7 @@ Result<std::int64_t> ExistingHdf5File::fill(const char* name,
 }
 
 Status ExistingHdf5File::close() {
-  const Status closed = close_hdf5_file(file_, path_.c_str());
+  Status closed = close_hdf5_file(file_, path_.c_str());
   if (!closed) {
     mark_hdf5_unusable();
   }

@@ -74,7 +74,7 @@ void note_hdf5_close(bool closed, bool in_file) noexcept {
 }
 
 Status close_hdf5_file(H5File& file, const char* path) {
-  const Status closed = hdf5_status(H5Fclose(file.release()), "H5Fclose", path);
+  Status closed = hdf5_status(H5Fclose(file.release()), "H5Fclose", path);
   if (close_failed.exchange(false) && closed) {
     return Error{ErrorCode::io_error, fmt::format("HDF5 could not close an object of {}", path)};
   }

@@ -136,7 +136,7 @@ Status NewHdf5File::count_metadata(hid_t object) {
 Status NewHdf5File::reopen(std::int64_t meta_block_size) {
   options_.meta_block_size = meta_block_size;
   SHARDMARK_ASSIGN_OR_RETURN(const H5Properties access, file_access(options_));
-  const Status closed = hdf5_status(H5Fclose(file_.release()), "H5Fclose", path_.c_str());
+  Status closed = hdf5_status(H5Fclose(file_.release()), "H5Fclose", path_.c_str());
   if (!closed) {
     mark_hdf5_unusable();
     return closed;

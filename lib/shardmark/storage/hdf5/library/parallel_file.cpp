@@ -112,7 +112,7 @@ Status ParallelFile::finish_transfer(herr_t return_code, const char* function, c
   // Only collective transfers name these functions.
   const bool left_out = return_code < 0 && (hdf5_failed_in("MPI_File_write_at_all") ||
                                             hdf5_failed_in("MPI_File_read_at_all"));
-  const Status status = hdf5_status(return_code, function, object);
+  Status status = hdf5_status(return_code, function, object);
   if (!left_out) {
     return status;
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "shardmark/plan/tables/chunk_numbers.hpp"
 #include "shardmark/storage/direct/direct_reader.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
 #include "shardmark/storage/hdf5/library/dataset_facts.hpp"
@@ -30,7 +31,7 @@ std::array<std::int64_t, num_dtypes> packed_addresses(const Manifest& manifest) 
     if (!is_packed(manifest.locations[i])) {
       continue;
     }
-    for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+    for (const std::uint64_t c : ChunkNumbers(entry)) {
       const StoredPiece piece = manifest.piece_of(i, c);
       std::int64_t& first = addresses[static_cast<std::size_t>(entry.dtype)];
       if (piece.file == 0 && (first < 0 || piece.address < first)) {
@@ -58,7 +59,7 @@ Status check_dataset(const H5Dataset& dataset, const Manifest& manifest, std::si
   if (location.stored_as == StoredAs::whole) {
     return check_address(dataset, entry.fqn, location.address);
   }
-  for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
+  for (const std::uint64_t c : ChunkNumbers(entry)) {
     const StoredPiece piece = manifest.piece_of(index, c);
     SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t address, tile_address(dataset, piece.offsets));
     if (address != piece.address) {
@@ -104,7 +105,7 @@ Status Hdf5Reader::read_entry_file(const std::string& path, const Manifest& mani
   SHARDMARK_RETURN_IF_ERROR(comm_.agree(prepare_hdf5()));
   auto file =
       ParallelFile::open(path, ParallelFile::Access::read, options_.io, options_.hints, comm_);
-  if (const Status opened = comm_.agree(Status(file)); !opened) {
+  if (Status opened = comm_.agree(Status(file)); !opened) {
     if (file) {
       file->abandon();
     }
@@ -158,7 +159,7 @@ Status Hdf5Reader::read_piece(ParallelFile& file, const H5Dataset& dataset, cons
       task.elements.subview(relative_to(piece->box, task.read->box.offsets));
   const TensorView target = piece->staged ? staging_.reserve(elements) : elements;
   counters_.add(elements.num_bytes());
-  const Status status = file.read(dataset, type, piece->in_dataset, target);
+  Status status = file.read(dataset, type, piece->in_dataset, target);
   if (piece->staged) {
     staging_.unpack(elements);
     counters_.bytes_staged += elements.num_bytes();
@@ -172,7 +173,7 @@ Status Hdf5Reader::read_data_files(const std::string& directory, const Manifest&
   options.o_direct = false;
   options.hashes = false;
   DirectReader reader(options, comm_);
-  const Status done = reader.read(directory, manifest, tasks);
+  Status done = reader.read(directory, manifest, tasks);
   counters_.merge(reader.counters());
   return done;
 }

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/storage/contract/agree_waiting.hpp"
 #include "shardmark/storage/direct/write_proof.hpp"
 #include "shardmark/storage/format/dataset_name.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
@@ -66,11 +67,8 @@ Status Hdf5Writer::write(std::span<const WriteTask> tasks) {
   if (written && in_data_files()) {
     written = write_beside(tasks);
   }
-  {
-    const ScopedPhase wait(clock_, Phase::wait);
-    if (const Status agreed = comm_.agree(written); !agreed) {
-      return fail_for_good(agreed);
-    }
+  if (const Status agreed = agree_waiting(written, clock_, comm_); !agreed) {
+    return fail_for_good(agreed);
   }
   if (const Status agreed = comm_.agree(write_checksums()); !agreed) {
     return fail_for_good(agreed);
@@ -175,7 +173,7 @@ Status Hdf5Writer::write_piece(std::span<const WriteTask> tasks, const H5Dataset
   }
   counters_.bytes_written += elements.num_bytes();
   ++counters_.write_requests;
-  const Status written = file_->write(dataset, type, piece->in_dataset, elements);
+  Status written = file_->write(dataset, type, piece->in_dataset, elements);
   if (options_.io == IoMode::collective && file_->last_any_cause() != 0) {
     CollectiveCause& cause = counters_.broken[task.write->entry];
     cause.own |= file_->last_own_cause();
@@ -241,10 +239,7 @@ Status Hdf5Writer::sync() const {
 
 Status Hdf5Writer::flush() {
   const Hdf5Lock lock;
-  const auto agree = [this](const Status& local) {
-    const ScopedPhase wait(clock_, Phase::wait);
-    return comm_.agree(local);
-  };
+  const auto agree = [this](const Status& local) { return agree_waiting(local, clock_, comm_); };
   // Durable first: a failed write-back shows here, while nobody is inside HDF5, and after it the
   // proof holds for all nodes.
   if (const Status synced = agree(sync()); !synced) {
