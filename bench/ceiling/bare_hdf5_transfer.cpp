@@ -130,7 +130,7 @@ Status move_through_hdf5(const CeilingTransfer& transfer) {
   const Hdf5Lock lock;
   SHARDMARK_RETURN_IF_ERROR(transfer.comm.agree(prepare_hdf5()));
   auto opened = open_bare(transfer);
-  if (const Status agreed = transfer.comm.agree(Status(opened)); !agreed) {
+  if (Status agreed = transfer.comm.agree(Status(opened)); !agreed) {
     mark_hdf5_unusable();
     return agreed;
   }

@@ -63,7 +63,7 @@ class CeilingCase final : public BenchmarkCase {
     SHARDMARK_RETURN_IF_ERROR(setting_->enter());
     entered_ = true;
     if (!kind_.saves && uses_files()) {
-      SHARDMARK_RETURN_IF_ERROR(setting_->prepare_load_files(is_shared()));
+      SHARDMARK_RETURN_IF_ERROR(setting_->prepare_load_files(kind_.sharing()));
     }
     return choose_option();
   }
@@ -78,7 +78,7 @@ class CeilingCase final : public BenchmarkCase {
   Status operate() override {
     PhaseClock clock(phase_list().front());
     const auto pieces = setting_->pieces(kind_, option_, no_limit);
-    const Status moved = setting_->move(kind_, option_, stem(), pieces, clock);
+    Status moved = setting_->move(kind_, option_, stem(), pieces, clock);
     times_ = clock.stop();
     events_ = clock.events();
     return moved;
@@ -108,7 +108,7 @@ class CeilingCase final : public BenchmarkCase {
       measurement.verified = true;
     }
     return kind_.saves && uses_files()
-               ? setting_->folder().remove(stem(), is_shared(), environment_.comm)
+               ? setting_->folder().remove(stem(), kind_.sharing(), environment_.comm)
                : Status();
   }
 
@@ -116,7 +116,6 @@ class CeilingCase final : public BenchmarkCase {
 
  private:
   bool uses_files() const noexcept { return kind_.layer != CeilingLayer::memcpy; }
-  bool is_shared() const noexcept { return kind_.layer != CeilingLayer::posix_per_rank; }
   const char* stem() const noexcept { return kind_.saves ? "save" : "load"; }
 
   std::span<const Phase> phase_list() const {
@@ -147,14 +146,14 @@ class CeilingCase final : public BenchmarkCase {
   /// Collective.
   Status ready_to_save() const {
     return kind_.layer == CeilingLayer::bare_hdf5
-               ? setting_->folder().remove(stem(), true, environment_.comm)
-               : setting_->folder().reserve(stem(), is_shared(), setting_->shares(),
+               ? setting_->folder().remove(stem(), FileSharing::one_file, environment_.comm)
+               : setting_->folder().reserve(stem(), kind_.sharing(), setting_->shares(),
                                             environment_.comm);
   }
 
   /// Collective.
   void make_cold(std::span<const CeilingPiece> pieces) {
-    const auto paths = setting_->folder().files(stem(), is_shared(), environment_.comm.size());
+    const auto paths = setting_->folder().files(stem(), kind_.sharing(), environment_.comm.size());
     std::vector<FileRange> ranges;
     for (const CeilingPiece& piece : pieces) {
       ranges.push_back({paths[piece.file], piece.offset, piece.num_bytes});

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "shardmark/core/by_rank.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/space.hpp"
 
@@ -49,24 +50,25 @@ Result<CeilingFolder> CeilingFolder::make(const std::string& directory, const st
   return folder;
 }
 
-std::vector<std::string> CeilingFolder::files(const std::string& stem, bool shared,
+std::vector<std::string> CeilingFolder::files(const std::string& stem, FileSharing sharing,
                                               int num_ranks) const {
-  if (shared) {
+  if (sharing == FileSharing::one_file) {
     return {fmt::format("{}/{}-shared", path_, stem)};
   }
   std::vector<std::string> paths;
+  paths.reserve(static_cast<std::size_t>(num_ranks));
   for (int rank = 0; rank < num_ranks; ++rank) {
     paths.push_back(fmt::format("{}/{}-rank-{:05}", path_, stem, rank));
   }
   return paths;
 }
 
-Status CeilingFolder::reserve(const std::string& stem, bool shared, const CeilingShares& shares,
-                              const Communicator& comm) const {
+Status CeilingFolder::reserve(const std::string& stem, FileSharing sharing,
+                              const CeilingShares& shares, const Communicator& comm) const {
   const auto own = static_cast<std::size_t>(comm.rank());
-  const auto paths = files(stem, shared, comm.size());
+  const auto paths = files(stem, sharing, comm.size());
   Status reserved;
-  if (!shared) {
+  if (sharing == FileSharing::file_a_rank) {
     reserved = reserve_file(paths[own], shares.file_bytes(own));
   } else if (comm.is_root()) {
     reserved = reserve_file(paths.front(), shares.total_bytes());
@@ -74,11 +76,12 @@ Status CeilingFolder::reserve(const std::string& stem, bool shared, const Ceilin
   return comm.agree(reserved);
 }
 
-Status CeilingFolder::remove(const std::string& stem, bool shared, const Communicator& comm) const {
-  const auto paths = files(stem, shared, comm.size());
+Status CeilingFolder::remove(const std::string& stem, FileSharing sharing,
+                             const Communicator& comm) const {
+  const auto paths = files(stem, sharing, comm.size());
   Status removed;
-  if (!shared) {
-    removed = remove_file(paths[static_cast<std::size_t>(comm.rank())]);
+  if (sharing == FileSharing::file_a_rank) {
+    removed = remove_file(of_rank(paths, comm.rank()));
   } else if (comm.is_root()) {
     removed = remove_file(paths.front());
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/ceiling/ceiling_kind.hpp"
 #include "bench/ceiling/ceiling_share.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
@@ -22,14 +23,14 @@ class CeilingFolder {
 
   const std::string& path() const noexcept { return path_; }
   /// By rank, or one for all.
-  std::vector<std::string> files(const std::string& stem, bool shared, int num_ranks) const;
+  std::vector<std::string> files(const std::string& stem, FileSharing sharing, int num_ranks) const;
 
   /// Collective. Empty files of their final length, their space reserved where the file system
   /// can. Errors: no_space, io_error.
-  Status reserve(const std::string& stem, bool shared, const CeilingShares& shares,
+  Status reserve(const std::string& stem, FileSharing sharing, const CeilingShares& shares,
                  const Communicator& comm) const;
   /// Collective. Removes the files.
-  Status remove(const std::string& stem, bool shared, const Communicator& comm) const;
+  Status remove(const std::string& stem, FileSharing sharing, const Communicator& comm) const;
   /// Collective. Removes the folder with all it holds.
   Status remove_all(const Communicator& comm) const;
 

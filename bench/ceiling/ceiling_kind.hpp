@@ -11,6 +11,9 @@ namespace shardmark::bench {
 /// What moves bytes with nothing of a checkpoint around it, the fastest first.
 enum class CeilingLayer : std::uint8_t { memcpy, posix_per_rank, posix_shared, mpi_io, bare_hdf5 };
 
+/// Whether ranks have a file each or all the same one.
+enum class FileSharing : std::uint8_t { file_a_rank, one_file };
+
 /// "memcpy", "posix-per-rank", "posix-shared", "mpi-io", "bare-hdf5".
 std::string_view ceiling_layer_name(CeilingLayer layer) noexcept;
 
@@ -22,6 +25,9 @@ struct CeilingKind {
 
   bool is_posix() const noexcept {
     return layer == CeilingLayer::posix_per_rank || layer == CeilingLayer::posix_shared;
+  }
+  FileSharing sharing() const noexcept {
+    return layer == CeilingLayer::posix_per_rank ? FileSharing::file_a_rank : FileSharing::one_file;
   }
 };
 

@@ -63,12 +63,13 @@ Status CeilingSetting::measure_shares() {
   return {};
 }
 
-Status CeilingSetting::prepare_load_files(bool shared) {
+Status CeilingSetting::prepare_load_files(FileSharing sharing) {
+  const bool shared = sharing == FileSharing::one_file;
   if (shared ? shared_address_.has_value() : has_own_files_) {
     return {};
   }
   if (!shared) {
-    SHARDMARK_RETURN_IF_ERROR(folder_->reserve("load", false, *shares_, environment_.comm));
+    SHARDMARK_RETURN_IF_ERROR(folder_->reserve("load", sharing, *shares_, environment_.comm));
   }
   fill(load_seed);
   // HDF5's file serves all readers of one shared file: its dataset lies there in one piece.
@@ -84,26 +85,25 @@ Status CeilingSetting::prepare_load_files(bool shared) {
   }
   SHARDMARK_ASSIGN_OR_RETURN(
       shared_address_,
-      bare_dataset_address(folder_->files("load", true, 1).front(), environment_.comm));
+      bare_dataset_address(folder_->files("load", sharing, 1).front(), environment_.comm));
   return {};
 }
 
 std::vector<CeilingPiece> CeilingSetting::pieces(const CeilingKind& kind,
                                                  const CeilingOption& option,
                                                  std::int64_t limit) const {
-  const bool shared = kind.layer != CeilingLayer::posix_per_rank;
   const int rank = environment_.comm.rank();
   if (kind.saves) {
-    return shares_->written(rank, option.piece_bytes, shared, limit);
+    return shares_->written(rank, option.piece_bytes, kind.sharing(), limit);
   }
-  return shares_->read(rank, option.piece_bytes, shared, shared_address_.value_or(0), limit);
+  return shares_->read(rank, option.piece_bytes, kind.sharing(), shared_address_.value_or(0),
+                       limit);
 }
 
 Status CeilingSetting::move(const CeilingKind& kind, const CeilingOption& option,
                             const std::string& stem, std::span<const CeilingPiece> pieces,
                             PhaseClock& clock) const {
-  const bool shared = kind.layer != CeilingLayer::posix_per_rank;
-  const auto paths = folder_->files(stem, shared, shares_->num_ranks());
+  const auto paths = folder_->files(stem, kind.sharing(), shares_->num_ranks());
   return move_ceiling({kind, option, pieces, paths, shares_->total_bytes(), memory_->memory, clock,
                        environment_.comm});
 }

@@ -45,7 +45,7 @@ class CeilingSetting {
   Status leave();
 
   /// Collective. Makes the files that loads read, unless they are there.
-  Status prepare_load_files(bool shared);
+  Status prepare_load_files(FileSharing sharing);
 
   /// Local. What this rank moves, at most `limit` bytes of it.
   std::vector<CeilingPiece> pieces(const CeilingKind& kind, const CeilingOption& option,

@@ -28,32 +28,34 @@ CeilingShares::CeilingShares(std::vector<std::int64_t> stored, std::vector<std::
 }
 
 void CeilingShares::append(std::vector<CeilingPiece>& pieces, std::size_t file, std::int64_t from,
-                           std::int64_t num_bytes, std::int64_t piece_bytes, bool shared,
+                           std::int64_t num_bytes, std::int64_t piece_bytes, FileSharing sharing,
                            std::int64_t address) const {
+  const bool one_file = sharing == FileSharing::one_file;
   for (std::int64_t done = 0; done < num_bytes; done += piece_bytes) {
     const std::int64_t at = from + done;
-    pieces.push_back({shared ? 0 : file, shared ? address + starts_[file] + at : at,
+    pieces.push_back({one_file ? 0 : file, one_file ? address + starts_[file] + at : at,
                       starts_[file] + at, std::min(piece_bytes, num_bytes - done)});
   }
 }
 
-std::vector<CeilingPiece> CeilingShares::written(int rank, std::int64_t piece_bytes, bool shared,
+std::vector<CeilingPiece> CeilingShares::written(int rank, std::int64_t piece_bytes,
+                                                 FileSharing sharing,
                                                  std::int64_t limit_bytes) const {
   std::vector<CeilingPiece> pieces;
   const auto own = static_cast<std::size_t>(rank);
-  append(pieces, own, 0, std::min(stored_[own], limit_bytes), piece_bytes, shared, 0);
+  append(pieces, own, 0, std::min(stored_[own], limit_bytes), piece_bytes, sharing, 0);
   return pieces;
 }
 
-std::vector<CeilingPiece> CeilingShares::read(int rank, std::int64_t piece_bytes, bool shared,
-                                              std::int64_t address,
+std::vector<CeilingPiece> CeilingShares::read(int rank, std::int64_t piece_bytes,
+                                              FileSharing sharing, std::int64_t address,
                                               std::int64_t limit_bytes) const {
   std::vector<CeilingPiece> pieces;
   auto file = static_cast<std::size_t>(rank);
   std::int64_t left = total_bytes() == 0 ? 0 : std::min(wanted_[file], limit_bytes);
   while (left > 0) {
     const std::int64_t part = std::min(left, stored_[file]);
-    append(pieces, file, 0, part, piece_bytes, shared, address);
+    append(pieces, file, 0, part, piece_bytes, sharing, address);
     left -= part;
     file = (file + 1) % stored_.size();
   }

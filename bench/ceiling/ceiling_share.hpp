@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "bench/ceiling/ceiling_kind.hpp"
 #include "bench/ceiling/ceiling_memory.hpp"
 
 namespace shardmark::bench {
@@ -20,17 +21,17 @@ class CeilingShares {
   std::int64_t file_bytes(std::size_t rank) const noexcept { return stored_[rank]; }
 
   /// Local. Pieces of at most `piece_bytes` of what `rank` writes, at most `limit_bytes` in all.
-  /// `shared`: in one file, which begins at `address`; else in file `rank` from its begin.
-  std::vector<CeilingPiece> written(int rank, std::int64_t piece_bytes, bool shared,
+  /// In one file, which begins at `address`, or in file `rank` from its begin.
+  std::vector<CeilingPiece> written(int rank, std::int64_t piece_bytes, FileSharing sharing,
                                     std::int64_t limit_bytes) const;
   /// Local. Of what it reads: from its own bytes on, round all ranks' bytes, as often as it takes
   /// to get what it wants.
-  std::vector<CeilingPiece> read(int rank, std::int64_t piece_bytes, bool shared,
+  std::vector<CeilingPiece> read(int rank, std::int64_t piece_bytes, FileSharing sharing,
                                  std::int64_t address, std::int64_t limit_bytes) const;
 
  private:
   void append(std::vector<CeilingPiece>& pieces, std::size_t file, std::int64_t from,
-              std::int64_t num_bytes, std::int64_t piece_bytes, bool shared,
+              std::int64_t num_bytes, std::int64_t piece_bytes, FileSharing sharing,
               std::int64_t address) const;
 
   std::vector<std::int64_t> stored_;  // by rank, whole blocks

@@ -18,10 +18,11 @@ constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
 TEST(CeilingShares, EveryStoredByteIsWrittenOnceAndInWholeBlocks) {
   const CeilingShares shares({10'000, 0, 4096}, {1, 1, 1});
   EXPECT_EQ(shares.total_bytes(), 12'288 + 4096);
-  for (const bool shared : {false, true}) {
+  for (const FileSharing sharing : {FileSharing::file_a_rank, FileSharing::one_file}) {
+    const bool shared = sharing == FileSharing::one_file;
     std::vector<bool> written(16'384);
     for (int rank = 0; rank < 3; ++rank) {
-      for (const CeilingPiece& piece : shares.written(rank, 8192, shared, no_limit)) {
+      for (const CeilingPiece& piece : shares.written(rank, 8192, sharing, no_limit)) {
         EXPECT_EQ(piece.file, shared ? 0U : static_cast<std::size_t>(rank));
         EXPECT_EQ(piece.offset % 4096, 0);
         EXPECT_LE(piece.num_bytes, 8192);
@@ -35,7 +36,7 @@ TEST(CeilingShares, EveryStoredByteIsWrittenOnceAndInWholeBlocks) {
     }
     EXPECT_EQ(std::count(written.begin(), written.end(), true), 16'384);
   }
-  EXPECT_EQ(shares.written(0, 4096, true, 5000).back().num_bytes, 904);
+  EXPECT_EQ(shares.written(0, 4096, FileSharing::one_file, 5000).back().num_bytes, 904);
 }
 
 TEST(CeilingShares, AReaderGoesRoundAllFilesUntilItHasWhatItWants) {
@@ -47,17 +48,19 @@ TEST(CeilingShares, AReaderGoesRoundAllFilesUntilItHasWhatItWants) {
     }
     return sum;
   };
-  const auto second = shares.read(1, 1 << 20, false, 0, no_limit);
+  const auto second = shares.read(1, 1 << 20, FileSharing::file_a_rank, 0, no_limit);
   EXPECT_EQ(bytes_of(second), 20'480);
   ASSERT_EQ(second.size(), 4U);
   EXPECT_EQ(second[0].file, 1U);
   EXPECT_EQ(second[1].file, 0U);
   EXPECT_EQ(second[2].file, 1U);
   EXPECT_EQ(second[3].num_bytes, 4096);
-  const auto third = shares.read(2, 4096, true, 512, no_limit);  // owns nothing, begins at rank 0's
+  const auto third = shares.read(2, 4096, FileSharing::one_file, 512,
+                                 no_limit);  // owns nothing, begins at rank 0's
   ASSERT_EQ(third.size(), 1U);
   EXPECT_EQ(third[0].offset, 512);
-  EXPECT_TRUE(CeilingShares({0, 0}, {4096, 0}).read(0, 4096, true, 0, no_limit).empty());
+  EXPECT_TRUE(
+      CeilingShares({0, 0}, {4096, 0}).read(0, 4096, FileSharing::one_file, 0, no_limit).empty());
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ Status move_through_mpi_io(const CeilingTransfer& transfer) {
   transfer.clock.enter(saves ? Phase::write : Phase::read);
   MPI_File file = MPI_FILE_NULL;
   const int mode = saves ? MPI_MODE_WRONLY : MPI_MODE_RDONLY;
-  const Status opened = transfer.comm.agree(
+  Status opened = transfer.comm.agree(
       mpi_call(MPI_File_open(transfer.comm.handle(), transfer.paths.front().c_str(), mode,
                              MPI_INFO_NULL, &file),
                "MPI_File_open"));
