@@ -53,6 +53,7 @@ Result<CheckpointSteps::Checkpoint> CheckpointSteps::next(const std::string& dir
                                                           const Communicator& comm) {
   const std::string folder = folder_of(directory);
   Status looked;
+  // Somebody else may save into this folder; a number that is taken is passed over, never replaced.
   while (comm.is_root()) {
     looked = check_step_is_new(folder, next_step_);
     if (looked || looked.error().code != ErrorCode::already_exists) {
@@ -80,6 +81,7 @@ void CheckpointSteps::release(const Checkpoint& checkpoint) {
 }
 
 Status CheckpointSteps::remove_old(const Communicator& comm) {
+  // Pinned ones are in use as somebody's source and do not count as kept.
   auto loose = std::ranges::count_if(held_, [](const Held& held) { return !held.pinned; });
   Status status;
   for (auto held = held_.begin(); held != held_.end() && loose > keep_;) {

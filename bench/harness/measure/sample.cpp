@@ -11,6 +11,7 @@ namespace {
 
 void gather_times(Sample& sample, const Measurement& measurement, const CollectiveTime& time,
                   double passes, const Communicator& comm) {
+  // One message a rank for all of them.
   constexpr std::size_t width = num_phases + 1;
   std::array<double, width> own{};
   for (std::size_t p = 0; p < num_phases; ++p) {
@@ -31,6 +32,7 @@ void gather_times(Sample& sample, const Measurement& measurement, const Collecti
 template <typename T, std::size_t n>
 void reduce_fields(Sample& sample, const Measurement& measurement,
                    const std::array<MeasuredField<T>, n>& fields, const Communicator& comm) {
+  // Two calls whatever the table: a field costs no message of its own.
   for (const auto& [over_ranks, op] :
        {std::pair(OverRanks::sum, MPI_SUM), std::pair(OverRanks::max, MPI_MAX)}) {
     std::array<T, n> values{};
@@ -77,6 +79,7 @@ void sum_io(Sample& sample, const std::optional<ProcessIo>& own, const Communica
   std::array<std::int64_t, 3> sums = {own ? own->read_bytes : 0, own ? own->write_bytes : 0,
                                       own ? 0 : 1};
   comm.all_reduce(std::span<std::int64_t>(sums), MPI_SUM);
+  // A sum over some ranks alone would look like less I/O.
   if (sums[2] == 0) {
     sample.below = ProcessIo{sums[0], sums[1]};
   }
@@ -84,6 +87,7 @@ void sum_io(Sample& sample, const std::optional<ProcessIo>& own, const Communica
 
 void gather_events(Sample& sample, std::span<const PhaseEvent> events, const Communicator& comm) {
   constexpr std::size_t width = 3;
+  // Padded to the rank with most, so that one gather does; a negative phase ends a rank's own.
   const auto most =
       static_cast<std::size_t>(comm.all_reduce(static_cast<std::int64_t>(events.size()), MPI_MAX));
   std::vector<std::int64_t> own(most * width, -1);

@@ -25,6 +25,8 @@ std::optional<TimeSpread> spread_of_samples(const SamplePointers& samples, const
 }
 
 std::optional<SlowestPhase> slowest_phase_of(const SamplePointers& samples, double median_s) {
+  // Of one repetition, the one nearest to the median: phases of different repetitions put together
+  // would sum to a time that never was.
   const auto distance = [&](const Sample* sample) { return std::abs(*sample->time_s - median_s); };
   const Sample& typical = **std::ranges::min_element(samples, {}, distance);
   std::optional<SlowestPhase> slowest;
@@ -61,6 +63,7 @@ void add_times(CaseSummary& summary, const SamplePointers& good) {
   if (imbalance) {
     summary.imbalance = imbalance->median;
   }
+  // The worst of them counts.
   for (const Sample* sample : good) {
     if (const auto found = sample->metrics.find("amplification"); found != sample->metrics.end()) {
       summary.amplification = std::max(summary.amplification.value_or(0), found->second);
@@ -85,6 +88,7 @@ void add_work(CaseSummary& summary, const SamplePointers& good) {
 }
 
 void add_cache_and_memory(CaseSummary& summary, const SamplePointers& good) {
+  // The least cold read and the highest peak: a claim about a case holds for all its repetitions.
   for (const Sample* sample : good) {
     if (sample->cold) {
       summary.cold =
@@ -105,6 +109,7 @@ void add_counts(CaseSummary& summary, const SamplePointers& good) {
   if (good.empty() || summary.description->family.comparison != Comparison::with_ceilings) {
     return;
   }
+  // What is counted is the same every time; the first stands for all.
   const Sample& first = *good.front();
   const bool saves = summary.description->operation == Operation::save;
   summary.requests = saves ? first.write_requests : first.read_requests;

@@ -80,6 +80,7 @@ class Session {
   }
 
   void warm_up() {
+    // Another order than the measured rounds have, or each case would always follow the same one.
     const auto rounds = shuffled_rounds(cases_.size(), settings_.warmup, context_.shuffle_seed + 1);
     for (std::size_t round = 0; round < rounds.size(); ++round) {
       for (const std::size_t i : rounds[round]) {
@@ -111,12 +112,15 @@ class Session {
   }
 
   Sample repeat(std::size_t index, int round, const TimedLoop& loop) {
+    // Complete rounds are on disk before the next one begins: a run that dies keeps them.
     if (round != round_) {
       round_ = round;
       static_cast<void>(write_samples());  // trouble is rank 0's alone; the last write is agreed
     }
     show(fmt::format("round {}/{}", round + 1, settings_.repetitions), last_rate_, index);
     Sample sample;
+    // Every rank takes every turn, failed or not: Google Benchmark runs them in the same order
+    // everywhere.
     if (broken_[index]) {
       sample.error = broken_[index];
     } else if (runner_.must_stop()) {
@@ -148,6 +152,7 @@ class Session {
   }
 
   void add_skipped(std::size_t index, std::size_t round) {
+    // Once: it is a fact of the case, not of a repetition.
     if (round == 0) {
       Sample sample;
       sample.case_index = index;
@@ -226,6 +231,7 @@ class Session {
 }  // namespace
 
 std::uint64_t common_shuffle_seed(std::optional<std::uint64_t> given, const Communicator& comm) {
+  // The sum of one number and zeros: a broadcast of 64 bits by what there is.
   std::array<std::uint64_t, 1> seed = {0};
   if (comm.is_root()) {
     seed[0] = given ? *given : std::random_device{}();

@@ -112,9 +112,13 @@ std::optional<CoverDefect> find_cover_defect(const Dims& sizes, std::span<const 
     return boxes.size() == 1 ? std::nullopt
                              : std::optional(describe(Dims::filled(sizes.ndim(), 0), boxes));
   }
+  // The usual cut by rows: one sort of pairs instead of corners in all dimensions.
   if (cut.size() == 1) {
     return check_line(sizes, cut.front(), boxes);
   }
+  // Each box adds +1 and -1 at its corners, the whole tensor the opposite. Summed up from the
+  // origin this counts how often each element is covered beyond once: the sums cancel at every
+  // corner if and only if that is never. O(n log n), and no element is visited.
   std::vector<Corner> corners;
   corners.reserve((boxes.size() + 1) << cut.size());
   for (const Box& box : boxes) {
@@ -130,6 +134,7 @@ std::optional<CoverDefect> find_cover_defect(const Dims& sizes, std::span<const 
       sum += corners[i].sign;
     }
     if (sum != 0) {
+      // The first corner, in row-major order, that does not cancel is the first element at fault.
       return describe(corners[first].at, boxes);
     }
   }

@@ -133,6 +133,7 @@ Box BlockCyclic::block_at(const Dims& position) const noexcept {
 /// Calls `take(box)` for every block, in row-major order.
 template <typename Take>
 void BlockCyclic::for_each_block(const Take& take) const {
+  // Or no checkpoint would know of the tensor.
   if (without_elements()) {
     take(whole_box(layout_.global_sizes));
     return;
@@ -170,6 +171,7 @@ Result<TensorView> BlockCyclic::find(const MetadataIndex& index) const {
   }
   const Dims& wanted = *index.offset;
   const Dims& extents = layout_.global_sizes;
+  // By arithmetic: a matrix has millions of blocks, and no list of them is kept.
   bool there = !outside_ && wanted.ndim() == extents.ndim();
   TensorView block = local_;
   std::int64_t offset = 0;

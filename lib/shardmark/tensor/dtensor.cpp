@@ -20,6 +20,7 @@ Result<Dims> DTensor::local_sizes(const TensorLayout& layout, std::int64_t rank)
   if (!coordinate) {
     return Dims::filled(layout.global_sizes.ndim(), 0);
   }
+  // Every rank holds a summand of each element; only the hooks refuse it.
   if (has_partial(layout)) {
     return layout.global_sizes;
   }
@@ -55,12 +56,14 @@ Status DTensor::move_to_rank(std::int64_t rank) {
     return Error{ErrorCode::invalid_argument,
                  fmt::format("a tensor with elements cannot move to rank {}", rank)};
   }
+  // Cached plans may know this object by its address.
   ContentMark::announce();
   const auto coordinate = layout_.mesh.coordinate(rank);
   if (!coordinate || partial_) {
     local_.sizes = coordinate ? layout_.global_sizes : Dims::filled(layout_.global_sizes.ndim(), 0);
     shard_.boxes.clear();
   } else {
+    // Its memory is kept: virtual worlds move every tensor once a rank.
     recompute_local_shard(layout_.global_sizes, layout_.mesh.shape(), *coordinate,
                           layout_.placements(), shard_);
     local_.sizes = shard_.local_sizes;

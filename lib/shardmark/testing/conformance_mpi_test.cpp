@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Every tensor type of this library through a real checkpoint of every back end, ranks without
+// boxes included.
 #include <gtest/gtest.h>
 
 #include "shardmark/testing/mpi_world.hpp"

@@ -122,6 +122,7 @@ Status stack_experts(Model& model) {
     }
     const std::string name = stacked_name(tensor);
     const Dims shape = with_experts(tensor);
+    // The first expert seen becomes the stack and keeps its place; the others only have to agree.
     const auto [stack, is_new] = stack_of.emplace(name, tensors.size());
     if (!is_new) {
       const TensorSpec& other = tensors[stack->second];
@@ -140,6 +141,7 @@ Status stack_experts(Model& model) {
     tensors.push_back(std::move(tensor));
   }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
+    // Afterwards, since a tensor of that name may stand behind the experts.
     if (const auto taken = stack_of.find(tensors[i].fqn);
         taken != stack_of.end() && taken->second != i) {
       return Error{
@@ -179,6 +181,7 @@ Status check_size(const Model& model) {
   const auto states = num_states(model.optimizer);
   std::int64_t sum = 0;
   for (const TensorSpec& tensor : model.tensors) {
+    // Every sum of bytes later is one of these: checked once, here.
     const std::int64_t per_element =
         element_size(tensor.dtype) +
         (is_floating(tensor.dtype) ? states * element_size(Dtype::float32) : 0);

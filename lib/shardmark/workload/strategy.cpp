@@ -61,6 +61,8 @@ Result<Strategy> Strategy::resolve(const ParallelOptions& options, std::int64_t 
   SHARDMARK_RETURN_IF_ERROR(strategy.resolve_grid(options));
   const ParallelDegrees& degrees = strategy.degrees_;
   Strides& strides = strategy.strides_;
+  // Ranks are numbered fastest dimension first: neighbours share a tensor-parallel group, which
+  // talks most, and with tp-pp-dp the copies of a stage lie farthest apart.
   strides.tp = 1;
   strides.pp = degrees.tp;
   strides.dp_shard = pipeline_inside ? strides.pp * degrees.pp : degrees.tp;
@@ -73,12 +75,15 @@ Result<Strategy> Strategy::resolve(const ParallelOptions& options, std::int64_t 
 
 std::int64_t Strategy::stage(const TensorSpec& tensor, std::int32_t num_layers,
                              LayerSplit split) const noexcept {
+  // The embedding and the head have no layer: they stand before the first and behind the last.
   if (tensor.layer < 0) {
     return 0;
   }
   if (tensor.layer >= num_layers) {
     return degrees_.pp - 1;
   }
+  // The ceil rule may leave the last stages without a layer; the embedding and the head still have
+  // one.
   if (split == LayerSplit::ceil) {
     return tensor.layer / ((num_layers + degrees_.pp - 1) / degrees_.pp);
   }
@@ -95,6 +100,7 @@ bool Strategy::pools_over_world(const TensorSpec& tensor) const noexcept {
 }
 
 Result<DeviceMesh> Strategy::mesh_of(const TensorSpec& tensor, std::int64_t stage) const {
+  // A pool belongs to no stage: all of them share it, so that it is cut over the world.
   if (pools_over_world(tensor)) {
     return DeviceMesh::row_major({world_size_});
   }
@@ -150,6 +156,8 @@ Result<TensorLayout> Strategy::layout(const TensorSpec& tensor, std::int32_t num
         placements[1] = rows;
         break;
       case StrategyKind::fsdp_tp:
+        // tp cuts first, then fsdp cuts what is left of the same dimension: fsdp is the outer mesh
+        // dimension, so its shards are not neighbours in the tensor.
         placements[0] = tp_dim == 0 ? Placement::strided_shard(0, degrees_.tp) : rows;
         placements[1] = by_tp;
         break;
@@ -185,6 +193,7 @@ Status Strategy::resolve_grid(const ParallelOptions& options) {
     }
     return {};
   }
+  // The grid nearest to a square: its rows and columns have the fewest ranks to talk to.
   for (std::int64_t rows = 1; rows <= world_size_ / rows; ++rows) {
     grid_rows_ = world_size_ % rows == 0 ? rows : grid_rows_;
   }
@@ -197,6 +206,7 @@ Result<Distribution> Strategy::cyclic(const TensorSpec& tensor) const {
   BlockCyclicLayout layout;
   layout.global_sizes = tensor.shape;
   layout.dtype = tensor.dtype;
+  // Vectors lie in the first column of processes, as ScaLAPACK has them.
   SHARDMARK_ASSIGN_OR_RETURN(layout.grid, ndim > 1
                                               ? DeviceMesh::row_major({grid_rows_, columns})
                                               : DeviceMesh::strided({grid_rows_}, {columns}, 0));
@@ -218,6 +228,7 @@ Result<Distribution> Strategy::expert(const TensorSpec& tensor) const {
                                make_tensor_layout(tensor.shape, tensor.dtype, mesh, placements));
     return ExpertStack{layout};
   }
+  // An expert by itself is one slice of the stack it would be in: it lies where the stack has it.
   Dims stacked = Dims::filled(tensor.shape.ndim() + 1, tensor.num_experts);
   std::copy(tensor.shape.begin(), tensor.shape.end(), stacked.begin() + 1);
   SHARDMARK_ASSIGN_OR_RETURN(const TensorLayout layout,
@@ -230,6 +241,7 @@ Result<Distribution> Strategy::expert(const TensorSpec& tensor) const {
 std::string Strategy::flat_buffer_of(const TensorSpec& tensor, std::int64_t stage) const {
   const std::string_view state =
       tensor.optimizer_state ? std::string_view(tensor.fqn).substr(tensor.fqn.rfind('.') + 1) : "";
+  // One buffer an optimizer state: states are flattened apart, as the optimizer keeps them.
   if (kind_ == StrategyKind::flat_fsdp) {
     return fmt::format("{}/{}/{}", tensor.layer, dtype_name(tensor.dtype), state);
   }

@@ -59,6 +59,7 @@ Status Workload::add_tensor(const TensorSpec& spec, const Distribution& distribu
     buffers_.push_back(std::move(buffer));
     return raw;
   };
+  // Tensors are first made without memory, to learn how much there must be; allocate() places them.
   if (const auto* const layout = std::get_if<TensorLayout>(&distribution)) {
     SHARDMARK_ASSIGN_OR_RETURN(const Dims sizes, DTensor::local_sizes(*layout, rank_));
     const TensorView planned = contiguous_view<std::byte>(nullptr, spec.dtype, sizes);
@@ -102,6 +103,7 @@ Status Workload::add_tensors(const Model& model,
       global_num_bytes_ += volume(spec.shape) * element_size(spec.dtype);
     }
   }
+  // Only now is a flat buffer complete: each tensor in it moves the ones behind.
   for (const auto& [name, buffer] : flat_buffers) {
     SHARDMARK_RETURN_IF_ERROR(buffer->place(rank_, nullptr));
   }
@@ -195,6 +197,7 @@ Status Workload::move_to_rank(std::int64_t rank) {
         fmt::format("rank {}'s workload has memory and cannot move to rank {}", rank_, rank)};
   }
   rank_ = rank;
+  // In place, not anew: a virtual world of thousands of ranks is walked with one state dict.
   local_num_bytes_ = object_num_bytes_;
   for (const auto& buffer : buffers_) {
     SHARDMARK_RETURN_IF_ERROR(buffer->place(rank, nullptr));
@@ -223,6 +226,7 @@ void Workload::fill(std::uint64_t seed) {
 }
 
 void Workload::poison() {
+  // A pattern that the law gives hardly any element: what a load leaves out shows.
   constexpr int poison_byte = 0xA5;
   const auto bytes = elements_.bytes();
   if (!bytes.empty()) {
@@ -239,6 +243,7 @@ Status Workload::check(std::uint64_t seed, std::span<const std::string> left_out
   }
   for (std::size_t i = 0; i < state_dict_.size(); ++i) {
     const StateDictEntry& entry = state_dict_.entries()[i];
+    // Without load.strict they keep their values, which are poison.
     if (std::ranges::binary_search(left_out, entry.fqn)) {
       continue;
     }

@@ -51,6 +51,8 @@ Status check_tensor(const WantedEntry& wanted, const Entry& saved) {
     }
     return {};
   };
+  // The hooks that a load needs tell boxes alone: dtype and global shape are known from the layout,
+  // or from what the type would write.
   if (const TensorLayout* layout = wanted.entry->tensor->layout()) {
     return check(layout->dtype, layout->global_sizes);
   }
@@ -78,6 +80,7 @@ Status add_reads(const WantedEntry& wanted, std::size_t entry_index, const Entry
       plan.reads.push_back(
           {static_cast<std::uint32_t>(entry_index), chunk, box.offsets, common, common == stored});
     });
+    // Before any byte is read: a hole would leave poison, an overlap two versions of an element.
     if (const auto defect = find_cover_defect(box.sizes, parts)) {
       return Error{ErrorCode::data_loss,
                    fmt::format("'{}': the checkpoint holds element {} {}", wanted.entry->fqn,
@@ -131,6 +134,7 @@ Result<LoadPlan> make_load_plan(std::span<const WantedEntry> wanted, const Entry
     }
     SHARDMARK_RETURN_IF_ERROR(add_reads(want, *found, saved, chunks, plan));
   }
+  // In the order of the files; within a tensor as the program holds its boxes.
   std::stable_sort(plan.reads.begin(), plan.reads.end(),
                    [](const PlannedRead& a, const PlannedRead& b) { return a.entry < b.entry; });
   return plan;

@@ -59,6 +59,7 @@ Status ReplicaMerge::add(int rank, std::span<const std::byte> bytes) {
 void ReplicaMerge::finish() {
   DedupInput input;
   input.world_size = world_size_;
+  // Who reads what is the same question as who writes what: the same balance answers it.
   std::map<std::vector<std::int32_t>, std::uint32_t> sets;
   for (const auto& [key, piece] : pieces_) {
     const auto [at, added] =
@@ -75,6 +76,7 @@ void ReplicaMerge::finish() {
   for (auto& [key, piece] : pieces_) {
     const std::uint32_t set = input.chunk_set[number];
     const std::int32_t reader = readers[number++];
+    // Counted for the balance above, since its reader has that work too; shared with nobody.
     if (piece.ranks.size() < 2) {
       continue;
     }
@@ -141,6 +143,7 @@ Result<std::vector<ReadRole>> decode_roles(std::span<const std::byte> bytes,
   if (in.ok() && roles.size() != num_reads) {
     in.fail("another number of reads");
   }
+  // A role that does not fit would leave ranks in different broadcasts, waiting for ever.
   const auto is_in = [&](std::uint32_t group, std::int64_t wanted) {
     return std::binary_search(groups[group].begin(), groups[group].end(), wanted);
   };

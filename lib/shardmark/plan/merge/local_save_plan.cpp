@@ -197,6 +197,7 @@ bool LocalPlanReader::next_entry(LocalSavePlan::PlanEntry& entry) {
   if (in_.ok() && !check_new_entry(entry)) {
     in_.fail("tensor above 2^63 bytes");
   }
+  // Objects travel as tensors of bytes; whoever merges relies on their being one piece.
   if (in_.ok() && entry.kind == EntryKind::object && !is_object(entry)) {
     in_.fail("object that is no byte string");
   }
@@ -206,6 +207,7 @@ bool LocalPlanReader::next_entry(LocalSavePlan::PlanEntry& entry) {
 
 bool LocalPlanReader::next_box(const LocalSavePlan::PlanEntry& entry,
                                std::span<std::int64_t> coordinates) {
+  // Straight into the caller's memory: the innermost loop of every merge.
   in_.counts(coordinates);
   const std::size_t ndim = entry.sizes.size();
   const std::int64_t* extents = entry.sizes.data();

@@ -67,6 +67,8 @@ Status MergedPlans::check_entry(std::uint32_t id, int rank,
 }
 
 Result<bool> MergedPlans::next_entry(int rank, std::size_t position, LocalPlanReader& in) {
+  // Ranks mostly list the same entries in the same order: where the bytes of a header are those of
+  // the rank before, nothing of it is decoded, looked up or checked again.
   const std::size_t begin = position == 0 ? 0 : previous_[position - 1].header_end;
   if (position < previous_.size() &&
       in.skip_entry(std::span(headers_).subspan(begin, previous_[position].header_end - begin))) {
@@ -116,6 +118,7 @@ Status MergedPlans::add_box(int rank, KnownEntry& entry,
   if (holders == HolderSets::none) {
     ++num_chunks;
   } else {
+    // Chunks are found by their corner: the same corner with other sizes is what DCP would lose.
     const auto known = entry.chunks.boxes.coordinates(chunk);
     if (!std::equal(known.begin(), known.end(), coordinates.begin())) {
       return sizes_differ(entry, chunk, rank, coordinates);
@@ -148,6 +151,7 @@ Status MergedPlans::add(int rank, std::span<const std::byte> encoded_local_plan)
         SHARDMARK_RETURN_IF_ERROR(add_box(rank, entry, coordinates));
         ++own.items;
         own.held_bytes += elements * element_size(entry.dtype);
+        // DCP counts empty boxes in its own order of chunks, so its rule must see them too.
       } else if (ordered) {
         std::uint32_t& set = entry.empty.holders[find_or_add(entry.empty, coordinates.data())];
         set = set != HolderSets::none && sets.last_rank(set) == rank ? set : sets.with(set, rank);

@@ -32,6 +32,8 @@ HolderPattern HolderPattern::of(std::span<const Step> given) {
             [](const Step& a, const Step& b) { return a.stride > b.stride; });
   HolderPattern pattern;
   for (const Step& step : wide) {
+    // Two steps that follow each other without a gap are one: equal sets of holders get equal
+    // patterns, however their meshes were described.
     if (pattern.num_steps > 0) {
       Step& before = pattern.steps[static_cast<std::size_t>(pattern.num_steps - 1)];
       if (before.stride == step.count * step.stride) {
@@ -58,6 +60,7 @@ std::int64_t HolderPattern::size() const noexcept {
 }
 
 std::int64_t HolderPattern::rank(std::int64_t base, std::int64_t replica) const noexcept {
+  // The last step is the finest: replicas in ascending order of rank.
   for (int i = num_steps - 1; i >= 0; --i) {
     const Step& step = steps[static_cast<std::size_t>(i)];
     base += replica % step.count * step.stride;
@@ -150,6 +153,7 @@ std::optional<ChunkGrid::Place> ChunkGrid::place_of(std::int64_t rank) const noe
     return std::nullopt;
   }
   Place place{*coordinate, 0, 0};
+  // The holder with the lowest rank: coordinate 0 in every mesh dimension that only replicates.
   Dims lowest = *coordinate;
   for (int m = 0; m < lowest.ndim(); ++m) {
     if (!cuts(layout_.placements()[static_cast<std::size_t>(m)])) {
@@ -175,6 +179,7 @@ GridCache::GridCache() : state_(std::make_unique<State>()) {}
 GridCache::~GridCache() = default;
 
 std::shared_ptr<const ChunkGrid> GridCache::get(const TensorLayout& layout) {
+  // Neighbours in a model have the same shape more often than not.
   if (state_->last != nullptr && same_grid(state_->last->layout(), layout)) {
     return state_->last;
   }

@@ -60,6 +60,8 @@ void encode_kinds(const ChunkTable& chunks, const EntryTable& entries, ByteWrite
       kinds.push_back(0);
       continue;
     }
+    // By address first: tensors of one shape and layout share the grid, and its text need not be
+    // made again.
     auto [known, added] = number_of_grid.try_emplace(grid, 0);
     if (added) {
       std::string text = layout_text(grid->layout());
@@ -87,6 +89,7 @@ void ChunkTable::append(int ndim, std::uint64_t num_chunks,
   if (num_chunks == 0) {
     return;
   }
+  // Listed entries of one ndim in a row share a segment: there are few, however many the tensors.
   const auto stride = 2 * static_cast<std::uint64_t>(ndim);
   if (segments_.empty() || segments_.back().grid != nullptr || segments_.back().stride != stride) {
     segments_.push_back({size_, coordinates_.size(), stride, nullptr});
@@ -112,6 +115,7 @@ void ChunkTable::append(std::shared_ptr<const ChunkGrid> grid) {
 }
 
 const ChunkTable::Segment& ChunkTable::segment_of(std::uint64_t index) const noexcept {
+  // Listed chunks of one ndim: saves the search, which is per chunk.
   if (segments_.size() == 1) {
     return segments_.front();
   }
@@ -191,6 +195,8 @@ Result<ChunkTable> decode_chunk_table(ByteReader& in, const EntryTable& entries)
     TensorLayout layout = layouts[layout_of[i] - 1];
     layout.global_sizes = entry.sizes;
     layout.dtype = entry.dtype;
+    // What the file says of the number of chunks must be what its layout gives: all positions
+    // behind it depend on that.
     auto grid = grids.get(layout);
     if (grid == nullptr || grid->num_chunks() != entry.num_chunks || entry.num_chunks == 0) {
       in.fail("layout that does not fit its tensor");

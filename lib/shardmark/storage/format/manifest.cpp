@@ -88,6 +88,7 @@ std::vector<std::byte> encode(const Manifest& manifest) {
   out.count(manifest.world_size);
   out.varint(static_cast<std::uint64_t>(manifest.layout));
   out.varint(static_cast<std::uint64_t>(manifest.checksum));
+  // Plus one: an address of -1, none, is a count too.
   out.count(manifest.checksums_address + 1);
   out.varint(manifest.files.size());
   for (const std::string& file : manifest.files) {
@@ -104,6 +105,7 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
   if (bytes.size() < 24) {
     return Error{ErrorCode::data_loss, "manifest: too short"};
   }
+  // Nothing of it is looked at before its own hash has been checked.
   ByteReader tail(bytes.last(8));
   if (tail.fixed64() != xxh3(bytes.first(bytes.size() - 8))) {
     return Error{ErrorCode::data_loss, "manifest: its checksum does not match"};
@@ -113,6 +115,7 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
   if (in.fixed64() != magic) {
     in.fail("not a manifest");
   }
+  // The version before anything that a later one may have changed.
   manifest.version = in.varint();
   if (in.ok() && !is_known_version(manifest.version)) {
     return Error{ErrorCode::unsupported,
@@ -133,6 +136,8 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
     manifest.files.emplace_back(in.text());
   }
   SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
+  // Counts and sizes are bounded as they are read, so that no damaged one makes this ask for
+  // memory.
   SHARDMARK_ASSIGN_OR_RETURN(manifest.entries, decode_entry_table(in));
   decode_locations(in, manifest);
   SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
@@ -192,6 +197,8 @@ Status check_locations(const Manifest& manifest, std::span<const std::int64_t> f
     std::int64_t end;
     std::string_view fqn;
   };
+  // A loader reads by these addresses alone: one that is wrong must be found here, before any byte
+  // of another tensor is taken for this one's.
   std::vector<Range> ranges;
   const auto add = [&](std::uint64_t file, std::int64_t address, std::int64_t num_bytes,
                        std::string_view what) -> Status {
@@ -227,6 +234,7 @@ Status check_locations(const Manifest& manifest, std::span<const std::int64_t> f
                                   static_cast<std::int64_t>(manifest.entries.num_chunks() * 8),
                                   "checksums"));
   }
+  // Sorted, so that neighbours are all there is to compare.
   std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
     return a.file != b.file ? a.file < b.file : a.begin < b.begin;
   });
