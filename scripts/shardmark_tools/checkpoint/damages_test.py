@@ -3,11 +3,13 @@
 
 import pathlib
 import random
+import sys
 import tempfile
 import unittest
 
-from shardmark_tools.checkpoint.damages import KINDS, Damage
-from shardmark_tools.launch.jobs import fingerprint
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from shardmark_tools.checkpoint.damages import KINDS, Damage  # noqa: E402
+from shardmark_tools.launch.jobs import fingerprint  # noqa: E402
 
 
 class Damages(unittest.TestCase):
