@@ -170,7 +170,8 @@ class HistoryTest(unittest.TestCase):
 
     def test_what_is_another_every_night_is_no_context(self) -> None:
         for number in range(30):
-            context = {"variables": {"JOB": str(number)}, "filesystem": {"type": "ext4", "path": "/", "options": "rw" if number < 22 else "ro"}}
+            mounted = {"type": "ext4", "path": "/", "options": "rw" if number < 22 else "ro"}
+            context: dict[str, Any] = {"variables": {"JOB": str(number)}, "filesystem": mounted}
             self.add_nights([number], factors={"load": 1.3} if number >= 22 else {}, **context)
         self.assertEqual([change.context for change in self.wholes()], [{"filesystem.options": ["rw", "ro"]}])
 

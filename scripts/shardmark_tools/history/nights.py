@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records of a store as series: runs of one configuration, world, machine and file system, night by night."""
 
-import collections
 import dataclasses
 import datetime
 import re
