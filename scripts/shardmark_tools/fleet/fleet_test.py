@@ -103,6 +103,12 @@ class Judgement(unittest.TestCase):
         self.assertIn("Nothing is judged: 3 nodes", " ".join(fleet_output.sentences(verdict, {}, "")))
         self.assertIn("Nothing is judged: 0 nodes", " ".join(fleet_output.sentences(judgement.judge([]), {}, "")))
 
+    def test_one_node_is_drawn(self) -> None:
+        alone = judgement.judge(fleet(np.random.default_rng(1), None, nodes=1))
+        with tempfile.TemporaryDirectory() as name:
+            self.assertIn("Nothing is judged: 1 nodes", " ".join(fleet_output.write(pathlib.Path(name), "x", alone, {}, "")))
+            self.assertIn("1.00", (pathlib.Path(name) / "fleet.html").read_text())
+
     def test_groups(self) -> None:
         self.assertEqual(groups_of(["a", "b", "c", "d"], 2), [("a", "b"), ("c", "d")])
         self.assertEqual(groups_of(["a", "b", "c"], 2), [("a", "b"), ("b", "c")])

@@ -81,8 +81,10 @@ def by_round(seconds: Reals) -> Reals:
 
 
 def centred(seconds: Reals) -> Reals:
-    """A group's value against the others' median."""
+    """A group's value against the others' median; 0 where there are none."""
     values = np.median(by_round(seconds), axis=1)
+    if len(values) < 2:
+        return np.zeros_like(values)
     return values - others_median(values)
 
 
