@@ -15,7 +15,6 @@ from collections.abc import Sequence
 DEBIAN_PACKAGES = {
     "numpy": "python3-numpy",
     "scipy": "python3-scipy",
-    "matplotlib": "python3-matplotlib",
     "h5py": "python3-h5py",
     "jsonschema": "python3-jsonschema",
     "xxhash": "python3-xxhash",
