@@ -56,6 +56,14 @@ Result<Communicator> Communicator::split(const Communicator& parent, int color) 
   return Communicator(comm);
 }
 
+Result<Communicator> Communicator::split_by_node(const Communicator& parent) {
+  MPI_Comm comm = MPI_COMM_NULL;
+  SHARDMARK_RETURN_IF_ERROR(mpi_call(MPI_Comm_split_type(parent.handle(), MPI_COMM_TYPE_SHARED,
+                                                         parent.rank(), MPI_INFO_NULL, &comm),
+                                     "MPI_Comm_split_type"));
+  return Communicator(comm);
+}
+
 Communicator::Communicator(Communicator&& other) noexcept
     : comm_(std::exchange(other.comm_, MPI_COMM_NULL)),
       rank_(other.rank_),

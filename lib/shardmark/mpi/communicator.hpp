@@ -32,6 +32,8 @@ class Communicator {
 
   /// Collective over `parent`. The ranks that give the same color, in the order of their ranks.
   static Result<Communicator> split(const Communicator& parent, int color);
+  /// Collective over `parent`. The ranks that can share memory with this one.
+  static Result<Communicator> split_by_node(const Communicator& parent);
 
   /// Collective.
   void close();

@@ -20,6 +20,7 @@ namespace {
 struct Kept {
   std::mutex mutex;
   std::uint64_t id = 0;
+  int sharers = 0;  // processes that have it
   std::span<std::byte> bytes;
 };
 
@@ -103,16 +104,20 @@ Result<std::span<std::byte>> take_kept(const Communicator& node, std::int64_t nu
                                        std::uint64_t& id) {
   std::span<std::byte> bytes;
   std::uint64_t own = 0;
+  int sharers = 0;
   {
     const std::lock_guard lock(kept().mutex);
     own = std::exchange(kept().id, 0);
+    sharers = kept().sharers;
     bytes = std::exchange(kept().bytes, {});
   }
   std::vector<std::byte> wanted(sizeof(own));
   std::memcpy(wanted.data(), &own, sizeof(own));
   node.broadcast(std::span(wanted), 0);
   std::memcpy(&id, wanted.data(), sizeof(id));
-  const bool fits = id != 0 && own == id && static_cast<std::int64_t>(bytes.size()) >= num_bytes;
+  // Others than these ranks must not have it.
+  const bool fits = id != 0 && own == id && sharers == node.size() &&
+                    static_cast<std::int64_t>(bytes.size()) >= num_bytes;
   if (node.all_reduce(std::int64_t{fits}, MPI_MIN) == 1) {
     return bytes;
   }
@@ -127,7 +132,7 @@ Result<std::span<std::byte>> take_kept(const Communicator& node, std::int64_t nu
 Result<SharedMemory> SharedMemory::make(const Communicator& node, std::int64_t num_bytes) {
   std::uint64_t id = 0;
   if (const auto again = take_kept(node, num_bytes, id)) {
-    return SharedMemory(id, *again);
+    return SharedMemory(id, node.size(), *again);
   }
   const MemoryFile file(node.is_root() ? ::memfd_create("shardmark", MFD_CLOEXEC) : -1);
   Result<std::span<std::byte>> bytes = std::span<std::byte>();
@@ -153,7 +158,7 @@ Result<SharedMemory> SharedMemory::make(const Communicator& node, std::int64_t n
     }
     return joined.error();
   }
-  return SharedMemory(id, *bytes);
+  return SharedMemory(id, node.size(), *bytes);
 }
 
 SharedMemory::~SharedMemory() {
@@ -164,6 +169,7 @@ SharedMemory::~SharedMemory() {
   if (kept().bytes.size() < bytes_.size()) {
     std::swap(kept().bytes, bytes_);
     kept().id = id_;
+    kept().sharers = sharers_;
   }
   if (!bytes_.empty()) {
     ::munmap(bytes_.data(), bytes_.size());

@@ -22,7 +22,10 @@ class SharedMemory {
   static Result<SharedMemory> make(const Communicator& node, std::int64_t num_bytes);
 
   SharedMemory(SharedMemory&& other) noexcept
-      : id_(std::exchange(other.id_, 0)), bytes_(std::exchange(other.bytes_, {})) {}
+
+      : id_(std::exchange(other.id_, 0)),
+        sharers_(other.sharers_),
+        bytes_(std::exchange(other.bytes_, {})) {}
   SharedMemory& operator=(SharedMemory&&) = delete;
   /// Local. The other ranks may still use theirs.
   ~SharedMemory();
@@ -30,9 +33,11 @@ class SharedMemory {
   std::span<std::byte> bytes() const noexcept { return bytes_; }
 
  private:
-  SharedMemory(std::uint64_t id, std::span<std::byte> bytes) : id_(id), bytes_(bytes) {}
+  SharedMemory(std::uint64_t id, int sharers, std::span<std::byte> bytes)
+      : id_(id), sharers_(sharers), bytes_(bytes) {}
 
   std::uint64_t id_;  // the same on all ranks
+  int sharers_;
   std::span<std::byte> bytes_;
 };
 
