@@ -65,8 +65,9 @@ struct StorageConfig {
   std::int64_t alignment_threshold = 0;   // bytes; 0: the alignment
   bool allow_padding = false;
   std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
-  std::string exchange = "auto";                         // auto, off, node
+  std::string exchange = "auto";                         // auto, off, edges, node, world
   std::int64_t exchange_bytes = 0;            // on a node; 0: 64 MiB a rank, 512 MiB at most
+  std::int64_t aggregators = 0;               // of a node, in world; 0: up to 4
   std::map<std::string, std::string> hints;   // MPI-IO
   std::string coherent = "auto";              // auto, yes, no: may two nodes write one page
   std::map<std::string, std::string> assume;  // instead of what the probe found
@@ -79,7 +80,7 @@ struct LoadConfig {
   std::string replicas = "read";  // read, broadcast
   bool strict = true;
   std::int64_t sieve_gap = std::int64_t{1} << 16;  // bytes
-  std::string exchange = "auto";                   // auto, off, node
+  std::string exchange = "auto";                   // auto, off, node, world
 
   friend bool operator==(const LoadConfig&, const LoadConfig&) = default;
 };

@@ -45,7 +45,6 @@ struct ConfigKey {
   std::string_view auto_means = {};  // what "auto" of a choice stands for; itself
   std::int64_t minimum = 0;
   std::int64_t maximum = std::numeric_limits<std::int64_t>::max();
-  std::vector<std::string_view> unbuilt = {};  // choices to come, refused until then
 };
 
 /// Local. Every key, section by section.

@@ -59,11 +59,6 @@ Result<std::string> chosen(const ConfigKey& key, const ConfigValue& value,
   if (is_one_of(key.choices, *name)) {
     return *name == "auto" && !key.auto_means.empty() ? std::string(key.auto_means) : *name;
   }
-  if (is_one_of(key.unbuilt, *name)) {
-    return Error{ErrorCode::unsupported,
-                 fmt::format("{}: \"{}\" is not available in this version, expected {}",
-                             place(key, value), *name, expectation(key))};
-  }
   return wrong(key, value, *name);
 }
 

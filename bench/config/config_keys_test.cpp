@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,6 +45,7 @@ allow_padding = false
 meta_block_size = 1048576
 exchange = "auto"
 exchange_bytes = 0
+aggregators = 0
 hints = {}
 coherent = "auto"
 assume = {}
@@ -112,6 +112,7 @@ allow_padding = true
 meta_block_size = "2MiB"
 exchange = "off"
 exchange_bytes = "32MiB"
+aggregators = 3
 hints = {cb_nodes = 2, romio_cb_write = "enable", flag = true}
 [load]
 checksum = "full"
@@ -167,6 +168,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       2 << 20,
                       "off",
                       32 << 20,
+                      3,
                       {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}},
                       "auto",
                       {}};
@@ -229,16 +231,6 @@ TEST_F(ConfigTest, RangesAreChecked) {
   EXPECT_EQ(minimal_with("model.scale=1").model.scale, 1.0);
   EXPECT_EQ(minimal_with("parallel.tp=-1").parallel.tp, -1);
   EXPECT_EQ(minimal_with("load.sieve_gap=1MiB").load.sieve_gap, 1 << 20);
-}
-
-TEST_F(ConfigTest, WhatIsToComeIsRefusedAsSuch) {
-  for (const char* key : {"storage.exchange", "load.exchange"}) {
-    EXPECT_THAT(
-        set_refusal(fmt::format("{}=world", key), ErrorCode::unsupported),
-        HasSubstr(fmt::format(
-            "{}: \"world\" is not available in this version, expected one of auto, off, node",
-            key)));
-  }
 }
 
 TEST_F(ConfigTest, UnknownNamesComeWithTheNearest) {

@@ -64,6 +64,7 @@ StorageOptions storage_options(const Config& config) {
   options.allow_padding = config.storage.allow_padding;
   options.exchange = known(exchange_level_from_name(config.storage.exchange));
   options.exchange_bytes = config.storage.exchange_bytes;
+  options.aggregators = static_cast<int>(config.storage.aggregators);
   options.hints = config.storage.hints;
   options.coherence = config.storage.coherent == "yes"  ? Coherence::yes
                       : config.storage.coherent == "no" ? Coherence::no

@@ -243,7 +243,6 @@ std::vector<Storage> every_storage() {
       all.push_back({layout, io});
     }
     all.push_back({layout, IoMode::direct, ExchangeLevel::off});
-    all.push_back({layout, IoMode::direct, ExchangeLevel::node});
   }
   return all;
 }

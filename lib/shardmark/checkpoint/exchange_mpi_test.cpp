@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Saves and loads in which ranks write and read together.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
 
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
@@ -58,6 +62,147 @@ TEST(Exchange, WritesAndReadsEachByteOnce) {
     EXPECT_EQ(got->unverified_chunks, 0);
     EXPECT_EQ(got->verified_chunks, world().size() + 1);
   }
+}
+
+/// So many ranks count as a node while this lives.
+class PretendedNodes {
+ public:
+  explicit PretendedNodes(int ranks_a_node) {
+    ::setenv("SHARDMARK_PRETEND_RANKS_A_NODE", std::to_string(ranks_a_node).c_str(), 1);
+  }
+  ~PretendedNodes() { ::unsetenv("SHARDMARK_PRETEND_RANKS_A_NODE"); }
+};
+
+struct LevelAndNodes {
+  ExchangeLevel level;
+  int ranks_a_node;
+};
+
+class ExchangeBetweenNodes : public ::testing::TestWithParam<LevelAndNodes> {
+ protected:
+  static void add(FilledState& state, bool transposed) {
+    const Dims mesh{world().size()};
+    state.add("rows", {1024, 1500}, {Placement::shard(transposed ? 1 : 0)}, mesh);
+    state.add("columns", {3000, 509}, {Placement::shard(transposed ? 0 : 1)}, mesh);
+    state.add("replica", {1000, 100}, {Placement::replicate()}, mesh);
+    state.add("tiny", {3}, {Placement::shard(0)}, mesh);
+    state.add("scalar", {}, {Placement::replicate()}, mesh);
+  }
+};
+
+TEST_P(ExchangeBetweenNodes, EveryLayoutIsStoredAndLoadedRight) {
+  const PretendedNodes nodes(GetParam().ranks_a_node);
+  const bool one_node = GetParam().ranks_a_node >= world().size();
+  const TemporaryDirectory directory(world());
+  SaveOptions options;
+  options.directory = directory.path() + "/checkpoints";
+  options.storage.io = IoMode::direct;
+  options.storage.exchange = GetParam().level;
+  options.storage.groups = 2;
+  options.storage.exchange_bytes = std::int64_t{4} << 20;
+  for (const FileLayout layout : {FileLayout::shared, FileLayout::shared_chunked,
+                                  FileLayout::packed, FileLayout::groups, FileLayout::per_node}) {
+    options.step += 1;
+    options.storage.layout = layout;
+    FilledState saved(world());
+    add(saved, false);
+    saved.fill(static_cast<std::int32_t>(options.step));
+    const auto report = save(saved.state, options, world());
+    ASSERT_TRUE(report) << report.error().message;
+    const bool alone = world().size() == 1;
+    const bool as_node = one_node && GetParam().level == ExchangeLevel::world;
+    EXPECT_EQ(report->counters.exchange,
+              alone ? "off" : exchange_level_name(as_node ? ExchangeLevel::node : GetParam().level))
+        << report->counters.exchange_why;
+    for (const ExchangeLevel level : {ExchangeLevel::node, ExchangeLevel::world}) {
+      FilledState loaded(world());
+      add(loaded, level != ExchangeLevel::node);
+      LoadOptions from;
+      from.directory = options.directory;
+      from.step = options.step;
+      from.io = IoMode::direct;
+      from.checksum = ChecksumMode::full;
+      from.exchange = level;
+      const auto got = load(loaded.state, from, world());
+      ASSERT_TRUE(got) << got.error().message;
+      EXPECT_EQ(loaded.count_wrong(static_cast<std::int32_t>(options.step)), 0);
+      EXPECT_EQ(got->unverified_chunks, 0);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, ExchangeBetweenNodes,
+                         ::testing::Values(LevelAndNodes{ExchangeLevel::edges, 2},
+                                           LevelAndNodes{ExchangeLevel::node, 2},
+                                           LevelAndNodes{ExchangeLevel::world, 1},
+                                           LevelAndNodes{ExchangeLevel::world, 2}),
+                         [](const auto& param) {
+                           return std::string(exchange_level_name(param.param.level)) + "_" +
+                                  std::to_string(param.param.ranks_a_node);
+                         });
+
+// What all nodes want is read once in `world`, once a node in `node`.
+TEST(Exchange, ReadsReplicasOnce) {
+  const PretendedNodes nodes(1);
+  const TemporaryDirectory directory(world());
+  const Dims mesh{world().size()};
+  SaveOptions options;
+  options.directory = directory.path() + "/checkpoints";
+  options.step = 1;
+  options.storage.io = IoMode::direct;
+  FilledState saved(world());
+  saved.add("replica", {1000, 1024}, {Placement::replicate()}, mesh);
+  saved.fill();
+  ASSERT_TRUE(save(saved.state, options, world()));
+  constexpr std::int64_t num_bytes = 4 * 1000 * 1024;
+  for (const ExchangeLevel level :
+       {ExchangeLevel::automatic, ExchangeLevel::node, ExchangeLevel::world}) {
+    FilledState loaded(world());
+    loaded.add("replica", {1000, 1024}, {Placement::replicate()}, mesh);
+    LoadOptions from;
+    from.directory = options.directory;
+    from.io = IoMode::direct;
+    from.exchange = level;
+    const auto got = load(loaded.state, from, world());
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(loaded.count_wrong(), 0);
+    const std::int64_t times = level == ExchangeLevel::node ? world().size() : 1;
+    const std::int64_t read = world().all_reduce(got->bytes_read, MPI_SUM);
+    EXPECT_GE(read, times * num_bytes);
+    EXPECT_LE(read, times * (num_bytes + 4096));
+    EXPECT_EQ(got->verified_chunks, 1);
+  }
+}
+
+// Where nodes are not known to see each other's writes at once.
+TEST(Exchange, IsNotToBeSwitchedOffWhereBytesMayBeLost) {
+  const TemporaryDirectory directory(world());
+  const Dims mesh{world().size()};
+  SaveOptions options;
+  options.directory = directory.path() + "/checkpoints";
+  options.step = 1;
+  options.storage.io = IoMode::direct;
+  options.storage.coherence = Coherence::no;
+  FilledState saved(world());
+  saved.add("rows", {1000, 1001}, {Placement::shard(0)}, mesh);
+  saved.fill();
+  options.storage.exchange = ExchangeLevel::off;
+  const auto refused = save(saved.state, options, world());
+  if (world().size() == 1) {
+    EXPECT_TRUE(refused);
+    return;
+  }
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(refused.error().message, ::testing::HasSubstr("bytes may be lost"));
+  options.storage.exchange = ExchangeLevel::automatic;
+  const auto report = save(saved.state, options, world());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_NE(report->counters.exchange, "off");
+  options.step = 2;
+  options.storage.coherence = Coherence::yes;
+  options.storage.exchange = ExchangeLevel::off;
+  EXPECT_TRUE(save(saved.state, options, world()));
 }
 
 }  // namespace

@@ -126,6 +126,13 @@ Status DirectWriter::write_together(std::span<const WriteTask> tasks) {
 
 Status DirectWriter::write_part(std::span<const WriteTask> tasks) {
   // A region must fill up at once, and what comes now need not lie side by side.
+  if (exchange_->needed() && exchange_->level() != ExchangeLevel::off) {
+    return Error{
+        ErrorCode::invalid_argument,
+        "storage.staging_bytes: a pool that is smaller than the state lets several clients "
+        "of the file system write parts of one block at different times, which it is not "
+        "known to keep; expected 0"};
+  }
   exchange_->give_up("the staging pool of an asynchronous save is smaller than the state");
   counters_.exchange = exchange_level_name(exchange_->level());
   counters_.exchange_why = exchange_->why();

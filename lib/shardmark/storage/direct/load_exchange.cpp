@@ -52,42 +52,84 @@ Result<LoadExchange> LoadExchange::arrange(std::span<const ReadTask> tasks,
                                            const Manifest& manifest, const ReadOptions& options,
                                            const Communicator& comm) {
   LoadExchange exchange(options, comm);
+  if (options.exchange == ExchangeLevel::edges) {
+    exchange.options_.exchange = ExchangeLevel::node;  // reads have no edges
+  }
   if (options.exchange == ExchangeLevel::off || comm.size() == 1) {
     exchange.why_ = comm.size() == 1 ? "there is one rank" : "as asked";
     return exchange;
   }
-  if (!comm.on_one_node()) {
-    if (options.exchange == ExchangeLevel::node) {
-      return Error{ErrorCode::unsupported,
-                   "load.exchange = \"node\" on several nodes is not available in this version, "
-                   "expected \"auto\" or \"off\""};
-    }
-    exchange.why_ = "between nodes it is not available in this version";
+  const Wishes wishes = exchange.add_up(tasks, manifest, comm);
+  exchange.repeated_bytes_ = comm.is_root() ? wishes.repeated : 0;
+  if (on_one_node(comm)) {
+    exchange.decide(wishes);
+  } else {
+    SHARDMARK_RETURN_IF_ERROR(exchange.decide_for_nodes(tasks, manifest, wishes));
+  }
+  if (exchange.level_ == ExchangeLevel::off) {
     return exchange;
   }
-  const Wishes wishes = exchange.add_up(tasks, manifest);
-  const std::int64_t common = wishes.small + wishes.repeated;
-  if (wishes.total == 0 ||
-      (options.exchange == ExchangeLevel::automatic && common * min_common_share < wishes.total)) {
-    exchange.why_ = "pieces are large and one rank wants each";
-    return exchange;
-  }
-  exchange.repeated_bytes_ = wishes.repeated;
   exchange.cut_regions(tasks, manifest);
   exchange.deal_chunks(tasks, manifest);
-  if (const Status shared = exchange.share_memory(); !shared) {
+  if (const Status shared = comm.agree(exchange.share_memory()); !shared) {
+    exchange.level_ = ExchangeLevel::off;
     exchange.why_ = shared.error().message;
     return exchange;
   }
-  exchange.level_ = ExchangeLevel::node;
-  exchange.why_ = options.exchange == ExchangeLevel::node ? "as asked"
-                  : wishes.repeated > wishes.small        ? "several ranks want the same"
-                                                          : "pieces are small";
+  if (exchange.level_ == ExchangeLevel::world) {
+    SHARDMARK_ASSIGN_OR_RETURN(exchange.messages_, MpiMessageBox::make(comm));
+  }
   return exchange;
 }
 
-LoadExchange::Wishes LoadExchange::add_up(std::span<const ReadTask> tasks,
-                                          const Manifest& manifest) const {
+/// All ranks are on one node.
+void LoadExchange::decide(const Wishes& wishes) {
+  const bool asked = options_.exchange != ExchangeLevel::automatic;
+  const std::int64_t common = wishes.small + wishes.repeated;
+  if (wishes.total == 0 || (!asked && common * min_common_share < wishes.total)) {
+    why_ = "pieces are large and one rank wants each";
+    return;
+  }
+  level_ = ExchangeLevel::node;
+  why_ = asked                            ? "as asked"
+         : wishes.repeated > wishes.small ? "several ranks want the same"
+                                          : "pieces are small";
+}
+
+/// Collective; the same status, level and reason on every rank.
+Status LoadExchange::decide_for_nodes(std::span<const ReadTask> tasks, const Manifest& manifest,
+                                      const Wishes& wishes) {
+  auto group = NodeGroup::discover(*comm_);
+  SHARDMARK_RETURN_IF_ERROR(group);
+  group_ = std::make_unique<NodeGroup>(std::move(*group));
+  sharers_ = &group_->node();
+  const Wishes here = add_up(tasks, manifest, *sharers_);
+  // What all nodes would read, each by itself.
+  const std::int64_t by_node = comm_->all_reduce(
+      sharers_->is_root() ? here.total - here.repeated : std::int64_t{0}, MPI_SUM);
+  const std::int64_t once = wishes.total - wishes.repeated;
+  if (wishes.total == 0) {
+    why_ = "nobody wants anything";
+  } else if (options_.exchange != ExchangeLevel::automatic) {
+    level_ = options_.exchange;
+    why_ = "as asked";
+  } else if ((by_node - once) * min_common_share >= once) {
+    level_ = ExchangeLevel::world;
+    why_ = "several nodes want the same";
+  } else if ((wishes.small + wishes.total - by_node) * min_common_share >= wishes.total) {
+    level_ = ExchangeLevel::node;
+    why_ = "ranks of a node want the same, or small pieces";
+  } else {
+    why_ = "pieces are large and one rank wants each";
+  }
+  if (level_ == ExchangeLevel::node) {
+    repeated_bytes_ = sharers_->is_root() ? here.repeated : 0;
+  }
+  return {};
+}
+
+LoadExchange::Wishes LoadExchange::add_up(std::span<const ReadTask> tasks, const Manifest& manifest,
+                                          const Communicator& ranks) const {
   const std::size_t num_entries = manifest.entries.entries.size();
   std::vector<std::int64_t> sums(num_entries + 1, 0);  // by entry, then of small stretches
   for (const ReadTask& task : tasks) {
@@ -111,7 +153,7 @@ LoadExchange::Wishes LoadExchange::add_up(std::span<const ReadTask> tasks,
     stretch = {run.offset, run.offset + run.num_bytes};
   }
   end_stretch();
-  comm_->all_reduce(sums, MPI_SUM);
+  ranks.all_reduce(sums, MPI_SUM);
   Wishes wishes;
   wishes.small = sums.back();
   for (std::size_t e = 0; e < num_entries; ++e) {
@@ -130,13 +172,23 @@ void LoadExchange::cut_regions(std::span<const ReadTask> tasks, const Manifest& 
       ends[transfer.piece.file] = std::max(ends[transfer.piece.file], extent_of(transfer).end);
     }
   }
-  comm_->all_reduce(ends, MPI_MAX);
+  const bool together = level_ == ExchangeLevel::world;
+  (together ? *comm_ : *sharers_).all_reduce(ends, MPI_MAX);
   std::int64_t total = 0;
   for (const std::int64_t end : ends) {
     total += end;
   }
-  shape_ =
-      SharedStaging::shape_for(comm_->size(), total, options_.exchange_bytes, read_region_bytes);
+  const int num_ranks = sharers_->size();
+  // Where nodes read together, one quarter is for answers under way.
+  std::int64_t node_bytes = options_.exchange_bytes > 0 ? options_.exchange_bytes
+                                                        : SharedStaging::default_bytes(num_ranks);
+  most_bytes_ = node_bytes / 4 / num_ranks;
+  node_bytes -= together ? node_bytes / 4 : 0;
+  // The same regions on all nodes.
+  const std::int64_t least_bytes = together ? comm_->all_reduce(node_bytes, MPI_MIN) : node_bytes;
+  shape_ = SharedStaging::shape_for(together ? comm_->size() : num_ranks, total, least_bytes,
+                                    read_region_bytes);
+  shape_.num_ranks = num_ranks;
   const std::int64_t slot = shape_.slot_bytes;
   std::vector<std::int64_t> first_region;  // by file
   std::int64_t count = 0;
@@ -144,7 +196,7 @@ void LoadExchange::cut_regions(std::span<const ReadTask> tasks, const Manifest& 
     first_region.push_back(count);
     count += (end + slot - 1) / slot;
   }
-  std::vector<std::uint64_t> touched(static_cast<std::size_t>(count + 63) / 64, 0);
+  std::vector<std::uint64_t> here(static_cast<std::size_t>(count), 0);
   for (const auto& transfer : transfers) {
     if (transfer.box.empty()) {
       continue;
@@ -152,24 +204,65 @@ void LoadExchange::cut_regions(std::span<const ReadTask> tasks, const Manifest& 
     const ByteRange extent = extent_of(transfer);
     const std::int64_t base = first_region[transfer.piece.file];
     for (std::int64_t at = extent.begin / slot; at * slot < extent.end; ++at) {
-      touched[static_cast<std::size_t>(base + at) / 64] |= 1ULL << ((base + at) % 64);
+      here[static_cast<std::size_t>(base + at)] = 1;
     }
   }
-  comm_->all_reduce(touched, MPI_BOR);
+  sharers_->all_reduce(here, MPI_MAX);
+  std::vector<std::uint64_t> nodes = here;
+  if (together) {
+    if (!sharers_->is_root()) {
+      nodes.assign(nodes.size(), 0);
+    }
+    comm_->all_reduce(nodes, MPI_SUM);
+  }
+  keep_touched_regions(ends, here, nodes);
+  if (together) {
+    deal_to_readers();
+  }
+  SharedStaging::limit_slots(shape_, regions_.size());
+}
+
+/// `here`, `nodes`: by region of all files, whether this node wants something of it, and how many
+/// nodes do.
+void LoadExchange::keep_touched_regions(std::span<const std::int64_t> ends,
+                                        std::span<const std::uint64_t> here,
+                                        std::span<const std::uint64_t> nodes) {
+  const std::int64_t slot = shape_.slot_bytes;
+  std::size_t number = 0;
   for (std::size_t f = 0; f < ends.size(); ++f) {
     bool used = false;
-    for (std::int64_t at = 0; at < ends[f]; at += slot) {
-      const std::int64_t number = first_region[f] + at / slot;
-      if ((touched[static_cast<std::size_t>(number) / 64] >> (number % 64) & 1U) == 0) {
+    for (std::int64_t at = 0; at < ends[f]; at += slot, ++number) {
+      if (nodes[number] == 0) {
         continue;
       }
       if (!std::exchange(used, true)) {
         files_.push_back(f);
       }
-      regions_.push_back({files_.size() - 1, {at, std::min(at + slot, ends[f])}});
+      ReadRegion region;
+      region.file = files_.size() - 1;
+      region.bytes = {at, std::min(at + slot, ends[f])};
+      region.nodes = static_cast<int>(nodes[number]);
+      region.here = here[number] != 0;
+      regions_.push_back(region);
     }
   }
-  SharedStaging::limit_slots(shape_, regions_.size());
+}
+
+/// Nodes in turn, and on each its ranks in turn.
+void LoadExchange::deal_to_readers() {
+  std::vector<std::vector<int>> ranks(static_cast<std::size_t>(group_->num_nodes()));
+  for (int rank = 0; rank < comm_->size(); ++rank) {
+    ranks[static_cast<std::size_t>(group_->node_of_rank()[static_cast<std::size_t>(rank)])]
+        .push_back(rank);
+  }
+  const auto own =
+      static_cast<std::size_t>(group_->node_of_rank()[static_cast<std::size_t>(comm_->rank())]);
+  for (std::size_t k = 0; k < regions_.size(); ++k) {
+    const std::size_t node = k % ranks.size();
+    const std::size_t turn = k / ranks.size() % ranks[node].size();
+    regions_[k].reader = ranks[node][turn];
+    regions_[k].server = static_cast<int>(node == own ? turn : k % ranks[own].size());
+  }
 }
 
 /// Each chunk that anybody wants something of gets one rank that hashes it: of those that want all
@@ -179,18 +272,18 @@ void LoadExchange::deal_chunks(std::span<const ReadTask> tasks, const Manifest& 
   if (!options_.hashes) {
     return;
   }
-  const std::int64_t ranks = comm_->size();
+  const std::int64_t ranks = sharers_->size();
   std::vector<std::int64_t> lowest(manifest.entries.num_chunks(), INT64_MAX);
   for (const ReadTask& task : tasks) {
     // Each chunk begins to ask at another rank: no rank gets all replicas.
     const auto turn =
         static_cast<std::int64_t>(task.read->chunk % static_cast<std::uint64_t>(ranks));
-    const std::int64_t key = (comm_->rank() + ranks - turn) % ranks;
+    const std::int64_t key = (sharers_->rank() + ranks - turn) % ranks;
     std::int64_t& best = lowest[task.read->chunk];
     best = std::min(best, task.read->whole_chunk ? key : key + ranks);
   }
   const std::vector<std::int64_t> own = lowest;
-  comm_->all_reduce(lowest, MPI_MIN);
+  sharers_->all_reduce(lowest, MPI_MIN);
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const std::uint64_t chunk = tasks[i].read->chunk;
     const bool chosen = own[chunk] == lowest[chunk];
@@ -209,10 +302,10 @@ void LoadExchange::deal_chunks(std::span<const ReadTask> tasks, const Manifest& 
 }
 
 Status LoadExchange::share_memory() {
-  auto memory = SharedMemory::make(*comm_, SharedStaging::num_bytes(shape_));
+  auto memory = SharedMemory::make(*sharers_, SharedStaging::num_bytes(shape_));
   SHARDMARK_RETURN_IF_ERROR(memory);
   memory_.emplace(std::move(*memory));
-  if (comm_->is_root()) {
+  if (sharers_->is_root()) {
     SharedStaging::prepare(memory_->bytes(), shape_);
   }
   return {};
@@ -239,16 +332,16 @@ Status LoadExchange::read(const std::string& directory, const Manifest& manifest
   }
   std::vector<std::uint64_t> checksums(tasks.size(), 0);
   std::vector<std::optional<std::uint64_t>> watched(watched_.size());
-  RegionReader reader(
-      SharedStaging(memory_->bytes(), shape_),
-      {regions_, files_, files, comm_->rank(), options_.threads, options_.sieve_gap}, counters,
-      clock);
+  RegionReader reader(SharedStaging(memory_->bytes(), shape_),
+                      {regions_, files_, files, sharers_->rank(), options_.threads,
+                       options_.sieve_gap, messages_.get(), most_bytes_},
+                      counters, clock);
   const Status done =
       reader.read(transfers_of(tasks, manifest), hashes_task_, checksums, watched_, watched);
   if (clock != nullptr) {
     clock->enter(Phase::read);
   }
-  counters.bytes_repeated += comm_->is_root() ? repeated_bytes_ : 0;
+  counters.bytes_repeated += repeated_bytes_;
   for (const RawFile& file : open_) {
     if (options_.o_direct && counters.o_direct_reason.empty()) {
       counters.o_direct_reason = file.o_direct_reason();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,8 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
+#include "shardmark/mpi/message_box.hpp"
+#include "shardmark/mpi/node_group.hpp"
 #include "shardmark/mpi/shared_memory.hpp"
 #include "shardmark/profile/phase_times.hpp"
 #include "shardmark/storage/contract/storage_reader.hpp"
@@ -46,16 +49,27 @@ class LoadExchange {
   };
 
   LoadExchange(const ReadOptions& options, const Communicator& comm)
-      : options_(options), comm_(&comm) {}
+      : options_(options), comm_(&comm), sharers_(&comm) {}
 
-  Wishes add_up(std::span<const ReadTask> tasks, const Manifest& manifest) const;
+  Wishes add_up(std::span<const ReadTask> tasks, const Manifest& manifest,
+                const Communicator& ranks) const;
+  void decide(const Wishes& wishes);
+  Status decide_for_nodes(std::span<const ReadTask> tasks, const Manifest& manifest,
+                          const Wishes& wishes);
   void cut_regions(std::span<const ReadTask> tasks, const Manifest& manifest);
+  void keep_touched_regions(std::span<const std::int64_t> ends, std::span<const std::uint64_t> here,
+                            std::span<const std::uint64_t> nodes);
+  void deal_to_readers();
   void deal_chunks(std::span<const ReadTask> tasks, const Manifest& manifest);
   Status share_memory();
   Status open_files(const std::string& directory, const Manifest& manifest);
 
   ReadOptions options_;
-  const Communicator* comm_;
+  const Communicator* comm_;                 // all ranks
+  const Communicator* sharers_;              // of the staging
+  std::unique_ptr<NodeGroup> group_;         // where there are several nodes
+  std::unique_ptr<MpiMessageBox> messages_;  // where nodes read together
+  std::int64_t most_bytes_ = 0;
   ExchangeLevel level_ = ExchangeLevel::off;
   std::int64_t repeated_bytes_ = 0;
   std::string why_;

@@ -3,93 +3,99 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <utility>
 
+#include "shardmark/mpi/node_group.hpp"
 #include "shardmark/plan/tables/byte_codec.hpp"
+#include "shardmark/storage/direct/file_survey.hpp"
 #include "shardmark/storage/posix/file.hpp"
 
 namespace shardmark {
 namespace {
 
-constexpr std::int64_t zero_scan_bytes = std::int64_t{1} << 20;
 // Of the elements, what must lie in files that ranks share.
 constexpr std::int64_t min_shared_share = 8;
+// Of the elements, what must lie in short rows for nodes to send each other more than edges.
+constexpr std::int64_t min_short_share = 8;
+// Rows from here on are worth a request of their own.
+constexpr std::int64_t long_row_bytes = std::int64_t{1} << 20;
+constexpr int default_writers_a_node = 4;
 
-/// The ranges of a file that elements and their padding take.
-std::vector<ByteRange> element_ranges(const Manifest& manifest, std::uint64_t file) {
-  std::vector<ByteRange> ranges;
-  const auto add = [&](std::uint64_t in, std::int64_t address, std::int64_t num_bytes) {
-    if (in == file && num_bytes > 0) {
-      ranges.push_back({address, address + num_bytes});
-    }
-  };
-  for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
-    const Entry& entry = manifest.entries.entries[i];
-    const EntryLocation& location = manifest.locations[i];
-    if (location.stored_as == StoredAs::whole) {
-      add(location.file, location.address, entry.num_bytes());
-      continue;
-    }
-    for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
-      const StoredPiece piece = manifest.piece_of(i, c);
-      add(piece.file, piece.address, volume(piece.sizes) * element_size(entry.dtype));
-    }
-  }
-  return merged(std::move(ranges));
+bool known_coherent(const StorageOptions& options) {
+  return options.coherence == Coherence::yes ||
+         (options.coherence == Coherence::automatic && options.traits.coherent == Known::yes);
 }
 
-Result<bool> is_zero(const FileDescriptor& file, const std::string& path, ByteRange range) {
-  const off_t data = ::lseek(file.get(), range.begin, SEEK_DATA);
-  if ((data < 0 && errno == ENXIO) || data >= range.end) {
-    return true;
-  }
-  std::vector<std::byte> bytes;
-  for (std::int64_t at = range.begin; at < range.end; at += zero_scan_bytes) {
-    bytes.resize(static_cast<std::size_t>(std::min(zero_scan_bytes, range.end - at)));
-    SHARDMARK_RETURN_IF_ERROR(read_at(file, path, bytes, at));
-    if (std::any_of(bytes.begin(), bytes.end(), [](std::byte b) { return b != std::byte{0}; })) {
-      return false;
-    }
-  }
-  return true;
+/// Two clients of the file system may not be at one block together.
+bool must_stay_apart(const PlacedFiles& placed, const StorageOptions& options) {
+  return placed.clients.several() && !known_coherent(options);
 }
 
-/// What lies between the elements and was put there by whoever laid the file out.
-Result<ExchangedFile> survey(const PlacedFiles& placed, std::uint64_t number, int keeper,
-                             const Manifest& manifest) {
-  const std::string& path = placed.paths[number];
-  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(path));
-  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
-  std::vector<ByteRange> elements = element_ranges(manifest, number);
-  const ByteRange all{0, elements.empty() ? 0 : elements.back().end};
-  std::vector<ByteRange> foreign;
-  if (number == 0 && manifest.checksums_address >= 0) {
-    const std::int64_t begin = manifest.checksums_address;
-    foreign.push_back(
-        {begin, begin + static_cast<std::int64_t>(8 * manifest.entries.num_chunks())});
+Status refuse_off(const PlacedFiles& placed, const StorageOptions& options) {
+  // With a file a rank, rank 0 writes what lies in the entry file.
+  if (!must_stay_apart(placed, options) || placed.blocks_apart ||
+      placed.layout == FileLayout::per_rank) {
+    return {};
   }
-  if (number == 0 && placed.manifest_address >= 0) {
-    foreign.push_back({placed.manifest_address, placed.manifest_address + placed.manifest_bytes});
-  }
-  for (const ByteRange& gap : subtract({&all, 1}, elements)) {
-    SHARDMARK_ASSIGN_OR_RETURN(const bool empty, is_zero(file, path, gap));
-    if (!empty) {
-      foreign.push_back(gap);
-    }
-  }
-  return make_exchanged_file(number, size, keeper, std::move(elements), std::move(foreign),
-                             SharedStaging::block_bytes);
+  return Error{
+      ErrorCode::invalid_argument,
+      fmt::format("storage.exchange = \"off\": ranks of {} clients of the file system would "
+                  "write parts of the same blocks of {}, and it is not known to keep both: "
+                  "bytes may be lost; expected \"auto\", \"edges\", \"node\" or \"world\", "
+                  "or storage.coherent = \"yes\"",
+                  placed.clients.count, placed.paths.front())};
 }
 
-std::int64_t element_bytes(const ExchangedFile& file) {
-  std::int64_t num_bytes = file.num_bytes;
-  for (const ByteRange& range : file.outside) {
-    num_bytes -= range.num_bytes();
+/// What rank 0 decides for all.
+struct Decision {
+  ExchangeLevel level = ExchangeLevel::off;
+  std::string why;
+  std::vector<ExchangedFile> files;
+};
+
+Decision decide(const SaveTarget& target, const PlacedFiles& placed, const StorageOptions& options,
+                bool one_node, std::vector<ExchangedFile> files) {
+  std::int64_t total = 0;
+  for (const Entry& entry : target.entries->entries) {
+    total += entry.num_bytes();
   }
-  return num_bytes;
+  std::int64_t shared = 0;
+  for (const ExchangedFile& file : files) {
+    shared += element_bytes(file);
+  }
+  const bool automatic = options.exchange == ExchangeLevel::automatic;
+  if (shared == 0 ||
+      (automatic && shared * min_shared_share < total && !must_stay_apart(placed, options))) {
+    return {ExchangeLevel::off, "each file has one writer", {}};
+  }
+  if (!automatic) {
+    const bool alone = one_node && options.exchange == ExchangeLevel::world;
+    return {alone ? ExchangeLevel::node : options.exchange,
+            alone ? "as asked, and all ranks are on one node" : "as asked", std::move(files)};
+  }
+  if (one_node) {
+    return {ExchangeLevel::node, "all ranks are on one node", std::move(files)};
+  }
+  const std::int64_t in_short_rows = bytes_in_short_rows(*target.manifest, long_row_bytes);
+  if (in_short_rows * min_short_share >= shared) {
+    return {ExchangeLevel::world,
+            fmt::format("{} of {} bytes lie in rows below 1 MiB", in_short_rows, shared),
+            std::move(files)};
+  }
+  return {ExchangeLevel::edges, "pieces are large, and ranks are on several nodes",
+          std::move(files)};
+}
+
+/// Ranks of the node that has least of them, and most.
+std::pair<int, int> ranks_a_node(const NodeGroup& group) {
+  std::vector<int> count(static_cast<std::size_t>(group.num_nodes()), 0);
+  for (const int node : group.node_of_rank()) {
+    ++count[static_cast<std::size_t>(node)];
+  }
+  const auto [least, most] = std::minmax_element(count.begin(), count.end());
+  return {*least, *most};
 }
 
 }  // namespace
@@ -98,83 +104,120 @@ Result<SaveExchange> SaveExchange::arrange(const SaveTarget& target, const Place
                                            const StorageOptions& options,
                                            const Communicator& comm) {
   SaveExchange exchange(comm);
+  exchange.needed_ = must_stay_apart(placed, options);
   if (options.exchange == ExchangeLevel::off || comm.size() == 1) {
+    SHARDMARK_RETURN_IF_ERROR(refuse_off(placed, options));
     exchange.why_ = comm.size() == 1 ? "there is one rank" : "as asked";
     return exchange;
   }
-  if (placed.clients.several()) {
-    // What rank 0 sees of another client's file need not be what lies there.
-    exchange.why_ = "ranks see the files through several clients of the file system";
-    return exchange;
-  }
-  if (!comm.on_one_node()) {
-    exchange.why_ = "between nodes it is not available in this version";
-    if (options.exchange == ExchangeLevel::node) {
-      return Error{ErrorCode::unsupported,
-                   "storage.exchange = \"node\" on several nodes is not available in this version, "
-                   "expected \"auto\" or \"off\""};
-    }
-    return exchange;
-  }
-  std::vector<std::int64_t> leaders(placed.paths.size(), comm.size());
-  leaders[placed.own_file] = comm.rank();
-  leaders.front() = 0;
-  comm.all_reduce(leaders, MPI_MIN);
+  const bool one_node = on_one_node(comm);
+  auto files = survey_files(placed, *target.manifest, comm);
+  SHARDMARK_RETURN_IF_ERROR(files);
   std::vector<std::byte> bytes;
-  Status surveyed;
   if (comm.is_root()) {
-    const bool own_files = placed.layout == FileLayout::per_rank;
-    std::int64_t total = 0;
-    for (const Entry& entry : target.entries->entries) {
-      total += entry.num_bytes();
-    }
-    std::int64_t shared = 0;
-    for (std::size_t f = 0; f < (own_files ? 1 : placed.paths.size()) && surveyed; ++f) {
-      auto file = survey(placed, f, static_cast<int>(leaders[f]), *target.manifest);
-      surveyed = Status(file);
-      if (file && file->num_bytes > 0) {
-        shared += element_bytes(*file);
-        exchange.files_.push_back(std::move(*file));
-      }
-    }
-    if (options.exchange == ExchangeLevel::automatic && shared * min_shared_share < total) {
-      exchange.files_.clear();
-    }
-    bytes = encode(exchange.files_);
+    Decision decision = decide(target, placed, options, one_node, std::move(*files));
+    ByteWriter out;
+    out.varint(static_cast<std::uint64_t>(decision.level));
+    out.text(decision.why);
+    out.raw(encode(decision.files));
+    bytes = std::move(out).take();
   }
-  SHARDMARK_RETURN_IF_ERROR(comm.agree(surveyed));
   comm.broadcast(bytes);
-  auto files = decode_exchanged_files(bytes, comm.size());
-  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(files)));
-  exchange.files_ = std::move(*files);
-  if (exchange.files_.empty()) {
-    exchange.why_ = "each file has one writer";
+  ByteReader in(bytes);
+  exchange.level_ = static_cast<ExchangeLevel>(in.count(4));
+  exchange.why_ = in.text();
+  auto decoded =
+      decode_exchanged_files(std::span(bytes).subspan(in.ok() ? in.position() : 0), comm.size());
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(decoded)));
+  exchange.files_ = std::move(*decoded);
+  if (exchange.level_ == ExchangeLevel::off) {
     return exchange;
   }
-  if (const Status shared = exchange.share_memory(options); !shared) {
-    exchange.files_.clear();
+  if (exchange.level_ == ExchangeLevel::node && one_node) {
+    const Status shared = exchange.share_one_node(options);
+    if (shared) {
+      return exchange;
+    }
+    exchange.level_ = ExchangeLevel::edges;
     exchange.why_ = shared.error().message;
-    return exchange;
   }
-  exchange.level_ = ExchangeLevel::node;
-  exchange.why_ =
-      options.exchange == ExchangeLevel::node ? "as asked" : "all ranks are on one node";
+  Status shared = exchange.share_by_node(placed, options);
+  if (!shared && exchange.level_ != ExchangeLevel::edges) {
+    exchange.level_ = ExchangeLevel::edges;
+    exchange.why_ = shared.error().message;
+    shared = exchange.share_by_node(placed, options);
+  }
+  SHARDMARK_RETURN_IF_ERROR(shared);
   return exchange;
 }
 
-Status SaveExchange::share_memory(const StorageOptions& options) {
+std::int64_t SaveExchange::file_bytes() const noexcept {
   std::int64_t total = 0;
   for (const ExchangedFile& file : files_) {
     total += file.num_bytes;
   }
-  shape_ =
-      SharedStaging::shape_for(comm_->size(), total, options.exchange_bytes, region_bytes_for(0));
-  SharedStaging::limit_slots(shape_,
-                             cut_into_regions(files_, shape_.slot_bytes, comm_->size()).size());
-  auto memory = SharedMemory::make(*comm_, SharedStaging::num_bytes(shape_));
+  return total;
+}
+
+/// Collective; the same status on every rank. One staging for all.
+Status SaveExchange::share_one_node(const StorageOptions& options) {
+  shape_ = SharedStaging::shape_for(comm_->size(), file_bytes(), options.exchange_bytes,
+                                    region_bytes_for(0));
+  regions_ = cut_into_regions(files_, shape_.slot_bytes, comm_->size());
+  staging_rank_ = comm_->rank();
+  return share_memory(*comm_);
+}
+
+/// Collective; the same status on every rank. A staging for each node, or for each rank, and
+/// messages between them.
+Status SaveExchange::share_by_node(const PlacedFiles& placed, const StorageOptions& options) {
+  auto nodes = NodeGroup::discover(*comm_);
+  SHARDMARK_RETURN_IF_ERROR(nodes);
+  const auto [least, most] = ranks_a_node(*nodes);
+  const bool by_rank = level_ == ExchangeLevel::edges;
+  const std::int64_t node_bytes =
+      options.exchange_bytes > 0 ? options.exchange_bytes : SharedStaging::default_bytes(least);
+  // One half is staging, the other messages under way and regions that are put together.
+  const std::int64_t staging_bytes = node_bytes / 2 / (by_rank ? most : 1);
+  most_bytes_ = node_bytes / 4 / most;
+  const std::int64_t slot =
+      SharedStaging::shape_for(comm_->size(), file_bytes(), staging_bytes, region_bytes_for(0))
+          .slot_bytes;
+  std::optional<NodeGroup> group;
+  if (by_rank) {
+    auto each = NodeGroup::each_rank(*comm_);
+    SHARDMARK_RETURN_IF_ERROR(each);
+    group.emplace(std::move(*each));
+  } else {
+    group.emplace(std::move(*nodes));
+  }
+  shape_ = SharedStaging::shape_of_slots(group->node().size(), slot, staging_bytes);
+  regions_ = cut_into_regions(files_, slot, 1);
+  const std::int64_t world_writers =
+      options.aggregators > 0 ? options.aggregators : default_writers_a_node;
+  std::vector<std::int64_t> file_of_rank(static_cast<std::size_t>(comm_->size()), 0);
+  file_of_rank[static_cast<std::size_t>(comm_->rank())] =
+      static_cast<std::int64_t>(placed.own_file);
+  comm_->all_reduce(file_of_rank, MPI_MAX);
+  deal_to_nodes(regions_, files_,
+                {group->node_of_rank(), file_of_rank,
+                 level_ == ExchangeLevel::world ? static_cast<int>(world_writers) : 0},
+                comm_->rank());
+  least_own_bytes_ = level_ == ExchangeLevel::world ? long_row_bytes : SharedStaging::block_bytes;
+  staging_rank_ = group->node().rank();
+  SHARDMARK_RETURN_IF_ERROR(comm_->agree(share_memory(group->node())));
+  SHARDMARK_ASSIGN_OR_RETURN(messages_, MpiMessageBox::make(*comm_));
+  return {};
+}
+
+/// Collective over `sharers`; the same status on all of them.
+Status SaveExchange::share_memory(const Communicator& sharers) {
+  SharedStaging::limit_slots(shape_, regions_.size());
+  memory_.reset();
+  auto memory = SharedMemory::make(sharers, SharedStaging::num_bytes(shape_));
   SHARDMARK_RETURN_IF_ERROR(memory);
   memory_.emplace(std::move(*memory));
-  if (comm_->is_root()) {
+  if (sharers.is_root()) {
     SharedStaging::prepare(memory_->bytes(), shape_);
   }
   return {};
@@ -202,7 +245,9 @@ Status SaveExchange::write(std::span<const RawTransfer<const std::byte>> transfe
   const auto padding = padding_of(tiles, zeros.data());
   all.insert(all.end(), padding.begin(), padding.end());
   RegionWriter writer(SharedStaging(memory_->bytes(), shape_),
-                      {files_, files, comm_->rank(), threads}, counters, &clock);
+                      {files_, files, regions_, staging_rank_, threads, messages_.get(),
+                       least_own_bytes_, most_bytes_},
+                      counters, &clock);
   const Status written = writer.write(all, checksums);
   edges_ = writer.take_edges();
   clock.enter(Phase::write);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
+#include "shardmark/mpi/message_box.hpp"
 #include "shardmark/mpi/shared_memory.hpp"
 #include "shardmark/profile/phase_times.hpp"
 #include "shardmark/storage/contract/placed_files.hpp"
@@ -42,6 +44,8 @@ class SaveExchange {
                const std::map<std::uint64_t, RawFile>& open, std::span<std::uint64_t> checksums,
                int threads, WriteCounters& counters, PhaseClock& clock);
 
+  /// Local. Without it bytes may be lost.
+  bool needed() const noexcept { return needed_; }
   /// Local, on all ranks alike: this save cannot be written at once.
   void give_up(std::string why) {
     level_ = ExchangeLevel::off;
@@ -54,12 +58,21 @@ class SaveExchange {
  private:
   explicit SaveExchange(const Communicator& comm) : comm_(&comm) {}
 
-  Status share_memory(const StorageOptions& options);
+  std::int64_t file_bytes() const noexcept;
+  Status share_one_node(const StorageOptions& options);
+  Status share_by_node(const PlacedFiles& placed, const StorageOptions& options);
+  Status share_memory(const Communicator& sharers);
 
   const Communicator* comm_;
   ExchangeLevel level_ = ExchangeLevel::off;
   std::string why_;
+  bool needed_ = false;
   std::vector<ExchangedFile> files_;
+  std::vector<Region> regions_;
+  int staging_rank_ = 0;  // among those that share the staging
+  std::int64_t least_own_bytes_ = 0;
+  std::int64_t most_bytes_ = 0;
+  std::unique_ptr<MpiMessageBox> messages_;  // where not all share the staging
   SharedStaging::Shape shape_;
   std::optional<SharedMemory> memory_;
   std::vector<RegionWriter::Edge> edges_;

@@ -1,86 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/storage/exchange/region_reader.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <thread>
 #include <utility>
+
+#include "shardmark/storage/exchange/region_fetcher.hpp"
 
 namespace shardmark {
 namespace {
 
 // Two, so that one request is under way while another ends.
 constexpr int region_readers = 2;
-// Below this, whole blocks would be a good part of a request.
-constexpr std::int64_t least_past_cache_bytes = std::int64_t{64} << 10;
 // Copied and hashed while it is in the processor's cache.
 constexpr std::int64_t deliver_step_bytes = std::int64_t{128} << 10;
-constexpr std::int64_t bitmap_word_bits = 64;
-
-using Bits = std::span<std::atomic<std::uint64_t>>;
-
-/// Calls `take(word, mask)` for the words that bits [first, end) lie in.
-template <typename Take>
-void for_each_word(std::int64_t first, std::int64_t end, const Take& take) {
-  while (first < end) {
-    const std::int64_t in_word = first % bitmap_word_bits;
-    const std::int64_t count = std::min(bitmap_word_bits - in_word, end - first);
-    const std::uint64_t ones = count == bitmap_word_bits ? ~0ULL : (1ULL << count) - 1;
-    take(static_cast<std::size_t>(first / bitmap_word_bits), ones << in_word);
-    first += count;
-  }
-}
-
-void mark(Bits bits, std::int64_t first, std::int64_t end) {
-  for_each_word(first, end, [&](std::size_t word, std::uint64_t mask) {
-    // Rows of one block after another ask for the same bit again and again.
-    if ((bits[word].load(std::memory_order_relaxed) & mask) != mask) {
-      bits[word].fetch_or(mask, std::memory_order_relaxed);
-    }
-  });
-}
-
-bool all_set(Bits bits, std::int64_t first, std::int64_t end) {
-  bool all = true;
-  for_each_word(first, end, [&](std::size_t word, std::uint64_t mask) {
-    all = all && (bits[word].load(std::memory_order_relaxed) & mask) == mask;
-  });
-  return all;
-}
-
-/// Stretches of set bits, in bytes of the slot, across gaps of at most `max_gap` bytes.
-std::vector<ByteRange> stretches(Bits bits, std::int64_t max_gap, std::int64_t& gap_bytes) {
-  constexpr std::int64_t block = SharedStaging::block_bytes;
-  std::vector<ByteRange> list;
-  const auto count = static_cast<std::int64_t>(bits.size()) * bitmap_word_bits;
-  for (std::int64_t i = 0; i < count;) {
-    const std::uint64_t word =
-        bits[static_cast<std::size_t>(i / bitmap_word_bits)].load(std::memory_order_relaxed);
-    if (word == 0) {
-      i = (i / bitmap_word_bits + 1) * bitmap_word_bits;
-      continue;
-    }
-    if ((word >> (i % bitmap_word_bits) & 1U) != 0) {
-      const ByteRange found{i * block, (i + 1) * block};
-      if (!list.empty() && found.begin - list.back().end <= max_gap) {
-        gap_bytes += found.begin - list.back().end;
-        list.back().end = found.end;
-      } else {
-        list.push_back(found);
-      }
-    }
-    ++i;
-  }
-  return list;
-}
 
 }  // namespace
 
 RegionReader::RegionReader(const SharedStaging& staging, const Setting& setting,
                            ReadCounters& counters, PhaseClock* clock)
-    : staging_(staging), setting_(setting), counters_(counters), clock_(clock) {
+    : staging_(staging),
+      setting_(setting),
+      counters_(counters),
+      clock_(clock),
+      input_(staging, setting.regions, setting.open_files, setting.sieve_gap) {
   if (setting_.threads == 0) {
     setting_.threads = region_readers;
   }
@@ -100,7 +44,15 @@ Status RegionReader::read(std::span<const RawTransfer<std::byte>> transfers,
         {box.piece, box.box, contiguous_view(staging_.bytes(0), box.dtype, box.box.sizes)});
   }
   std::vector<std::thread> readers;
-  for (int i = 0; i < setting_.threads; ++i) {
+  std::optional<RegionFetcher> fetcher;
+  if (setting_.messages != nullptr) {
+    fetcher.emplace(staging_,
+                    RegionFetcher::Setting{setting_.regions, setting_.rank, setting_.most_bytes,
+                                           setting_.threads},
+                    *setting_.messages, input_);
+    readers.emplace_back([&fetcher] { fetcher->run(); });
+  }
+  for (int i = 0; i < setting_.threads && !fetcher; ++i) {
     readers.emplace_back([this] { serve(); });
   }
   Walk ahead{TransferRuns<std::byte>(transfers), {}};
@@ -117,14 +69,16 @@ Status RegionReader::read(std::span<const RawTransfer<std::byte>> transfers,
   for (std::thread& reader : readers) {
     reader.join();
   }
-  counters_.merge(own_);
-  counters_.bytes_o_direct += own_.bytes_o_direct;
-  return failed_;
+  input_.add_to(counters_);
+  if (fetcher) {
+    counters_.messages += fetcher->messages_sent();
+  }
+  return input_.status();
 }
 
 void RegionReader::enter_phase() {
   if (clock_ != nullptr) {
-    clock_->enter(in_flight_ > 0 ? Phase::read : Phase::exchange);
+    clock_->enter(input_.in_flight() > 0 ? Phase::read : Phase::exchange);
   }
 }
 
@@ -176,13 +130,13 @@ bool RegionReader::announce(std::size_t number, Walk& walk) {
   if (!staging_.wait(slot.round, [&](std::uint32_t value) { return value == round; })) {
     return false;
   }
-  const Bits wanted = staging_.wanted(slot_number);
+  const BlockBits wanted = staging_.wanted(slot_number);
   const std::int64_t begin = setting_.regions[number].bytes.begin;
   std::int64_t wanted_bytes = 0;
   const auto none = [](const Run&) {};
   take_region(walk, number, none, [&](const Run& run) {
     const std::int64_t first = run.offset - begin;
-    mark(wanted, first / block, (first + run.num_bytes + block - 1) / block);
+    mark_blocks(wanted, first / block, (first + run.num_bytes + block - 1) / block);
     wanted_bytes += run.num_bytes;
   });
   slot.wanted_bytes.fetch_add(wanted_bytes, std::memory_order_relaxed);
@@ -212,7 +166,7 @@ bool RegionReader::deliver(std::size_t number, Walk& walk, Walk& watching) {
         watch(run, from + (run.offset - begin), slot_number, run.offset - begin);
       });
   if (slot.done.add(1) == static_cast<std::uint32_t>(staging_.shape().num_ranks)) {
-    for (const Bits bits : {staging_.wanted(slot_number), staging_.read(slot_number)}) {
+    for (const BlockBits bits : {staging_.wanted(slot_number), staging_.read(slot_number)}) {
       for (std::atomic<std::uint64_t>& word : bits) {
         word.store(0, std::memory_order_relaxed);
       }
@@ -257,8 +211,8 @@ void RegionReader::watch(const Run& run, const std::byte* from, int slot,
   if (given_up_[run.transfer] != 0) {
     return;
   }
-  if (!all_set(staging_.read(slot), offset_in_slot / block,
-               (offset_in_slot + run.num_bytes + block - 1) / block)) {
+  if (!all_marked(staging_.read(slot), offset_in_slot / block,
+                  (offset_in_slot + run.num_bytes + block - 1) / block)) {
     give_up(run.transfer);
     return;
   }
@@ -268,17 +222,6 @@ void RegionReader::watch(const Run& run, const std::byte* from, int slot,
     watched_checksums_[run.transfer] = checksum.digest();
     unfinished_watched_.erase(run.transfer);
   }
-}
-
-void RegionReader::note(const Status& status) {
-  if (status) {
-    return;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    failed_ = failed_ ? status : failed_;
-  }
-  staging_.fail();
 }
 
 /// A thread of this rank: reads its regions as soon as all have said what they want.
@@ -293,48 +236,14 @@ void RegionReader::serve() {
         !staging_.wait(slot.filled, [&](std::uint32_t value) { return value == all; })) {
       return;
     }
-    ++in_flight_;
-    const Status status = read_region(number);
-    --in_flight_;
-    note(status);
+    ++input_.in_flight();
+    const Status status = input_.read(number);
+    --input_.in_flight();
+    input_.note(status);
     if (status) {
       slot.ready.store(round + 1);
     }
   }
-}
-
-Status RegionReader::read_region(std::size_t number) {
-  constexpr std::int64_t block = SharedStaging::block_bytes;
-  const ReadRegion& region = setting_.regions[number];
-  const RawFile& file = *setting_.open_files[region.file];
-  const int slot_number = staging_.slot_of(number);
-  std::int64_t gap_bytes = 0;
-  std::int64_t asked = 0;
-  const auto ranges = stretches(staging_.wanted(slot_number), setting_.sieve_gap, gap_bytes);
-  for (const ByteRange& range : ranges) {
-    const bool past_cache = file.o_direct() && range.num_bytes() >= least_past_cache_bytes;
-    const std::int64_t offset = region.bytes.begin + range.begin;
-    SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t got,
-                               file.read({staging_.bytes(slot_number) + range.begin,
-                                          static_cast<std::size_t>(range.num_bytes())},
-                                         offset, past_cache));
-    if (offset + got < std::min(region.bytes.end, offset + range.num_bytes())) {
-      return Error{ErrorCode::data_loss,
-                   fmt::format("{} ends at byte {}, {} were expected", file.path(), offset + got,
-                               std::min(region.bytes.end, offset + range.num_bytes()))};
-    }
-    mark(staging_.read(slot_number), range.begin / block, range.end / block);
-    asked += range.num_bytes();
-    const std::lock_guard lock(mutex_);
-    own_.bytes_o_direct += past_cache ? range.num_bytes() : 0;
-    own_.add(range.num_bytes());
-  }
-  // Rounding to blocks does not count as asked for: exact where no two want the same.
-  const std::int64_t exact =
-      std::min(asked, staging_.slot(slot_number).wanted_bytes.load() + gap_bytes);
-  const std::lock_guard lock(mutex_);
-  own_.bytes_read -= asked - exact;
-  return {};
 }
 
 }  // namespace shardmark

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -11,8 +10,9 @@
 
 #include "shardmark/core/checksum.hpp"
 #include "shardmark/core/result.hpp"
+#include "shardmark/mpi/message_box.hpp"
 #include "shardmark/profile/phase_times.hpp"
-#include "shardmark/storage/exchange/regions.hpp"
+#include "shardmark/storage/exchange/region_input.hpp"
 #include "shardmark/storage/exchange/shared_staging.hpp"
 #include "shardmark/storage/raw/io_counters.hpp"
 #include "shardmark/storage/raw/raw_file.hpp"
@@ -20,17 +20,12 @@
 
 namespace shardmark {
 
-/// A part of a file that one rank reads for all ranks of its node that want something of it.
-struct ReadRegion {
-  std::size_t file = 0;  // position in the list of open files
-  ByteRange bytes;
-};
-
 /// One rank's part in reading files together with the ranks of its node. All walk the files
 /// upwards, region by region, twice: ahead, to say what they want of it, and behind, to copy it out
 /// of the shared staging. Between the two, one rank reads what anybody wants, once and in large
 /// requests. A chunk's checksum is taken by one rank, in the chunk's own order, as its regions
-/// pass.
+/// pass. Where ranks of several nodes read together, each node has a staging of its own, and a
+/// RegionFetcher gets there what another node's rank reads.
 class RegionReader {
  public:
   struct Setting {
@@ -40,6 +35,8 @@ class RegionReader {
     int rank = 0;                                // among those that share the staging
     int threads = 0;                             // that read; 0: as many as help
     std::int64_t sieve_gap = 0;                  // read across gaps up to this
+    MessageBox* messages = nullptr;              // of all ranks; null where each node reads its own
+    std::int64_t most_bytes = 0;                 // with messages: that are under way to others
   };
   /// Local. `clock` may be null; it is told of phases read and exchange.
   RegionReader(const SharedStaging& staging, const Setting& setting, ReadCounters& counters,
@@ -77,8 +74,6 @@ class RegionReader {
   void give_up(std::size_t watched);
   void watch(const Run& run, const std::byte* from, int slot, std::int64_t offset_in_slot);
   void serve();
-  Status read_region(std::size_t number);
-  void note(const Status& status);
   void enter_phase();
 
   SharedStaging staging_;
@@ -92,10 +87,7 @@ class RegionReader {
   std::unordered_map<std::size_t, StreamingChecksum> unfinished_watched_;  // by watched box
   std::vector<std::uint8_t> given_up_;                                     // likewise
   std::atomic<std::size_t> next_own_ = 0;
-  std::atomic<int> in_flight_ = 0;
-  std::mutex mutex_;
-  Status failed_;     // under mutex_, the first
-  ReadCounters own_;  // under mutex_
+  RegionInput input_;
 };
 
 }  // namespace shardmark

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "shardmark/core/rounding.hpp"
+#include "shardmark/storage/exchange/region_courier.hpp"
 
 namespace shardmark {
 namespace {
@@ -33,21 +34,24 @@ RegionWriter::RegionWriter(const SharedStaging& staging, const Setting& setting,
       setting_(setting),
       counters_(counters),
       clock_(clock),
-      regions_(
-          cut_into_regions(setting.files, staging.shape().slot_bytes, staging.shape().num_ranks)) {
+      output_(staging, setting.open_files) {
   for (const ExchangedFile& file : setting_.files) {
     gaps_.push_back(file.gaps());
     kept_elements_.push_back(file.kept_elements());
   }
-  for (std::size_t k = 0; k < regions_.size(); ++k) {
-    const bool keeps =
-        regions_[k].has_kept && setting_.files[regions_[k].file].keeper == setting_.rank;
-    if (regions_[k].writer == setting_.rank || keeps) {
-      own_regions_.push_back(k);
-    }
-  }
   if (setting_.threads == 0) {
     setting_.threads = region_writers;
+  }
+}
+
+/// Those that this rank writes or keeps part of, where all ranks share the staging.
+void RegionWriter::find_own_regions() {
+  for (std::size_t k = 0; k < setting_.regions.size(); ++k) {
+    const Region& region = setting_.regions[k];
+    const bool keeps = region.has_kept && setting_.files[region.file].keeper == setting_.rank;
+    if (region.server == setting_.rank || keeps) {
+      own_regions_.push_back(k);
+    }
   }
 }
 
@@ -58,33 +62,46 @@ Status RegionWriter::write(std::span<const RawTransfer<const std::byte>> transfe
   checksums_ = checksums;
   straight_ = std::make_unique<IoThreads>(setting_.threads);
   std::vector<std::thread> writers;
+  std::optional<RegionCourier> courier;
+  if (setting_.messages != nullptr) {
+    courier.emplace(
+        staging_,
+        RegionCourier::Setting{setting_.files, setting_.regions, setting_.rank,
+                               setting_.least_own_bytes, setting_.most_bytes, setting_.threads},
+        *setting_.messages, output_);
+    writers.emplace_back([&courier] { courier->run(); });
+  } else {
+    find_own_regions();
+  }
   for (int i = 0; i < setting_.threads && !own_regions_.empty(); ++i) {
     writers.emplace_back([this] { serve(); });
   }
   TransferRuns<const std::byte> runs(transfers);
-  for (std::size_t k = 0; k < regions_.size() && fill(k, runs); ++k) {
+  for (std::size_t k = 0; k < setting_.regions.size() && fill(k, runs); ++k) {
   }
   enter_phase();
   for (std::thread& writer : writers) {
     writer.join();
   }
   straight_.reset();  // when all of its writes are done
-  counters_.write_requests += own_.write_requests;
-  counters_.bytes_o_direct += own_.bytes_o_direct;
-  counters_.small_requests += own_.small_requests;
-  counters_.misaligned_requests += own_.misaligned_requests;
-  return failed_;
+  output_.add_to(counters_);
+  if (courier) {
+    counters_.messages += courier->messages_sent();
+    counters_.bytes_sent += courier->bytes_sent();
+    counters_.bytes_exchanged += courier->bytes_sent();
+  }
+  return output_.status();
 }
 
 void RegionWriter::enter_phase() {
   if (clock_ != nullptr) {
-    clock_->enter(in_flight_ > 0 ? Phase::write : Phase::exchange);
+    clock_->enter(output_.in_flight() > 0 ? Phase::write : Phase::exchange);
   }
 }
 
 /// Puts this rank's bytes of one region to their place. False if a rank has failed.
 bool RegionWriter::fill(std::size_t number, TransferRuns<const std::byte>& runs) {
-  const Region& region = regions_[number];
+  const Region& region = setting_.regions[number];
   const int place_of_slot = staging_.slot_of(number);
   SharedStaging::Slot& slot = staging_.slot(place_of_slot);
   enter_phase();
@@ -94,7 +111,7 @@ bool RegionWriter::fill(std::size_t number, TransferRuns<const std::byte>& runs)
   }
   enter_phase();
   std::byte* const to = staging_.bytes(place_of_slot);
-  if (region.writer == setting_.rank) {
+  if (region.server == setting_.rank) {
     for (const ByteRange& gap : intersect(gaps_[region.file], region.bytes)) {
       std::memset(to + (gap.begin - region.bytes.begin), 0,
                   static_cast<std::size_t>(gap.num_bytes()));
@@ -112,7 +129,7 @@ bool RegionWriter::fill(std::size_t number, TransferRuns<const std::byte>& runs)
     Run part = run;
     part.num_bytes = std::min(run.num_bytes, region.bytes.end - run.offset);
     part.last = run.last && part.num_bytes == run.num_bytes;
-    place(part, region, slot, to);
+    place(part, number);
     if (part.num_bytes == run.num_bytes) {
       pending_.reset();
     } else {
@@ -141,12 +158,15 @@ ByteRange RegionWriter::straight_part(const Run& run, const Region& region) cons
   return part.num_bytes() >= least ? part : ByteRange{};
 }
 
-void RegionWriter::place(const Run& run, const Region& region, SharedStaging::Slot& slot,
-                         std::byte* to) {
+void RegionWriter::place(const Run& run, std::size_t number) {
+  const Region& region = setting_.regions[number];
+  const int slot = staging_.slot_of(number);
+  std::byte* const to = staging_.bytes(slot);
   const ByteRange straight = straight_part(run, region);
   const std::int64_t end = run.offset + run.num_bytes;
   const ByteRange before{run.offset, straight.empty() ? end : straight.begin};
-  const bool for_others = region.writer != setting_.rank;
+  const ByteRange after{straight.empty() ? end : straight.end, end};
+  const bool for_others = region.server != setting_.rank;
   counters_.bytes_exchanged += for_others ? run.num_bytes - straight.num_bytes() : 0;
   hash(run, before, to + (before.begin - region.bytes.begin));
   if (!straight.empty()) {
@@ -154,13 +174,18 @@ void RegionWriter::place(const Run& run, const Region& region, SharedStaging::Sl
     for (std::int64_t at = straight.begin; at < straight.end; at += granule_bytes()) {
       bits |= 1U << ((at - region.bytes.begin) / granule_bytes());
     }
-    slot.past.set_bits(bits);
+    staging_.slot(slot).past.set_bits(bits);
     write_straight(
-        *setting_.open_files[region.file],
+        region.file,
         {run.data + (straight.begin - run.offset), static_cast<std::size_t>(straight.num_bytes())},
         straight.begin);
     hash(run, straight, nullptr);
-    hash(run, {straight.end, end}, to + (straight.end - region.bytes.begin));
+    hash(run, after, to + (after.begin - region.bytes.begin));
+  }
+  if (setting_.messages != nullptr) {
+    for (const ByteRange& part : {before, after}) {
+      staging_.mark_place(slot, part.begin - region.bytes.begin, part.end - region.bytes.begin);
+    }
   }
   if (run.last && !checksums_.empty() && run.transfer < checksums_.size()) {
     checksums_[run.transfer] = unfinished_[run.transfer].digest();
@@ -197,31 +222,20 @@ void RegionWriter::hash(const Run& run, ByteRange part, std::byte* copy_to) {
 template <typename Work>
 void RegionWriter::work(const Work& hash_and_copy) {
   const auto start = std::chrono::steady_clock::now();
-  double& seconds = in_flight_ > 0 ? counters_.overlapped_s : counters_.exposed_s;
+  double& seconds = output_.in_flight() > 0 ? counters_.overlapped_s : counters_.exposed_s;
   hash_and_copy();
   seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void RegionWriter::write_straight(const RawFile& file, std::span<const std::byte> bytes,
+void RegionWriter::write_straight(std::size_t file, std::span<const std::byte> bytes,
                                   std::int64_t offset) {
-  ++in_flight_;
-  straight_->submit([this, &file, bytes, offset] {
+  ++output_.in_flight();
+  straight_->submit([this, file, bytes, offset] {
     if (!staging_.failed()) {
-      note(write_range(file, bytes, offset));
+      output_.note(output_.write(file, bytes, offset));
     }
-    --in_flight_;
+    --output_.in_flight();
   });
-}
-
-void RegionWriter::note(const Status& status) {
-  if (status) {
-    return;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    failed_ = failed_ ? status : failed_;
-  }
-  staging_.fail();
 }
 
 /// A thread of this rank: writes regions as they fill up, in order.
@@ -240,28 +254,28 @@ void RegionWriter::serve() {
 }
 
 void RegionWriter::write_region(std::size_t number) {
-  const Region& region = regions_[number];
+  const Region& region = setting_.regions[number];
   const int slot_number = staging_.slot_of(number);
   SharedStaging::Slot& slot = staging_.slot(slot_number);
   const std::byte* const from = staging_.bytes(slot_number);
   const int keeper = setting_.files[region.file].keeper;
-  ++in_flight_;
+  ++output_.in_flight();
   Status status;
   if (region.writer == setting_.rank) {
     for (const ByteRange& range : own_ranges(region, slot.past.load())) {
       if (status) {
-        status = write_range(*setting_.open_files[region.file],
-                             {from + (range.begin - region.bytes.begin),
-                              static_cast<std::size_t>(range.num_bytes())},
-                             range.begin);
+        status = output_.write(region.file,
+                               {from + (range.begin - region.bytes.begin),
+                                static_cast<std::size_t>(range.num_bytes())},
+                               range.begin);
       }
     }
   }
   if (status && region.has_kept && keeper == setting_.rank) {
     status = write_kept(region, from);
   }
-  --in_flight_;
-  note(status);
+  --output_.in_flight();
+  output_.note(status);
   const std::uint32_t parties = region.has_kept && keeper != region.writer ? 2 : 1;
   if (status && slot.done.add(1) == parties) {
     slot.filled.reset(0);
@@ -285,33 +299,13 @@ std::vector<ByteRange> RegionWriter::own_ranges(const Region& region, std::uint3
 }
 
 Status RegionWriter::write_kept(const Region& region, const std::byte* from) {
-  const RawFile& file = *setting_.open_files[region.file];
   for (const ByteRange& range : intersect(kept_elements_[region.file], region.bytes)) {
-    const std::span bytes(from + (range.begin - region.bytes.begin),
-                          static_cast<std::size_t>(range.num_bytes()));
-    SHARDMARK_RETURN_IF_ERROR(file.write(bytes, range.begin, false));
-    const std::lock_guard lock(mutex_);
-    edges_.push_back({&file, range.begin, range.num_bytes(), xxh3(bytes)});
-    ++own_.write_requests;
-    ++own_.misaligned_requests;
-    own_.small_requests += range.num_bytes() < small_request_bytes ? 1 : 0;
+    SHARDMARK_RETURN_IF_ERROR(output_.write_kept(
+        region.file,
+        {from + (range.begin - region.bytes.begin), static_cast<std::size_t>(range.num_bytes())},
+        range.begin));
   }
   return {};
-}
-
-Status RegionWriter::write_range(const RawFile& file, std::span<const std::byte> bytes,
-                                 std::int64_t offset) {
-  const auto num_bytes = static_cast<std::int64_t>(bytes.size());
-  const bool aligned = offset % file.block() == 0 && num_bytes % file.block() == 0;
-  const bool past_cache = file.o_direct() && aligned;
-  {
-    const std::lock_guard lock(mutex_);
-    ++own_.write_requests;
-    own_.bytes_o_direct += past_cache ? num_bytes : 0;
-    own_.small_requests += num_bytes < small_request_bytes ? 1 : 0;
-    own_.misaligned_requests += aligned ? 0 : 1;
-  }
-  return file.write(bytes, offset, past_cache);
 }
 
 std::int64_t longest_padding_row(std::span<const RawTransfer<const std::byte>> tiles) {

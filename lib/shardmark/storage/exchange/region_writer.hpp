@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -12,7 +11,9 @@
 
 #include "shardmark/core/checksum.hpp"
 #include "shardmark/core/result.hpp"
+#include "shardmark/mpi/message_box.hpp"
 #include "shardmark/profile/phase_times.hpp"
+#include "shardmark/storage/exchange/region_output.hpp"
 #include "shardmark/storage/exchange/regions.hpp"
 #include "shardmark/storage/exchange/shared_staging.hpp"
 #include "shardmark/storage/raw/io_counters.hpp"
@@ -28,14 +29,19 @@ namespace shardmark {
 /// and hashes them in the same pass; when the last has done so, the region's writer writes it,
 /// while the next regions fill. Large pieces whose memory agrees with the file go straight from
 /// there. So every block is written once, by one rank, and in large requests however finely shards
-/// interleave.
+/// interleave. Where ranks of several nodes write the files, each node has a staging of its own,
+/// and what it does not fill goes to other nodes by a RegionCourier.
 class RegionWriter {
  public:
   struct Setting {
     std::span<const ExchangedFile> files;        // ascending by number
     std::span<const RawFile* const> open_files;  // one each
+    std::span<const Region> regions;             // of the files
     int rank = 0;                                // among those that share the staging
     int threads = 0;                             // that write; 0: as many as help
+    MessageBox* messages = nullptr;              // of all ranks; null where all share the staging
+    std::int64_t least_own_bytes = 0;            // with messages: see deal_bytes()
+    std::int64_t most_bytes = 0;                 // likewise: that are under way to others
   };
   /// Local. `clock` may be null; it is told of phases write and exchange.
   RegionWriter(const SharedStaging& staging, const Setting& setting, WriteCounters& counters,
@@ -50,24 +56,23 @@ class RegionWriter {
 
   using Edge = RawWriter::Edge;
   /// Elements in the keeper's blocks, to be read back.
-  std::vector<Edge> take_edges() { return std::move(edges_); }
+  std::vector<Edge> take_edges() { return output_.take_edges(); }
 
  private:
   using Run = RawRun<const std::byte>;
 
   bool fill(std::size_t number, TransferRuns<const std::byte>& runs);
-  void place(const Run& run, const Region& region, SharedStaging::Slot& slot, std::byte* to);
+  void place(const Run& run, std::size_t number);
   ByteRange straight_part(const Run& run, const Region& region) const;
-  void write_straight(const RawFile& file, std::span<const std::byte> bytes, std::int64_t offset);
+  void write_straight(std::size_t file, std::span<const std::byte> bytes, std::int64_t offset);
   template <typename Work>
   void work(const Work& hash_and_copy);
   void hash(const Run& run, ByteRange part, std::byte* copy_to);
+  void find_own_regions();
   void serve();
   void write_region(std::size_t number);
   std::vector<ByteRange> own_ranges(const Region& region, std::uint32_t past) const;
   Status write_kept(const Region& region, const std::byte* from);
-  Status write_range(const RawFile& file, std::span<const std::byte> bytes, std::int64_t offset);
-  void note(const Status& status);
   void enter_phase();
   std::int64_t granule_bytes() const noexcept {
     return staging_.shape().slot_bytes / SharedStaging::num_granules;
@@ -77,7 +82,7 @@ class RegionWriter {
   Setting setting_;
   WriteCounters& counters_;
   PhaseClock* clock_;
-  std::vector<Region> regions_;
+  RegionOutput output_;
   std::vector<std::vector<ByteRange>> gaps_;           // by file
   std::vector<std::vector<ByteRange>> kept_elements_;  // by file
   std::vector<std::size_t> own_regions_;               // that this rank writes or keeps part of
@@ -85,11 +90,6 @@ class RegionWriter {
   std::optional<Run> pending_;
   std::unordered_map<std::size_t, StreamingChecksum> unfinished_;  // by transfer
   std::span<std::uint64_t> checksums_;
-  std::atomic<int> in_flight_ = 0;
-  std::mutex mutex_;
-  Status failed_;            // under mutex_, the first
-  std::vector<Edge> edges_;  // under mutex_
-  WriteCounters own_;        // under mutex_
   std::unique_ptr<IoThreads> straight_;
 };
 

@@ -2,6 +2,8 @@
 #include "shardmark/storage/exchange/regions.hpp"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "shardmark/plan/tables/byte_codec.hpp"
 
@@ -162,11 +164,97 @@ std::vector<Region> cut_into_regions(std::span<const ExchangedFile> files,
       region.file = f;
       region.bytes = {at, std::min(at + region_bytes, files[f].num_bytes)};
       region.writer = static_cast<int>(regions.size() % static_cast<std::size_t>(num_writers));
+      region.server = region.writer;
       region.has_kept = !intersect(kept_elements, region.bytes).empty();
       regions.push_back(region);
     }
   }
   return regions;
+}
+
+std::int64_t num_bytes(std::span<const ByteRange> ranges) noexcept {
+  std::int64_t sum = 0;
+  for (const ByteRange& range : ranges) {
+    sum += range.num_bytes();
+  }
+  return sum;
+}
+
+std::vector<ByteRange> intersect(std::span<const ByteRange> a, std::span<const ByteRange> b) {
+  return subtract(a, subtract(a, b));
+}
+
+void deal_to_nodes(std::span<Region> regions, std::span<const ExchangedFile> files,
+                   const Dealing& dealing, int rank) {
+  const auto node_of = [&](std::size_t r) { return dealing.node_of_rank[r]; };
+  const int own_node = node_of(static_cast<std::size_t>(rank));
+  std::vector<int> place(dealing.node_of_rank.size());  // of each rank on its node
+  std::map<int, int> size_of;                           // nodes
+  for (std::size_t r = 0; r < place.size(); ++r) {
+    place[r] = size_of[node_of(r)]++;
+  }
+  std::vector<std::vector<int>> ranks;  // of one file, by node
+  for (std::size_t k = 0; k < regions.size(); ++k) {
+    Region& region = regions[k];
+    if (k == 0 || region.file != regions[k - 1].file) {
+      const auto number = static_cast<std::int64_t>(files[region.file].file);
+      std::map<int, std::vector<int>> of_node;
+      for (std::size_t r = 0; r < place.size(); ++r) {
+        std::vector<int>& list = of_node[node_of(r)];
+        const bool writes =
+            number == 0 || dealing.file_of_rank.empty() || dealing.file_of_rank[r] == number;
+        if (writes && (dealing.writers_a_node == 0 ||
+                       list.size() < static_cast<std::size_t>(dealing.writers_a_node))) {
+          list.push_back(static_cast<int>(r));
+        }
+      }
+      ranks.clear();
+      for (auto& [node, list] : of_node) {
+        if (!list.empty()) {
+          ranks.push_back(std::move(list));
+        }
+      }
+    }
+    const std::vector<int>& node = ranks[k % ranks.size()];
+    region.writer = node[k / ranks.size() % node.size()];
+    const auto writer = static_cast<std::size_t>(region.writer);
+    region.server = node_of(writer) == own_node
+                        ? place[writer]
+                        : static_cast<int>(k % static_cast<std::size_t>(size_of[own_node]));
+  }
+}
+
+DealtBytes deal_bytes(const ExchangedFile& file, const Region& region,
+                      std::span<const ByteRange> placed, std::span<const ByteRange> straight,
+                      std::int64_t least_own_bytes, std::int64_t block) {
+  const std::vector<ByteRange> kept = intersect(file.kept, region.bytes);
+  const std::vector<ByteRange> gaps = intersect(file.gaps(), region.bytes);
+  // Gaps count as filled: whoever has all elements of a block writes its zeros too.
+  std::vector<ByteRange> filled(placed.begin(), placed.end());
+  filled.insert(filled.end(), straight.begin(), straight.end());
+  std::vector<ByteRange> touched = whole_blocks(merged(filled), block);
+  filled.insert(filled.end(), gaps.begin(), gaps.end());
+  DealtBytes dealt;
+  for (const ByteRange& range : merged(std::move(filled))) {
+    const ByteRange whole{(range.begin + block - 1) / block * block, range.end / block * block};
+    if (!whole.empty()) {
+      dealt.own.push_back(whole);
+    }
+  }
+  dealt.own = intersect(subtract(dealt.own, kept), touched);
+  std::erase_if(dealt.own,
+                [&](const ByteRange& range) { return range.num_bytes() < least_own_bytes; });
+  const std::vector<ByteRange> rest = subtract(placed, dealt.own);
+  dealt.own = subtract(dealt.own, straight);
+  dealt.own_bytes = num_bytes(straight) + num_bytes(placed) - num_bytes(rest);
+  if (file.keeper == region.writer) {
+    dealt.to_writer = rest;
+    return dealt;
+  }
+  dealt.to_keeper = intersect(rest, kept);
+  dealt.to_writer = subtract(rest, kept);
+  dealt.own_bytes += num_bytes(dealt.to_keeper);
+  return dealt;
 }
 
 }  // namespace shardmark

@@ -64,13 +64,47 @@ Result<std::vector<ExchangedFile>> decode_exchanged_files(std::span<const std::b
 struct Region {
   std::size_t file = 0;  // position in the list of exchanged files
   ByteRange bytes;
-  int writer = 0;
+  int writer = 0;         // of all ranks
+  int server = 0;         // of this rank's node: who deals with what the node has here
   bool has_kept = false;  // blocks of the keeper with elements
 };
 
 /// Local. All regions of the files, in the order in which every rank walks them, dealt to
-/// `num_writers` ranks in turn.
+/// `num_writers` ranks in turn, who serve them too.
 std::vector<Region> cut_into_regions(std::span<const ExchangedFile> files,
                                      std::int64_t region_bytes, int num_writers);
+
+/// The ranks among whom regions are dealt, by rank.
+struct Dealing {
+  std::span<const int> node_of_rank;
+  /// A data file is written by its own ranks alone; the first file, 0, by all. Empty: there is none
+  /// but the first.
+  std::span<const std::int64_t> file_of_rank;
+  int writers_a_node = 0;  // of each file: the first so many; 0: all
+};
+
+/// Local. For ranks on several nodes: regions are dealt in turn to all nodes, and on each to its
+/// ranks in turn; one that is written elsewhere is served by any. `rank` says whose node is meant.
+void deal_to_nodes(std::span<Region> regions, std::span<const ExchangedFile> files,
+                   const Dealing& dealing, int rank);
+
+/// What becomes of the bytes that a node has in a region.
+struct DealtBytes {
+  std::vector<ByteRange> own;        // whole blocks that the node writes itself
+  std::vector<ByteRange> to_writer;  // what the region's writer puts together
+  std::vector<ByteRange> to_keeper;  // where that is another rank
+  std::int64_t own_bytes = 0;        // elements that the writer need not wait for
+};
+
+/// Local. `placed`: the node's elements in its staging, ascending; `straight`: whole blocks of
+/// elements that its ranks write from their own memory. Stretches of whole blocks from
+/// `least_own_bytes` up, straight ones included, stay the node's own.
+DealtBytes deal_bytes(const ExchangedFile& file, const Region& region,
+                      std::span<const ByteRange> placed, std::span<const ByteRange> straight,
+                      std::int64_t least_own_bytes, std::int64_t block);
+
+/// Local. What both lists have, each as above; the bytes of a list.
+std::vector<ByteRange> intersect(std::span<const ByteRange> a, std::span<const ByteRange> b);
+std::int64_t num_bytes(std::span<const ByteRange> ranges) noexcept;
 
 }  // namespace shardmark

@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "shardmark/mpi/shared_word.hpp"
+#include "shardmark/storage/exchange/regions.hpp"
 
 namespace shardmark {
 
@@ -20,6 +22,7 @@ class SharedStaging {
     int num_ranks = 1;
     int num_slots = 1;
     std::int64_t slot_bytes = 0;  // a multiple of block_bytes
+    bool knows_places = false;    // which bytes have been put: one bit each
   };
   static constexpr std::int64_t block_bytes = 4096;
   /// Parts of a slot that one rank may move past it; so many fit into a word.
@@ -35,12 +38,16 @@ class SharedStaging {
     std::atomic<std::int64_t> wanted_bytes = 0;  // loads: of all ranks together
   };
 
+  /// Local. Memory for it on a node of so many ranks where nobody says how much.
+  static std::int64_t default_bytes(int num_ranks) noexcept;
   /// Local. The shape for `file_bytes` bytes of files within `budget` bytes of memory (0: 64 MiB a
   /// rank, 512 MiB at most), of slots of `largest_slot` bytes at most: smaller ones for small
   /// files, so that all ranks have some, and whole MiB, for whole granules. `num_slots` fits any
   /// number of regions; see limit_slots().
   static Shape shape_for(int num_ranks, std::int64_t file_bytes, std::int64_t budget,
                          std::int64_t largest_slot) noexcept;
+  /// Local. The shape for slots of `slot_bytes`, where ranks elsewhere have cut regions alike.
+  static Shape shape_of_slots(int num_ranks, std::int64_t slot_bytes, std::int64_t budget) noexcept;
   /// Local. No more slots than there are regions.
   static void limit_slots(Shape& shape, std::size_t num_regions) noexcept;
   /// Local. Memory that `shape` takes.
@@ -63,6 +70,15 @@ class SharedStaging {
   /// One bit a block of the slot, in words: what is wanted of it, and what has been read.
   std::span<std::atomic<std::uint64_t>> wanted(int number) const noexcept;
   std::span<std::atomic<std::uint64_t>> read(int number) const noexcept;
+
+  /// Needs knows_places. One bit a byte of the slot.
+  std::span<std::atomic<std::uint64_t>> places(int number) const noexcept;
+  /// Local. Bytes [begin, end) of the slot have been put there by this rank.
+  void mark_place(int number, std::int64_t begin, std::int64_t end) const noexcept;
+  /// Local, once all have put theirs. Stretches of the slot that have been put.
+  std::vector<ByteRange> put_ranges(int number) const;
+  /// Local, once nobody needs the slot any more.
+  void forget_places(int number) const noexcept;
 
   /// Local. From here on nobody waits any more: a rank has failed.
   void fail() const noexcept;

@@ -17,7 +17,8 @@ constexpr std::array backends = {
 constexpr std::array<std::string_view, 7> layouts = {
     "shared", "shared-chunked", "per-rank", "per-node", "groups", "packed", "auto"};
 constexpr std::array<std::string_view, 3> io_modes = {"collective", "independent", "direct"};
-constexpr std::array<std::string_view, 3> exchange_levels = {"auto", "off", "node"};
+constexpr std::array<std::string_view, 5> exchange_levels = {"auto", "off", "edges", "node",
+                                                             "world"};
 constexpr std::array<std::string_view, 3> checksum_modes = {"full", "read", "none"};
 
 template <typename Enum, std::size_t n>

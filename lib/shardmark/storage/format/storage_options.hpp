@@ -49,8 +49,10 @@ enum class Coherence : std::uint8_t {
 /// Who writes and reads blocks that several ranks have bytes in.
 enum class ExchangeLevel : std::uint8_t {
   automatic,
-  off,   // each rank its own bytes, by itself
-  node,  // ranks of a node together: each block is written once, each byte read once a node
+  off,    // each rank its own bytes, by itself
+  edges,  // saves: only what lies in blocks that a rank does not fill goes to another
+  node,   // ranks of a node together: each block is written once, each byte read once a node
+  world,  // all ranks together: small pieces go to other nodes, each byte is read once
 };
 
 /// What a load hashes.
@@ -97,8 +99,9 @@ struct StorageOptions {
   std::int64_t alignment_threshold = 0;   // bytes; 0: the alignment
   bool allow_padding = false;             // above 5 %, with an explicit alignment
   Coherence coherence = Coherence::automatic;
-  ExchangeLevel exchange = ExchangeLevel::automatic;     // in IoMode::direct
-  std::int64_t exchange_bytes = 0;                       // its staging on a node; 0: choose
+  ExchangeLevel exchange = ExchangeLevel::automatic;  // in IoMode::direct
+  std::int64_t exchange_bytes = 0;                    // its staging on a node; 0: choose
+  int aggregators = 0;  // writers a node in ExchangeLevel::world; 0: up to 4
   std::map<std::string, std::string> hints = {};         // for MPI-IO
   std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
   FileSystemTraits traits = {};                          // of the directory's file system

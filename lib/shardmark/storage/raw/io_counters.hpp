@@ -40,6 +40,7 @@ struct WriteCounters {
   std::string o_direct_reason;           // why O_DIRECT was wanted and not used; empty if it was
   std::int64_t bytes_exchanged = 0;      // put where another rank writes them from
   std::int64_t messages = 0;             // sent for the exchange
+  std::int64_t bytes_sent = 0;           // elements in them
   std::string exchange;                  // level at which ranks wrote together; empty: not asked
   std::string exchange_why;              // why at this level
 };
@@ -54,6 +55,7 @@ struct ReadCounters {
   std::string o_direct_reason;        // why O_DIRECT was wanted and not used; empty if it was
   std::int64_t smallest_request = 0;  // bytes; 0 without requests
   std::int64_t bytes_exchanged = 0;   // copied out of memory that ranks share
+  std::int64_t messages = 0;          // sent for the exchange
   std::int64_t bytes_repeated = 0;    // wanted by more than one rank: on one rank, for all
   std::string exchange;               // level at which ranks read together; empty: not asked
   std::string exchange_why;           // why at this level

@@ -235,6 +235,32 @@ class FaultInjection(unittest.TestCase):
                 self.assertNotIn("partial", " ".join(self.contents()))
                 self.load(step + 1, 2, "direct")
 
+    def test_failing_writes_between_nodes(self):
+        # Layout, level of the exchange, ranks a pretended node, failing rank, what its writes do, after how many bytes.
+        cases = [
+            ("shared", "edges", 2, 1, "EIO", 0),
+            ("shared", "edges", 2, 3, "ENOSPC", 0),
+            ("shared", "node", 2, 1, "EIO", 50_000),
+            ("shared", "node", 2, 2, "drop", 0),
+            ("shared", "world", 2, 3, "EIO", 0),
+            ("shared", "world", 1, 1, "EIO", 0),
+            ("shared-chunked", "world", 2, 2, "ENOSPC", 0),
+            ("groups", "world", 1, 3, "EIO", 0),
+            ("packed", "edges", 2, 2, "drop", 0),
+        ]
+        for layout, level, ranks_a_node, failing, mode, after in cases:
+            with self.subTest(layout=layout, level=level, failing=failing, mode=mode, after=after):
+                self.expect_failure(
+                    4, "direct", "",
+                    SHARDMARK_TEST_EXCHANGE=level,
+                    SHARDMARK_PRETEND_RANKS_A_NODE=ranks_a_node,
+                    layout=layout,
+                    LD_PRELOAD=LIBRARY,
+                    SHARDMARK_TEST_FAIL_RANK=failing,
+                    SHARDMARK_TEST_FAIL_MODE=mode,
+                    SHARDMARK_TEST_FAIL_AFTER=after,
+                )  # fmt: skip
+
     def test_file_size_limit_of_one_rank(self):
         self.expect_failure(3, "collective", "RLIMIT_FSIZE", SHARDMARK_TEST_FSIZE_RANK=2)
 
@@ -247,7 +273,8 @@ class FaultInjection(unittest.TestCase):
             ranks = chance.randint(2, 4)
             io = chance.choice(["collective", "independent", "direct"])
             layout = chance.choice(LAYOUTS)
-            pids = self.kill_one_rank(ranks, step, io, layout, chance)
+            level = chance.choice(["auto", "edges", "node", "world"])
+            pids = self.kill_one_rank(ranks, step, io, layout, level, chance)
             self.assertFalse([pid for pid in pids if is_alive(pid)], "a rank is left")
             found = self.contents()
             self.assertNotIn("BAD", " ".join(found))
@@ -259,12 +286,14 @@ class FaultInjection(unittest.TestCase):
         self.load(1, 3)
         self.load(step - 1, 2)
 
-    def kill_one_rank(self, ranks, step, io, layout, chance):
+    def kill_one_rank(self, ranks, step, io, layout, level, chance):
         """Kills a rank while saves run; pids of all ranks."""
         files = [self.directory.parent / f"pid-{rank}" for rank in range(ranks)]
         for file in files:
             file.unlink(missing_ok=True)
-        command = [MPIRUN, "-n", str(ranks), PROGRAM, "repeat", str(self.directory), str(step), io, layout]
+        command = [MPIRUN, "-n", str(ranks), "-x", f"SHARDMARK_TEST_EXCHANGE={level}",
+                   "-x", f"SHARDMARK_PRETEND_RANKS_A_NODE={chance.choice([1, 2, 8])}",
+                   PROGRAM, "repeat", str(self.directory), str(step), io, layout]  # fmt: skip
         job = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )

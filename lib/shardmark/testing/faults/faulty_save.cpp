@@ -46,11 +46,16 @@ void limit_file_size(int rank) {
   }
 }
 
-/// SHARDMARK_TEST_EXCHANGE: off, node; left out, auto.
+/// SHARDMARK_TEST_EXCHANGE: off, edges, node, world; left out, auto.
 ExchangeLevel exchange_level() {
   const char* chosen = std::getenv("SHARDMARK_TEST_EXCHANGE");
   const auto level = exchange_level_from_name(chosen == nullptr ? "auto" : chosen);
   return level.value_or(ExchangeLevel::automatic);
+}
+
+/// SHARDMARK_TEST_COHERENT=yes: clients of the file system are said to see each other's writes.
+Coherence coherence() {
+  return std::getenv("SHARDMARK_TEST_COHERENT") == nullptr ? Coherence::automatic : Coherence::yes;
 }
 
 struct Storage {
@@ -72,6 +77,7 @@ Status save_one(const std::string& directory, std::int64_t step, const Storage& 
   options.storage.layout = storage.layout;
   options.storage.groups = 2;
   options.storage.exchange = exchange_level();
+  options.storage.coherence = coherence();
   SHARDMARK_ASSIGN_OR_RETURN(const SaveReport report, save(state.state, options, comm));
   if (!report.counters.o_direct_reason.empty()) {
     fmt::print("rank {}: {}\n", comm.rank(), report.counters.o_direct_reason);

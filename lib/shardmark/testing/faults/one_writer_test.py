@@ -17,17 +17,20 @@ import unittest
 MPIRUN, PROGRAM, LIBRARY = sys.argv[1:4]
 TIME_LIMIT_S = 60
 LAYOUTS = ["shared", "shared-chunked", "per-node", "groups", "packed"]
+# Ranks, level, ranks a pretended node.
+BETWEEN_NODES = [(3, "edges", 2), (4, "node", 2), (4, "world", 2), (3, "world", 1)]
 BLOCK = 4096
 
 
 class OneWriter(unittest.TestCase):
-    def records_of(self, folder, ranks, layout, exchange):
+    def records_of(self, folder, ranks, layout, exchange, ranks_a_node=8):
         """(pid, inode, offset, length, direct, name) of every write of one save."""
-        records = pathlib.Path(folder) / f"records-{layout}-{ranks}-{exchange}"
+        name = f"{layout}-{ranks}-{exchange}-{ranks_a_node}"
+        records = pathlib.Path(folder) / f"records-{name}"
         records.mkdir()
         command = [MPIRUN, "-n", str(ranks), "-x", f"LD_PRELOAD={LIBRARY}", "-x", f"SHARDMARK_TEST_RECORD={records}",
-                   "-x", f"SHARDMARK_TEST_EXCHANGE={exchange}", PROGRAM, "save", f"{folder}/{layout}-{ranks}-{exchange}",
-                   "1", "direct", layout]  # fmt: skip
+                   "-x", f"SHARDMARK_TEST_EXCHANGE={exchange}", "-x", f"SHARDMARK_PRETEND_RANKS_A_NODE={ranks_a_node}",
+                   PROGRAM, "save", f"{folder}/{name}", "1", "direct", layout]  # fmt: skip
         job = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
         self.assertEqual(job.returncode, 0, job.stderr)
         found = []
@@ -53,6 +56,14 @@ class OneWriter(unittest.TestCase):
                         records = self.records_of(folder, ranks, layout, "node")
                         self.assertEqual(self.shared_blocks(records), {})
                         self.assertEqual(len({pid for pid, *_ in records}), ranks, "not all ranks write")
+
+    def test_every_block_has_one_writer_between_nodes(self):
+        with tempfile.TemporaryDirectory(prefix="shardmark-writers-") as folder:
+            for layout in LAYOUTS:
+                for ranks, exchange, ranks_a_node in BETWEEN_NODES:
+                    with self.subTest(layout=layout, ranks=ranks, exchange=exchange):
+                        records = self.records_of(folder, ranks, layout, exchange, ranks_a_node)
+                        self.assertEqual(self.shared_blocks(records), {})
 
     def test_records_tell_blocks_that_are_shared(self):
         with tempfile.TemporaryDirectory(prefix="shardmark-writers-") as folder:

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranks as threads, on several nodes with a staging each, write interleaved boxes into the same
+// files, against memcpy into an image of the files.
+#include "shardmark/storage/exchange/region_courier.hpp"
+
+#include <gtest/gtest.h>
+
+#include "shardmark/storage/exchange/write_test_fixture.hpp"
+
+namespace shardmark {
+namespace {
+
+struct Nodes {
+  int num_ranks;
+  int ranks_a_node;
+};
+
+class RegionCourierOn : public ::testing::TestWithParam<std::tuple<Nodes, std::int64_t, bool>> {};
+
+TEST_P(RegionCourierOn, SeveralNodes) {
+  const auto [nodes, least_own_bytes, o_direct] = GetParam();
+  RandomSource random;
+  for (int round = 0; round < 2; ++round) {
+    WriteScene scene(nodes.num_ranks);
+    scene.add_file(random, 0);
+    if (random.one_in(2)) {
+      scene.add_file(random, 3);
+    }
+    scene.write_on_nodes(random, nodes.ranks_a_node, least_own_bytes, o_direct);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, RegionCourierOn,
+                         ::testing::Combine(::testing::Values(Nodes{2, 1}, Nodes{4, 1}, Nodes{4, 2},
+                                                              Nodes{5, 2}, Nodes{6, 3}),
+                                            ::testing::Values(SharedStaging::block_bytes,
+                                                              write_slot_bytes / 4),
+                                            ::testing::Bool()));
+
+// Whole rows of blocks by one rank: nothing but the ragged ends travels.
+TEST(RegionCourier, SendsOnlyWhatNoNodeFills) {
+  WriteScene scene(2);
+  constexpr std::int64_t columns = 1000;
+  const StoredPiece piece{0, 100, {0, 0}, {100, columns}};
+  std::vector<std::byte> image(100 + 4 * 100 * columns, untouched);
+  RandomSource random;
+  const ByteRange elements{100, 100 + 4 * 100 * columns};
+  scene.add_box(random, piece, {{0, 0}, {50, columns}}, image);
+  scene.add_box(random, piece, {{50, 0}, {50, columns}}, image);
+  // Each rank one half, whatever was drawn.
+  const std::vector<RawTransfer<const std::byte>> drawn = [&] {
+    std::vector<RawTransfer<const std::byte>> all;
+    for (const auto& rank : scene.transfers) {
+      all.insert(all.end(), rank.begin(), rank.end());
+    }
+    return all;
+  }();
+  scene.transfers = {{drawn[0]}, {drawn[1]}};
+  scene.expected = {{xxh3(drawn[0].elements)}, {xxh3(drawn[1].elements)}};
+  scene.files.push_back(
+      make_exchanged_file(0, elements.end, 0, {elements}, {{0, 100}}, SharedStaging::block_bytes));
+  scene.paths.push_back(scene.directory.path() + "/0");
+  std::ofstream(scene.paths.back(), std::ios::binary) << std::string(image.size(), '\xEE');
+  scene.images.push_back(image);
+  scene.write_on_nodes(random, 1, SharedStaging::block_bytes, false);
+  std::int64_t bytes = 0;
+  for (const WriteCounters& counters : scene.counters) {
+    bytes += counters.bytes_sent;
+  }
+  EXPECT_GT(bytes, 0);
+  // The block in the middle, the first with the keeper's bytes and the last, which is not whole.
+  EXPECT_LE(bytes, 3 * SharedStaging::block_bytes);
+}
+
+// Whoever waits for bytes of a rank that cannot write hears of it.
+TEST(RegionCourier, AFailureEndsAllNodes) {
+  for (int failing = 0; failing < 4; ++failing) {
+    RandomSource random;
+    WriteScene scene(4);
+    scene.add_file(random, 0);
+    scene.add_file(random, 1);
+    scene.failing_rank = failing;
+    const std::vector<Status> done =
+        scene.write_on_nodes(random, 2, SharedStaging::block_bytes, false);
+    for (int rank = 0; rank < 4; ++rank) {
+      EXPECT_TRUE(rank == failing || done[static_cast<std::size_t>(rank)])
+          << done[static_cast<std::size_t>(rank)].error().message;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace shardmark

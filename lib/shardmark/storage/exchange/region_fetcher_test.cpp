@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranks as threads, on several nodes with a staging each, read boxes together, against memcpy out
+// of an image of the files.
+#include "shardmark/storage/exchange/region_fetcher.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "shardmark/storage/exchange/read_test_fixture.hpp"
+
+namespace shardmark {
+namespace {
+
+struct ReadingNodes {
+  int num_ranks;
+  int ranks_a_node;
+};
+
+class RegionFetcherOn : public ::testing::TestWithParam<std::tuple<ReadingNodes, bool>> {};
+
+TEST_P(RegionFetcherOn, SeveralNodes) {
+  const auto [nodes, o_direct] = GetParam();
+  RandomSource random;
+  for (int round = 0; round < 2; ++round) {
+    ReadScene scene(nodes.num_ranks);
+    for (std::int64_t files = 1 + random.number(3); files > 0; --files) {
+      scene.add_file(random);
+    }
+    for (int i = 0; i < 6; ++i) {
+      scene.wish(random, random.one_in(2));
+    }
+    scene.read(random, o_direct, random.number(9000), nodes.ranks_a_node);
+    scene.compare();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, RegionFetcherOn,
+    ::testing::Combine(::testing::Values(ReadingNodes{2, 1}, ReadingNodes{4, 2}, ReadingNodes{5, 2},
+                                         ReadingNodes{6, 3}),
+                       ::testing::Bool()));
+
+TEST(RegionFetcher, ReadsWhatAllNodesWantOnce) {
+  RandomSource random;
+  ReadScene scene(4);
+  scene.add_file(random);
+  const auto room = static_cast<std::int64_t>(scene.images[0].size()) / int32_bytes;
+  const StoredPiece piece{0, 0, {0}, {room}};
+  for (RankWishes& rank : scene.wishes) {
+    rank.memory.emplace_back(static_cast<std::size_t>(int32_bytes * room));
+    rank.transfers.push_back({piece, whole_box({room}),
+                              contiguous_view(rank.memory.back().data(), Dtype::int32, {room})});
+    rank.hashed.push_back(0);
+  }
+  scene.read(random, false, 0, 2);
+  scene.compare();
+  EXPECT_LE(scene.sum_of(&ReadCounters::bytes_read), int32_bytes * room + 4095);
+  // One question and one answer for each region that the other node reads.
+  const std::int64_t regions = (int32_bytes * room + read_slot_bytes - 1) / read_slot_bytes;
+  EXPECT_EQ(scene.messages->messages(), 2 * regions);
+  EXPECT_EQ(scene.sum_of(&ReadCounters::messages), 2 * regions);
+}
+
+TEST(RegionFetcher, AFileThatEndsEarlyEndsAllNodes) {
+  RandomSource random;
+  ReadScene scene(4);
+  scene.add_file(random);
+  scene.images[0].resize(300'000);
+  const StoredPiece piece{0, 0, {0}, {75'000}};
+  for (RankWishes& rank : scene.wishes) {
+    rank.memory.emplace_back(300'000);
+    rank.transfers.push_back({piece, whole_box({75'000}),
+                              contiguous_view(rank.memory.back().data(), Dtype::int32, {75'000})});
+    rank.hashed.push_back(1);
+  }
+  std::ofstream(scene.paths[0], std::ios::binary) << std::string(200'000, 'x');
+  scene.read(random, true, 0, 2);
+  int failed = 0;
+  for (const RankWishes& rank : scene.wishes) {
+    failed += rank.done ? 0 : 1;
+    EXPECT_TRUE(rank.done || rank.done.error().code == ErrorCode::data_loss);
+  }
+  EXPECT_GE(failed, 1);
+}
+
+}  // namespace
+}  // namespace shardmark
