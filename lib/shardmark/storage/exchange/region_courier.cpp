@@ -10,7 +10,7 @@ namespace {
 
 // Messages that only count, messages with bytes by region, and the word that somebody has failed.
 constexpr int counts_tag = 0;
-constexpr int failure_tag = 1;
+constexpr int courier_failed_tag = 1;
 constexpr int first_pieces_tag = 2;
 constexpr std::size_t piece_tags = MessageBox::max_tag - first_pieces_tag + 1;
 // Regions ahead of the lowest that others may send bytes of.
@@ -47,7 +47,7 @@ void RegionCourier::run() {
   io_ = std::make_unique<IoThreads>(setting_.threads);
   output_.note(work());
   io_.reset();  // when all of its writes are done
-  part(messages_, !output_.status(), failure_tag);
+  part(messages_, !output_.status(), courier_failed_tag);
 }
 
 /// Until nobody waits for this rank, or a rank has failed.
@@ -175,8 +175,8 @@ bool RegionCourier::receive(Status& status) {
     if (!tag) {
       return any;
     }
-    if (*tag == failure_tag) {
-      messages_.take(failure_tag);
+    if (*tag == courier_failed_tag) {
+      messages_.take(courier_failed_tag);
       staging_.fail();  // whoever failed tells why when all agree
       return true;
     }
@@ -198,7 +198,7 @@ bool RegionCourier::take_pieces(int tag, Status& status) {
     return take(tag, status);
   }
   // What nothing may wait for can have come behind it.
-  if (messages_.take(failure_tag)) {
+  if (messages_.take(courier_failed_tag)) {
     staging_.fail();
     return true;
   }

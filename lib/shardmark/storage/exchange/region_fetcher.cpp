@@ -12,7 +12,7 @@ namespace shardmark {
 namespace {
 
 constexpr int wish_tag = 0;
-constexpr int failure_tag = 1;
+constexpr int fetcher_failed_tag = 1;
 constexpr int answer_tag = 2;
 
 const Error& lying_message() {
@@ -20,7 +20,7 @@ const Error& lying_message() {
   return error;
 }
 
-void put(ByteWriter& out, std::span<const ByteRange> ranges) {
+void put_ranges(ByteWriter& out, std::span<const ByteRange> ranges) {
   out.varint(ranges.size());
   std::int64_t at = 0;
   for (const ByteRange& range : ranges) {
@@ -66,7 +66,7 @@ void RegionFetcher::run() {
   io_ = std::make_unique<IoThreads>(setting_.threads);
   input_.note(work());
   io_.reset();  // when all of its reads are done
-  part(messages_, !input_.status(), failure_tag);
+  part(messages_, !input_.status(), fetcher_failed_tag);
 }
 
 /// Until nobody waits for this rank, or a rank has failed.
@@ -129,7 +129,7 @@ void RegionFetcher::ask(std::size_t number) {
   ByteWriter out;
   out.varint(number);
   out.count(staging_.slot(slot_number).wanted_bytes.load());
-  put(out, wanted);
+  put_ranges(out, wanted);
   asked_[number] = std::move(wanted);
   ++messages_sent_;
   messages_.post(setting_.regions[number].reader, wish_tag, std::move(out).take());
@@ -173,7 +173,7 @@ bool RegionFetcher::answer_finished() {
       ByteWriter out;
       out.reserve(static_cast<std::size_t>(num_bytes(wish.ranges)) + 24 + 6 * wish.ranges.size());
       out.varint(number);
-      put(out, wish.ranges);
+      put_ranges(out, wish.ranges);
       for (const ByteRange& range : wish.ranges) {
         out.raw(bytes_of(slot, range));
       }
@@ -199,7 +199,7 @@ bool RegionFetcher::receive(Status& status) {
       return any;
     }
     any = true;
-    if (message->tag == failure_tag) {
+    if (message->tag == fetcher_failed_tag) {
       staging_.fail();  // whoever failed tells why when all agree
       return true;
     }
