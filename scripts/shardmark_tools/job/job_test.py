@@ -302,7 +302,7 @@ class CommandTest(unittest.TestCase):
     def test_what_is_no_checkpoint(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             done = self.run_job("from-dcp", folder, "--out", f"{folder}/job.json")
-            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.returncode, 2)
             self.assertIn(".metadata", done.stderr)
             (pathlib.Path(folder) / ".metadata").write_bytes(b"cos\nsystem\n(X\x01\0\0\0atR.")
             done = self.run_job("from-dcp", folder, "--out", f"{folder}/job.json")
