@@ -22,8 +22,9 @@ from shardmark_tools.interpreter import ensure_modules
 ensure_modules("numpy", "scipy", status=77)
 import numpy as np
 
-from shardmark_tools.report import checkpoint_interval, scaling_laws
+from shardmark_tools.report import checkpoint_interval, scaling_laws, svg_chart
 from shardmark_tools.results import synthetic_results as synthetic
+from shardmark_tools.results import vocabulary
 
 REPORT = pathlib.Path(__file__).resolve().parents[2] / "report"
 CHROMIUM = shutil.which("chromium")
@@ -182,6 +183,13 @@ class ReportTest(unittest.TestCase):
         samples = [{"name": f"plan/planning/coordinator/world:{p['world']}", "time_s": p["measured_s"],
                     "world_size": p["world"], "case": {}, "per_rank": {"phases_s": {}}} for p in points]  # fmt: skip
         cls.documents.append({"context": {"node_of_rank": [0]}, "samples": samples})
+
+    def test_every_phase_has_a_colour_of_its_own_in_its_chart(self) -> None:
+        text = svg_chart.STYLE.read_text()
+        for phases in (vocabulary.SAVE_PHASES, vocabulary.LOAD_PHASES):
+            colours = [re.search(rf"\.phase_{phase} {{ fill: (#\w+)", text) for phase in phases]
+            self.assertNotIn(None, colours)
+            self.assertEqual(len(phases), len({found[1] for found in colours if found}))
 
     def test_real_nodes_and_virtual_worlds_never_share_a_line(self) -> None:
         for figure in re.findall(r'<section id="(?!answer|failed|differences|environment)[a-z-]+".*?</section>', self.text, re.S):

@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Sequence
 from shardmark_tools.report.bench_data import Number
 from shardmark_tools.results.number_text import time_text
 from shardmark_tools.results.plain_text import one_line
-from shardmark_tools.results.vocabulary import PHASES
 
 STYLE = pathlib.Path(__file__).with_name("report.css")
 WIDTH, HEIGHT = 460, 300
@@ -221,9 +220,9 @@ def dot_chart(title: str, rows: Sequence[tuple[str, Number, Number, Number]],
     return frame(parts, title, bottom + 24)
 
 
-def place_of(phase: str) -> int:
-    """One colour each, the same in every chart."""
-    return PHASES.index(phase)
+def phase_class(phase: str) -> str:
+    """One colour each, by its name in report.css: the same in every chart, whatever phases there are."""
+    return f"part phase_{phase}"
 
 
 def stacked_chart(title: str, rows: Sequence[tuple[str, dict[str, Number]]], parts_order: Sequence[str]) -> str:
@@ -242,7 +241,7 @@ def stacked_chart(title: str, rows: Sequence[tuple[str, dict[str, Number]]], par
                 continue
             wide = number.value * scale
             drawn.append(f'<rect x="{x:.2f}" y="{y}" width="{max(wide, 0.3):.2f}" height="16" '
-                         f'class="part p{place_of(part)}" {value_attributes(number)}>'
+                         f'class="{phase_class(part)}" {value_attributes(number)}>'
                          f"<title>{text_of(part)}: {time_text(number.value)}</title></rect>")  # fmt: skip
             if wide > 7 * len(part):
                 style = "inpart dark" if part in ("hooks", "wait", "stage", "metadata", "open") else "inpart"
@@ -252,8 +251,7 @@ def stacked_chart(title: str, rows: Sequence[tuple[str, dict[str, Number]]], par
     shown = [p for p in parts_order if any(p in row and row[p].value > 0 for _, row in rows)]
     for place, part in enumerate(shown):
         x, y = 12 + (place % 4) * 110, bottom + 16 * (place // 4) + 8
-        index = place_of(part)
-        drawn.append(f'<rect x="{x}" y="{y - 9}" width="10" height="10" class="part p{index}"/>')
+        drawn.append(f'<rect x="{x}" y="{y - 9}" width="10" height="10" class="{phase_class(part)}"/>')
         drawn.append(label(x + 14, y, part, "start", "key"))
     return frame(drawn, title, bottom + 16 * ((len(shown) + 3) // 4) + 8)
 
