@@ -7,75 +7,33 @@ Usage: incoherent_clients_test.py MPIRUN FAULTY_SAVE [ODD_FILE_SYSTEM]
 SHARDMARK_TEST_ROUNDS: checkpoints for each layout (1). Exit code 77: it cannot run here, and says why.
 """
 
+import contextlib
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
+
+from mounted_clients import by_rank, mounted, skip_if_impossible
 
 MPIRUN, PROGRAM, *MOUNT = sys.argv[1:]
 TIME_LIMIT_S = 60
 LAYOUTS = ["shared", "shared-chunked", "per-rank", "per-node", "groups", "packed", "auto"]
 ROUNDS = int(os.environ.get("SHARDMARK_TEST_ROUNDS", "1"))
-SKIPPED = 77
-
-
-# Ranks in turn see one client or the other, all at the same path.
-BY_RANK = """#!/bin/sh
-seen=$2; [ $((${OMPI_COMM_WORLD_RANK:-${PMIX_RANK:-0}} % 2)) = 0 ] || seen=$3
-node=$1; shift 3
-exec unshare --mount --propagation private sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$seen" "$node" "$@"
-"""
-
-
-def why_not() -> str | None:
-    if not MOUNT:
-        return "built without libfuse 3"
-    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        return "/dev/fuse cannot be opened"
-    if os.geteuid() != 0:
-        return "mounting needs root"
-    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0:
-        return "there are no mount namespaces"
-    return None
 
 
 class Clients:
     """Two mounts of one folder."""
 
-    def __init__(self, scratch: pathlib.Path) -> None:
+    def __init__(self, scratch: pathlib.Path, held: contextlib.ExitStack) -> None:
         self.folder = scratch / "stored"
-        self.mounts = [scratch / "client0", scratch / "client1"]
         self.seen = scratch / "seen"
         self.seen.mkdir()
-        self.by_rank = scratch / "by_rank"
-        self.by_rank.write_text(BY_RANK)
-        self.servers: list[subprocess.Popen[str]] = []
         self.folder.mkdir()
-        for mount in self.mounts:
-            mount.mkdir()
-            server = subprocess.Popen([MOUNT[0], mount, self.folder, "writeback"], text=True, stderr=subprocess.PIPE)
-            self.servers.append(server)
-            deadline = time.monotonic() + 10
-            while not os.path.ismount(mount):
-                if server.poll() is not None or time.monotonic() > deadline:
-                    said = server.stderr.read() if server.poll() is not None and server.stderr else "nothing in 10 s"
-                    raise OSError(f"the mount does not start: {said}")
-                time.sleep(0.01)
-
-    def close(self) -> None:
-        for mount, server in zip(self.mounts, self.servers):
-            if os.path.ismount(mount):
-                subprocess.run(["umount", "--lazy", mount], check=False)
-            try:
-                server.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
-            if server.stderr:
-                server.stderr.close()
+        self.by_rank = by_rank(scratch)
+        self.mounts = [held.enter_context(mounted(MOUNT[0], scratch / name, self.folder, "writeback"))
+                       for name in ("client0", "client1")]  # fmt: skip
 
 
 class IncoherentClients(unittest.TestCase):
@@ -83,6 +41,8 @@ class IncoherentClients(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="shardmark-clients-")
         self.addCleanup(folder.cleanup)
         self.scratch = pathlib.Path(folder.name)
+        self.held = contextlib.ExitStack()
+        self.addCleanup(self.held.close)
 
     def on_clients(
         self, clients: Clients, ranks: int, action: str, step: int, layout: str, **variables: str
@@ -91,7 +51,7 @@ class IncoherentClients(unittest.TestCase):
         command: list[str | pathlib.Path] = [MPIRUN, "-n", str(ranks)]
         for name, value in variables.items():
             command += ["-x", f"{name}={value}"]
-        command += ["sh", clients.by_rank, clients.seen, *clients.mounts, PROGRAM, action, clients.seen / "checkpoints",
+        command += [clients.by_rank, clients.seen, *clients.mounts, PROGRAM, action, clients.seen / "checkpoints",
                     str(step), "direct", layout]  # fmt: skip
         return subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
 
@@ -103,8 +63,7 @@ class IncoherentClients(unittest.TestCase):
         return {int(words[1]): words[2] for words in lines}
 
     def test_no_byte_is_lost(self) -> None:
-        clients = Clients(self.scratch)
-        self.addCleanup(clients.close)
+        clients = Clients(self.scratch, self.held)
         step = 0
         for round_ in range(ROUNDS):
             for layout in LAYOUTS:
@@ -123,8 +82,7 @@ class IncoherentClients(unittest.TestCase):
         print(f"{step} checkpoints")
 
     def test_off_is_refused_and_would_lose_bytes(self) -> None:
-        clients = Clients(self.scratch)
-        self.addCleanup(clients.close)
+        clients = Clients(self.scratch, self.held)
         refused = self.on_clients(clients, 2, "save", 1, "shared", SHARDMARK_TEST_EXCHANGE="off")
         self.assertEqual(refused.returncode, 1)
         self.assertIn("bytes may be lost", refused.stderr)
@@ -140,9 +98,6 @@ class IncoherentClients(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    reason = why_not()
-    if reason:
-        print(f"skipped: {reason}")
-        sys.exit(SKIPPED)
+    skip_if_impossible(MOUNT)
     os.environ.setdefault("OMPI_MCA_rmaps_base_oversubscribe", "1")
     unittest.main(argv=sys.argv[:1])

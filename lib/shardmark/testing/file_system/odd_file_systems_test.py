@@ -9,15 +9,15 @@ import contextlib
 import errno
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
-import time
 import unittest
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "scripts"))
-from shardmark_tools.launch.jobs import SHELL_RANK, Outcome, run  # noqa: E402
+from shardmark_tools.launch.jobs import Outcome, run  # noqa: E402
+
+from mounted_clients import by_rank, mounted, skip_if_impossible  # noqa: E402
 
 LIMIT_S = 100
 MPIEXEC, SHARDMARK, *ODD = [os.path.abspath(word) if "/" in word else word for word in sys.argv[1:]]
@@ -27,26 +27,6 @@ RAW = ("storage.backend=posix-shared",)
 PER_RANK = ("storage.layout=per-rank", "storage.io=direct")
 TOGETHER = (("storage.layout=shared", "storage.io=direct"), ("storage.layout=packed", "storage.io=direct"), PER_RANK,
             RAW, ("storage.backend=posix",), ("storage.layout=shared", "storage.io=independent"))  # fmt: skip
-# Even ranks see the first client, odd ranks the second, both at the same path.
-BY_RANK = f"""#!/bin/sh
-seen=$2; [ $(({SHELL_RANK} % 2)) = 0 ] || seen=$3
-node=$1; shift 3
-exec unshare --mount --propagation private sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$seen" "$node" "$@"
-"""
-
-
-def missing() -> str:
-    """Why nothing can be tried here; empty if it can."""
-    if not ODD:
-        return "built without libfuse 3"
-    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        return "no /dev/fuse"
-    if os.geteuid() != 0:
-        return "mounting needs root"
-    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0:
-        return "no mount namespaces"
-    return ""
-
 
 def words_of(settings: Sequence[str]) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
@@ -60,22 +40,10 @@ class OddFileSystems(unittest.TestCase):
         self.truth = self.root / "truth"
         self.truth.mkdir()
 
-    @contextlib.contextmanager
-    def mounted(self, name: str, *switches: str) -> Iterator[pathlib.Path]:
-        mount = self.root / name
-        mount.mkdir(exist_ok=True)
+    def mounted(self, name: str, *switches: str) -> contextlib.AbstractContextManager[pathlib.Path]:
         # What was found of another file system at this place is not to be believed.
         os.environ["XDG_CACHE_HOME"] = str(self.root / "-".join(("cache", *switches)))
-        with subprocess.Popen([ODD[0], mount, self.truth, *switches]) as server:
-            try:
-                deadline = time.monotonic() + 20
-                while not os.path.ismount(mount):
-                    self.assertIsNone(server.poll(), "the file system did not start")
-                    self.assertLess(time.monotonic(), deadline)
-                    time.sleep(0.02)
-                yield mount
-            finally:
-                subprocess.run(["umount", "--lazy", mount], check=True)
+        return mounted(ODD[0], self.root / name, self.truth, *switches)
 
     def is_whole(self, directory: str) -> Outcome:
         return run([SHARDMARK, "inspect", self.truth / directory, "--verify"], LIMIT_S, self.root)
@@ -96,9 +64,7 @@ class OddFileSystems(unittest.TestCase):
                         self.assertEqual(whole.code, 0, whole)
 
     def test_two_clients_that_write_pages_back_late_lose_nothing(self) -> None:
-        by_rank = self.root / "by-rank"
-        by_rank.write_text(BY_RANK)
-        by_rank.chmod(0o755)
+        on_clients = by_rank(self.root)
         node = self.root / "node"
         node.mkdir()
         right = 0
@@ -107,7 +73,7 @@ class OddFileSystems(unittest.TestCase):
                 with self.subTest(settings=settings):
                     directory = "-".join(settings)
                     words = [*words_of((*TINY, *settings)), "--dir", node / directory]
-                    saved = run([MPIEXEC, "-n", 3, by_rank, node, first, second, SHARDMARK, "save", "smoke", *words,
+                    saved = run([MPIEXEC, "-n", 3, on_clients, node, first, second, SHARDMARK, "save", "smoke", *words,
                                  "--step", 1], LIMIT_S)  # fmt: skip
                     if saved.code != 0:
                         self.assertEqual(len(saved.messages()), 1, saved)
@@ -120,7 +86,5 @@ class OddFileSystems(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if why := missing():
-        print(f"skipped: {why}")
-        sys.exit(77)
+    skip_if_impossible(ODD)
     unittest.main(argv=sys.argv[:1])
