@@ -174,6 +174,34 @@ TEST(Exchange, ReadsReplicasOnce) {
   }
 }
 
+// Small pieces alone are no reason to read together, bytes that several ranks want are.
+TEST(Exchange, IsTakenByLoadsForWhatSeveralRanksWant) {
+  const TemporaryDirectory directory(world());
+  const Dims mesh{world().size()};
+  SaveOptions options;
+  options.directory = directory.path() + "/checkpoints";
+  options.storage.io = IoMode::direct;
+  for (const bool replicated : {false, true}) {
+    const Placement placement = replicated ? Placement::replicate() : Placement::shard(1);
+    options.step = replicated ? 2 : 1;
+    FilledState saved(world());
+    saved.add("columns", {3000, 509}, {placement}, mesh);
+    saved.fill();
+    ASSERT_TRUE(save(saved.state, options, world()));
+    FilledState loaded(world());
+    loaded.add("columns", {3000, 509}, {placement}, mesh);
+    LoadOptions from;
+    from.directory = options.directory;
+    from.step = options.step;
+    from.io = IoMode::direct;
+    const auto got = load(loaded.state, from, world());
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->exchange, replicated && world().size() > 1 ? "node" : "off")
+        << got->exchange_why;
+    EXPECT_EQ(loaded.count_wrong(), 0);
+  }
+}
+
 // Where nodes are not known to see each other's writes at once.
 TEST(Exchange, IsNotToBeSwitchedOffWhereBytesMayBeLost) {
   const TemporaryDirectory directory(world());

@@ -44,7 +44,6 @@ class LoadExchange {
   /// What all ranks together want, in bytes.
   struct Wishes {
     std::int64_t total = 0;
-    std::int64_t small = 0;     // in stretches too short for a request of their own
     std::int64_t repeated = 0;  // that more than one rank wants
   };
 
