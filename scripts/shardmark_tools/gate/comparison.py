@@ -60,8 +60,10 @@ REFUSALS = (
 
 def fact_notes(old: Run, new: Run, allowed: Allowed) -> list[str]:
     """What differs and may. Errors: NotComparable."""
-    differences = run_facts.differing(run_facts.facts_of_runs([old, new]))
-    notes = []
+    facts = run_facts.facts_of_runs([old, new])
+    differences = run_facts.differing(facts)
+    unknown = run_facts.keys_of_some_versions(facts)
+    notes = [f"only one of the builds knows {some([f'{key} ({value})' for key, value in unknown.items()])}"] if unknown else []
     for kinds, permission, option, message in REFUSALS:
         found = {key: values for key, values in differences.items() if run_facts.kind_of(key) in kinds}
         if not found:

@@ -34,6 +34,21 @@ class ComparisonTest(GateCase):
         self.assertEqual(self.gate(folder, other, "--allow-different-config").returncode, 0)
         self.assertEqual(self.gate(folder, fewer, "--allow-missing").returncode, 0)
 
+    def test_keys_that_one_build_does_not_know(self) -> None:
+        before = self.write("a")
+        told = '[model]\n[storage]\nexchange = "auto"\n'
+        of_another = synthetic.context(config=told, config_hash="1" * 16, commit="1" * 40)
+        done = self.gate(before, self.write("b", of=of_another))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("only one of the builds knows storage.exchange (auto)", done.stdout)
+        for key, of in (
+            ("storage.exchange", synthetic.context(config=told, config_hash="1" * 16)),  # of the same build
+            ("model.scale", synthetic.context(config="[model]\nscale = 0.5\n", config_hash="2" * 16, commit="1" * 40)),
+        ):  # fmt: skip
+            done = self.gate(before, self.write(key, of=of))
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn(f"{key}: ", done.stderr)
+
     def test_a_failed_benchmark_is_not_comparable(self) -> None:
         document = synthetic.make_run(self.rng)
         for sample in document["samples"]:

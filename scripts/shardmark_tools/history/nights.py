@@ -10,7 +10,7 @@ import numpy as np
 
 from shardmark_tools.history.quiet_noise import Reals, Whole
 from shardmark_tools.history.store import Record
-from shardmark_tools.results.run_facts import facts_of, kind_of, text_of
+from shardmark_tools.results.run_facts import LEFT_OUT_WHERE_NOT_SET, facts_of, kind_of, text_of
 
 FEWEST_NIGHTS = 20
 MOST_NIGHTS = 240  # the newest are searched
@@ -18,7 +18,6 @@ ENDED = 30  # days without a run, after which a series is not judged any more
 LEAST_PHASE, MOST_PHASE = 0.05, 0.97  # of the operation's time, to be a series of its own
 RETURNED = "returned"  # of a save: until the caller goes on, where that is earlier
 NOT_A_PHASE = ("wait",)  # what the other ranks lose by the slowest
-LEFT_OUT_WHERE_NOT_SET = ("model.", "parallel.", "sweep", "config")  # every version writes all other keys that it knows
 WHICH_FILE_SYSTEM = ("type", "path", "server")  # the rest is how it is mounted: context
 DIGITS = re.compile(r"\d+")
 

@@ -17,6 +17,7 @@ Facts = dict[str, str]
 KINDS = ("configuration", "world", "machine", "file system", "version")
 # Where something lies is not what it is; how many ranks to start is told by the world.
 NOT_COMPARED = {"storage.directory", "model.safetensors", "run.ranks", "filesystem.path"}
+LEFT_OUT_WHERE_NOT_SET = ("model.", "parallel.", "sweep", "config")  # every version writes all other keys that it knows
 MOST_VALUE = 40
 MOST_DIFFERENCES = 4
 
@@ -82,16 +83,30 @@ def kind_of(key: str) -> str:
     return str(of["tells"]) if of else "configuration"
 
 
+def is_left_out(key: str, all_facts: Sequence[Facts]) -> bool:
+    """A version of the program that knows the key ran without it."""
+    if is_context(key):
+        return False
+    commits = [{facts.get("commit") for facts in all_facts if (key in facts) == has} for has in (True, False)]
+    return bool(commits[1]) and (key.startswith(LEFT_OUT_WHERE_NOT_SET) or bool(commits[0] & commits[1]))
+
+
+def keys_of_some_versions(all_facts: Sequence[Facts]) -> Facts:
+    """Configuration keys, with their value, that not every version of the program knows."""
+    return {key: value for facts in all_facts for key, value in facts.items()
+            if not is_context(key) and any(key not in others for others in all_facts)
+            and not is_left_out(key, all_facts)}  # fmt: skip
+
+
 def differing(all_facts: Iterable[Facts]) -> dict[str, list[str]]:
-    """{name: distinct values in order of appearance} of what is not the same in all; by kind."""
+    """{name: distinct values in order of appearance} of what is not the same in all; by kind. What only one version of
+    the program knows tells of no difference to another version."""
     values: dict[str, dict[str, None]] = {}
     all_facts = list(all_facts)
     for key in dict.fromkeys(key for facts in all_facts for key in facts):
-        # What a version of the program before did not record yet tells of no difference.
-        absent = {} if is_context(key) else {"not set": None}
         values[key] = dict.fromkeys(facts[key] for facts in all_facts if key in facts)
-        if any(key not in facts for facts in all_facts):
-            values[key].update(absent)
+        if is_left_out(key, all_facts):
+            values[key]["not set"] = None
     keys = sorted((key for key in values if len(values[key]) > 1), key=lambda key: KINDS.index(kind_of(key)))
     return {key: list(values[key]) for key in keys}
 
