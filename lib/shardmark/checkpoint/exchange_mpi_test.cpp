@@ -174,6 +174,28 @@ TEST(Exchange, ReadsReplicasOnce) {
   }
 }
 
+// Where chunks are large and lie apart, copies gain nothing.
+TEST(Exchange, IsLeftAloneBySavesWhoseChunksLieApart) {
+  const TemporaryDirectory directory(world());
+  const Dims mesh{world().size()};
+  SaveOptions options;
+  options.directory = directory.path() + "/checkpoints";
+  options.storage.io = IoMode::direct;
+  options.storage.layout = FileLayout::groups;
+  options.storage.groups = 1;
+  options.storage.alignment = 4096;
+  for (const bool apart : {true, false}) {
+    options.step += 1;
+    FilledState saved(world());
+    saved.add("rows", {384, apart ? 1024 : 1023}, {Placement::shard(0)}, mesh);
+    saved.fill();
+    const auto report = save(saved.state, options, world());
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->counters.exchange, apart || world().size() == 1 ? "off" : "node")
+        << report->counters.exchange_why;
+  }
+}
+
 // Small pieces alone are no reason to read together, bytes that several ranks want are.
 TEST(Exchange, IsTakenByLoadsForWhatSeveralRanksWant) {
   const TemporaryDirectory directory(world());
