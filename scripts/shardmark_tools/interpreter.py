@@ -37,6 +37,26 @@ def has_modules(python: str, modules: Sequence[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def prefer_modules(*modules: str) -> bool:
+    """As ensure_modules(), but where no interpreter has them it goes on without: false."""
+    if not missing_here(modules):
+        os.environ.pop(RESTARTED, None)
+        return True
+    _restart_with(modules)
+    return False
+
+
+def _restart_with(modules: Sequence[str]) -> None:
+    """Returns where no interpreter has them."""
+    if RESTARTED in os.environ:
+        return
+    for python in candidates():
+        if has_modules(python, modules):
+            os.environ[RESTARTED] = "1"
+            sys.stdout.flush()
+            os.execv(python, [python, *sys.argv])
+
+
 def ensure_modules(*modules: str, status: int = 2) -> None:
     """Returns if this interpreter has all modules, else restarts the script under one that has
     them, else says what is missing and exits with `status`."""
@@ -44,12 +64,7 @@ def ensure_modules(*modules: str, status: int = 2) -> None:
     if not missing:
         os.environ.pop(RESTARTED, None)  # programs started from here look for themselves
         return
-    if RESTARTED not in os.environ:
-        for python in candidates():
-            if has_modules(python, modules):
-                os.environ[RESTARTED] = "1"
-                sys.stdout.flush()
-                os.execv(python, [python, *sys.argv])
+    _restart_with(modules)
     packages = " ".join(DEBIAN_PACKAGES.get(name, name) for name in missing)
     print(
         f"error: {os.path.basename(sys.argv[0])} needs the Python modules {', '.join(modules)}; "

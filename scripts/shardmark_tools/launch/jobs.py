@@ -10,10 +10,11 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shardmark_tools.launch.launcher_kinds import KINDS
+from shardmark_tools.launch.launching import end_with_parent
 
 # Of every launcher: a job may be started by any, with more ranks than cores.
 MPI_ENVIRONMENT = {name: value for kind in KINDS for name, value in {**kind.environment, **kind.crowded}.items()}
@@ -42,16 +43,19 @@ class Outcome:
 
 
 class Job:
-    """A running command in a session of its own, under a launcher or alone."""
+    """A running command in a session of its own, under a launcher or alone; it ends with this process, however that
+    dies. `environment` comes on top of this process's own."""
 
-    def __init__(self, words: Sequence[object], directory: pathlib.Path | str | None = None):
+    def __init__(self, words: Sequence[object], directory: pathlib.Path | str | None = None,
+                 environment: Mapping[str, str] | None = None):  # fmt: skip
         self.mark = uuid.uuid4().hex
         self.start = time.monotonic()
-        environment = {**MPI_ENVIRONMENT, **os.environ, MARK: self.mark}
+        self._outcome: Outcome | None = None
+        whole = {**MPI_ENVIRONMENT, **os.environ, **(environment or {}), MARK: self.mark}
         self.process = subprocess.Popen(
             [str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, errors="replace", cwd=directory, env=environment,
-            start_new_session=True,
+            stderr=subprocess.PIPE, text=True, errors="replace", cwd=directory, env=whole,
+            preexec_fn=end_with_parent,
         )  # fmt: skip
 
     def ranks(self) -> dict[int, int]:
@@ -68,32 +72,24 @@ class Job:
         return [pid for pid, _ in self._members()]
 
     def _members(self) -> Iterator[tuple[int, dict[str, str]]]:
-        for path in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                text = (path / "environ").read_bytes().decode(errors="replace")
-                state = (path / "stat").read_text().rpartition(")")[2].split()[0]
-            except (OSError, IndexError):
-                continue
-            if f"{MARK}={self.mark}" in text and state not in "ZX":
-                yield int(path.name), dict(v.partition("=")[::2] for v in text.split("\0"))
+        return processes_with(MARK, self.mark)
 
     def wait(self, limit_s: float) -> Outcome:
-        """The outcome; a job that takes longer than limit_s from here is killed with all its processes."""
-        try:
-            out, err = self.process.communicate(timeout=limit_s)
-            return Outcome(self.process.returncode, out, err, time.monotonic() - self.start)
-        except subprocess.TimeoutExpired:
-            pass
-        self.end()
-        out, err = self.process.communicate()
-        return Outcome(None, out, err, time.monotonic() - self.start)
+        """The outcome; a job that takes longer than limit_s from here is killed with all its processes. Asked again,
+        the same."""
+        if self._outcome is None:
+            try:
+                out, err = self.process.communicate(timeout=limit_s)
+                code: int | None = self.process.returncode
+            except subprocess.TimeoutExpired:
+                self.end()
+                out, err = self.process.communicate()
+                code = None
+            self._outcome = Outcome(code, out, err, time.monotonic() - self.start)
+        return self._outcome
 
     def end(self) -> None:
-        for pid in self.alive():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        end_processes_with(MARK, self.mark)
 
     def left_after(self, limit_s: float) -> list[int]:
         """Processes that are still there limit_s after the launcher ended."""
@@ -103,6 +99,26 @@ class Job:
         return self.alive()
 
 
+def processes_with(variable: str, value: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """(pid, its environment) of every process that was started with this variable and lives."""
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            text = (path / "environ").read_bytes().decode(errors="replace")
+            state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+        except (OSError, IndexError):
+            continue
+        if f"{variable}={value}" in text and state not in "ZX":
+            yield int(path.name), dict(v.partition("=")[::2] for v in text.split("\0"))
+
+
+def end_processes_with(variable: str, value: str) -> None:
+    for pid, _ in processes_with(variable, value):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 def _command_of(pid: int) -> str:
     try:
         return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
@@ -110,8 +126,15 @@ def _command_of(pid: int) -> str:
         return ""
 
 
-def run(words: Sequence[object], limit_s: float, directory: pathlib.Path | str | None = None) -> Outcome:
-    return Job(words, directory).wait(limit_s)
+def run(words: Sequence[object], limit_s: float, directory: pathlib.Path | str | None = None,
+        environment: Mapping[str, str] | None = None) -> Outcome:  # fmt: skip
+    """The outcome; the command is ended too where this process is interrupted."""
+    job = Job(words, directory, environment)
+    try:
+        return job.wait(limit_s)
+    except BaseException:
+        job.end()
+        raise
 
 
 def fingerprint(directory: pathlib.Path | str) -> dict[str, Any]:
