@@ -31,7 +31,7 @@ ALL_LAYERS = set(TABLE)
 BENCH_LAYERS = ALL_LAYERS - {"testing"}
 BENCH_OUTSIDE = {"fmt", "mpi", "nlohmann", "benchmark", "cli11", "tomlplusplus"}
 # Folders with a header of their own beyond what their layer has.
-FOLDER_OUTSIDE = {"lib/shardmark/storage/hdf5/library": {"hdf5"}, "bench/ceiling": {"hdf5"}}
+FOLDER_OUTSIDE = {"lib/shardmark/storage/hdf5/library": {"hdf5"}, "bench/ceiling": {"hdf5"}, "bench/interposed": {"libdl"}}
 # Who calls HDF5. A ceiling shares no code with what it judges.
 HDF5_CALLERS = ("lib/shardmark/storage/hdf5/library/", "bench/ceiling/bare_hdf5_transfer.")
 HDF5_CALL = re.compile(r"\bH5(?:[A-Z]{1,3}[a-z]\w*|open|close|dont_atexit|get_libversion)\s*\(")
@@ -57,7 +57,7 @@ FLOORS = {
         "hdf5/transfer mpiio", ".",
     ),
     "bench": (
-        "config", "machine", "text", "harness/measure", "harness/report", "harness/run",
+        "interposed", "config", "machine", "text", "harness/measure", "harness/report", "harness/run",
         f"micro {' '.join(FAMILIES)}", "suite", "cli/commands", "cli/grammar", "cli/texts", "cli",
     ),
 }  # fmt: skip
