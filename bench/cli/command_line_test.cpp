@@ -73,7 +73,7 @@ TEST(CommandLine, ExplainsConfigurationsThatItCannotRead) {
 TEST(CommandLine, HelpHasExamplesEverywhere) {
   EXPECT_THAT(shardmark({"--help"}).out, HasSubstr("Examples:"));
   for (const char* command :
-       {"models", "chunks", "plan", "run", "save", "load", "inspect", "probe"}) {
+       {"models", "chunks", "plan", "run", "save", "load", "inspect", "probe", "torture"}) {
     const Outcome outcome = shardmark({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.out, AllOf(HasSubstr(std::string("shardmark ") + command),

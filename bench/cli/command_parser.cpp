@@ -101,6 +101,9 @@ ParsedCommand make_command(const CLI::App& command, std::shared_ptr<CommandArgum
   if (name == "inspect") {
     return local(from->inspect, inspect_command);
   }
+  if (name == "torture") {
+    return local(from->torture, torture_command);
+  }
   if (name == "save") {
     return collective(from->save, save_command, true);
   }
@@ -145,7 +148,7 @@ Result<ParsedCommand> parse_command(const std::vector<std::string>& arguments) {
   if (command == nullptr) {
     return refused(
         nullptr,
-        "no command, expected one of models, chunks, plan, run, save, load, inspect, probe");
+        "no command, expected one of models, chunks, plan, run, save, load, inspect, probe, torture");
   }
   return make_command(*command, found);
 }

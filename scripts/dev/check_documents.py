@@ -23,6 +23,7 @@ ELSEWHERE = (
     (r"scripts/run( smoke| quick)?$", ".ci/run"),
     (r"scripts/test$", ".ci/run"),
     (r"(cmake|ctest) ", "scripts/dev/check_install"),
+    (r"shardmark torture ", "scripts/dev/torture_command_test.py"),
     (r"module ", "a site's own"),
     (r"(srun|sbatch) ", "scripts/dev/check_nodes"),
     (r"(for|do|done|if|then|fi)\b", "a shell's own; its commands stand in it"),

@@ -17,6 +17,7 @@ TABLE = {
     "launch": ("refusal", ""),
     "entry": ("refusal results", ""),
     "checkpoint": ("refusal launch", "numpy h5py xxhash"),
+    "torture": ("refusal launch results", "h5py"),
     "job": ("refusal", ""),
     "referee": ("refusal results", ""),
     "convert": ("refusal job checkpoint", "numpy h5py xxhash"),

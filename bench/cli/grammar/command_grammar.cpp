@@ -12,6 +12,7 @@ namespace shardmark::bench {
 namespace {
 
 constexpr std::int64_t max_step = 99'999'999;
+constexpr std::int64_t max_torture_seed = 999'999'999;
 constexpr std::int64_t max_ranks = std::int64_t{1} << 31;
 
 CLI::App& add_command(CLI::App& app, CommandArguments& to, const std::string& name,
@@ -199,6 +200,38 @@ void add_probe(CLI::App& app, CommandArguments& to) {
       ->required();
 }
 
+void add_torture(CLI::App& app, CommandArguments& to) {
+  CLI::App& command = add_command(
+      app, to, "torture", "Do checkpoints survive here: damages, kills, faults, power loss",
+      "  shardmark torture --dir /scratch/me --quick\n"
+      "  shardmark torture --dir /scratch/me --kinds damages --count 10000 --json\n"
+      "  shardmark torture --dir /scratch/me --launcher \"srun --mpi=pmix\" --seed 7\n");
+  command
+      .add_option("--dir", to.torture.directory,
+                  "On the storage to try, in a new folder that is removed; its parent must exist")
+      ->type_name("DIR")
+      ->required();
+  command.add_flag("--quick", to.torture.quick, "A part of every kind, in less than two minutes");
+  command
+      .add_option("--kinds", to.torture.kinds,
+                  "Only these of damages, kills, faults, power-loss; commas between")
+      ->type_name("KIND,...");
+  command
+      .add_option("--count", to.torture.count,
+                  "Attacks of each kind, or KIND=N with commas between")
+      ->type_name("N");
+  add_integer(command, "--seed", to.torture.seed, std::int64_t{0}, max_torture_seed,
+              "Of all that is random; default: by the clock")
+      ->type_name("X");
+  add_integer(command, "--from", to.torture.from, std::int64_t{0}, max_torture_seed,
+              "Leave out the attacks before: goes on with a seed")
+      ->type_name("N");
+  command
+      .add_option("--launcher", to.torture.launcher,
+                  "Starts ranks: \"mpirun\" (default), \"srun --mpi=pmix\"")
+      ->type_name("CMD");
+}
+
 OptionReference reference(const CLI::Option& option) {
   OptionReference out;
   out.positional = option.get_positional();
@@ -264,6 +297,7 @@ std::unique_ptr<CLI::App> make_grammar(CommandArguments& to) {
   add_load(*app, to);
   add_inspect(*app, to);
   add_probe(*app, to);
+  add_torture(*app, to);
   return app;
 }
 

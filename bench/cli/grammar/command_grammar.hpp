@@ -12,6 +12,7 @@
 #include "bench/cli/commands/probe_command.hpp"
 #include "bench/cli/commands/run_command.hpp"
 #include "bench/cli/commands/save_command.hpp"
+#include "bench/cli/commands/torture_command.hpp"
 #include "bench/cli/grammar/command_reference.hpp"
 
 namespace CLI {
@@ -33,6 +34,7 @@ struct CommandArguments {
   LoadArguments load;
   InspectArguments inspect;
   ProbeArguments probe;
+  TortureArguments torture;
 };
 
 /// Local. Commands and options, said once: parsing, --help, the manual page and the completions

@@ -23,7 +23,8 @@ TEST(CommandGrammar, EveryCommandAndOptionIsExplainedOnce) {
       }
     }
   }
-  for (const char* name : {"models", "chunks", "plan", "run", "save", "load", "inspect", "probe"}) {
+  for (const char* name :
+       {"models", "chunks", "plan", "run", "save", "load", "inspect", "probe", "torture"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
 }

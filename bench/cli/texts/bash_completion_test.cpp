@@ -32,7 +32,7 @@ TEST(Generate, BashCompletes) {
   }
   const TemporaryFile script("completion.bash", generated("bash"));
   const auto offers = [&](const Words& words) { return bash_offers(script.path(), words); };
-  EXPECT_EQ(offers({""}), "models,chunks,plan,run,save,load,inspect,probe,");
+  EXPECT_EQ(offers({""}), "models,chunks,plan,run,save,load,inspect,probe,torture,");
   EXPECT_EQ(offers({"pl"}), "plan,");
   EXPECT_EQ(offers({"--ver"}), "--version,");
   EXPECT_EQ(offers({"plan", "qui"}), "quick,");

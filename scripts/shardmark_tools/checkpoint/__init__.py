@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints seen from outside, and damaged on purpose. May use launch."""
+"""Checkpoints seen from outside. May use launch."""

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-from shardmark_tools.checkpoint.damages import KINDS, Damage  # noqa: E402
+from shardmark_tools.torture.damages import KINDS, Damage  # noqa: E402
 from shardmark_tools.launch.jobs import fingerprint  # noqa: E402
 
 
@@ -23,6 +23,8 @@ class Damages(unittest.TestCase):
                         (root / step).mkdir()
                         for file, size in (("checkpoint.h5", 40_000), ("rank-00000.h5", 9_000), ("COMMIT", 300)):
                             (root / step / file).write_bytes(chance.randbytes(size))
+                        with open(root / step / "COMMIT", "ab") as commit:
+                            commit.write(b"\nmanifest 20000 500\n")
                     other = fingerprint(root / "step-00000002")
                     before = {p: p.read_bytes() for p in (root / "step-00000001").iterdir()}
                     said = damage(Damage(chance, root / "step-00000001", root / "step-00000002"))

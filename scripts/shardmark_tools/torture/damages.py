@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Callable
 
 BLOCK = 4096
+# The file that holds manifest and checksums: HDF5's, of raw back ends.
+ENTRIES = ("checkpoint.h5", "checkpoint.raw")
 
 
 class Damage:
@@ -33,12 +35,7 @@ class Damage:
         path = self.a_file()
         if path is None:
             return None
-        position, bit = self.chance.randrange(path.stat().st_size), self.chance.randrange(8)
-        with open(path, "rb") as file:
-            file.seek(position)
-            byte = file.read(1)[0]
-        self.edit(path, position, bytes([byte ^ (1 << bit)]))
-        return f"bit {bit} of byte {position} of {path.name}"
+        return self.flip_within(path, 0, path.stat().st_size)
 
     def flip_at_an_end(self) -> str | None:
         """Where HDF5 keeps its own: in the first and last KiB of a file."""
@@ -47,12 +44,40 @@ class Damage:
             return None
         size = path.stat().st_size
         near = self.chance.randrange(min(size, 1024))
-        position = near if self.chance.random() < 0.5 else size - 1 - near
+        return self.flip_within(path, near if self.chance.random() < 0.5 else size - 1 - near, 1)
+
+    def flip_within(self, path: pathlib.Path, first: int, length: int) -> str:
+        position = first + self.chance.randrange(length)
         with open(path, "rb") as file:
             file.seek(position)
             byte = file.read(1)[0]
         self.edit(path, position, bytes([byte ^ (1 << self.chance.randrange(8))]))
         return f"a bit of byte {position} of {path.name}"
+
+    def flip_manifest(self) -> str | None:
+        """COMMIT says where it lies: "manifest <address> <bytes>"."""
+        entry = next((path for path in ENTRIES if (self.step / path).is_file()), None)
+        lines = (self.step / "COMMIT").read_bytes().split(b"\n")
+        words = next((line.split() for line in lines if line.startswith(b"manifest ")), None)
+        if entry is None or words is None or len(words) != 3:
+            return None
+        return "of the manifest: " + self.flip_within(self.step / entry, int(words[1]), int(words[2]))
+
+    def flip_commit(self) -> str | None:
+        path = self.step / "COMMIT"
+        return self.flip_within(path, 0, path.stat().st_size)
+
+    def flip_checksum(self) -> str | None:
+        """Only HDF5 says where these lie."""
+        try:
+            import h5py
+
+            with h5py.File(self.step / ENTRIES[0]) as file:
+                table = file["shardmark/checksums"]
+                first, length = table.id.get_offset(), table.id.get_storage_size()
+        except (ImportError, OSError, KeyError):
+            return self.flip_bit()
+        return "of the checksums: " + self.flip_within(self.step / ENTRIES[0], first, length)
 
     def tear(self) -> str | None:
         path = self.a_file()
@@ -164,7 +189,8 @@ class Damage:
 
 
 KINDS: dict[str, Callable[[Damage], str | None]] = {
-    "flip": Damage.flip_bit, "flip at an end": Damage.flip_at_an_end, "tear": Damage.tear,
+    "flip": Damage.flip_bit, "flip at an end": Damage.flip_at_an_end, "flip manifest": Damage.flip_manifest,
+    "flip COMMIT": Damage.flip_commit, "flip checksum": Damage.flip_checksum, "tear": Damage.tear,
     "truncate": Damage.truncate, "extend": Damage.extend, "zero page": Damage.zero_page,
     "swap blocks": Damage.swap_blocks, "swap files": Damage.swap_files, "mix files": Damage.mix_files,
     "mix block": Damage.mix_block, "remove": Damage.remove_file, "put in place": Damage.put_in_place,
