@@ -68,6 +68,8 @@ struct StorageConfig {
   std::string exchange = "auto";                         // auto, off, edges, node, world
   std::int64_t exchange_bytes = 0;            // on a node; 0: 64 MiB a rank, 512 MiB at most
   std::int64_t aggregators = 0;               // of a node, in world; 0: up to 4
+  std::int64_t stripe_size = 0;               // bytes; 0: as the directory has it
+  std::int64_t stripe_count = 0;              // likewise; -1: all
   std::map<std::string, std::string> hints;   // MPI-IO
   std::string coherent = "auto";              // auto, yes, no: may two nodes write one page
   std::map<std::string, std::string> assume;  // instead of what the probe found

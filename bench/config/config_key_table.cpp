@@ -8,6 +8,7 @@
 
 #include "shardmark/plan/save/save_planner.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
+#include "shardmark/storage/posix/striping.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -203,6 +204,19 @@ const std::vector<ConfigKey> table = {
      .form = KeyForm::integer,
      .target = SHARDMARK_TARGET(storage.aggregators),
      .maximum = 1 << 20},
+    {.name = "storage.stripe_size",
+     .about = "Stripes of the files that are made, where the file system has some; 0 as the "
+              "directory has them",
+     .form = KeyForm::byte_size,
+     .target = SHARDMARK_TARGET(storage.stripe_size),
+     .maximum = max_stripe_bytes,
+     .multiple_of = stripe_unit_bytes},
+    {.name = "storage.stripe_count",
+     .about = "Storage targets that each file is striped over; 0 as the directory has it, -1 all",
+     .form = KeyForm::integer,
+     .target = SHARDMARK_TARGET(storage.stripe_count),
+     .minimum = all_stripes,
+     .maximum = max_stripe_count},
     {.name = "storage.hints",
      .about = "Hints for MPI-IO; act with io = collective and independent only",
      .form = KeyForm::hints,
@@ -341,8 +355,11 @@ std::string expectation(const ConfigKey& key) {
     case KeyForm::choice_list:
       return fmt::format("a list of one or more of {}, none twice", fmt::join(key.choices, ", "));
     case KeyForm::byte_size:
-      return fmt::format("bytes from {}, as an integer or like \"64KiB\", \"1MiB\", \"2GiB\"",
-                         key.minimum);
+      return fmt::format(
+          "bytes from {}{}, as an integer or like \"64KiB\", \"1MiB\", \"2GiB\"", key.minimum,
+          key.multiple_of == 1
+              ? std::string()
+              : fmt::format(" to {}, a multiple of {}", key.maximum, key.multiple_of));
     case KeyForm::auto_size:
       return "\"auto\", or bytes as an integer or like \"64KiB\"";
     case KeyForm::dtype:

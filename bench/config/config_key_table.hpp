@@ -45,6 +45,7 @@ struct ConfigKey {
   std::string_view auto_means = {};  // what "auto" of a choice stands for; itself
   std::int64_t minimum = 0;
   std::int64_t maximum = std::numeric_limits<std::int64_t>::max();
+  std::int64_t multiple_of = 1;
 };
 
 /// Local. Every key, section by section.

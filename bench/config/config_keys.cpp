@@ -122,7 +122,7 @@ Result<std::int64_t> number(const ConfigKey& key, const ConfigValue& value) {
   }
   const bool in_range =
       found && (key.form == KeyForm::degree ? *found == -1 || *found >= 1 : *found >= key.minimum);
-  if (!in_range || *found > key.maximum) {
+  if (!in_range || *found > key.maximum || *found % key.multiple_of != 0) {
     return wrong(key, value);
   }
   return *found;
@@ -178,8 +178,8 @@ Status assign_hints(const ConfigKey& key, const ConfigValue& value,
       return Error{
           ErrorCode::invalid_argument,
           fmt::format("{}: storage.hints.{} cannot act, since files are made before MPI-IO "
-                      "opens them; expected the stripes to be set on the directory "
-                      "(lfs setstripe)",
+                      "opens them; expected storage.stripe_count and storage.stripe_size, or "
+                      "the stripes to be set on the directory (lfs setstripe)",
                       to_string(value.origin), hint)};
     }
   }

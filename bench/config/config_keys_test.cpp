@@ -46,6 +46,8 @@ meta_block_size = 1048576
 exchange = "auto"
 exchange_bytes = 0
 aggregators = 0
+stripe_size = 0
+stripe_count = 0
 hints = {}
 coherent = "auto"
 assume = {}
@@ -113,6 +115,8 @@ meta_block_size = "2MiB"
 exchange = "off"
 exchange_bytes = "32MiB"
 aggregators = 3
+stripe_size = "4MiB"
+stripe_count = -1
 hints = {cb_nodes = 2, romio_cb_write = "enable", flag = true}
 [load]
 checksum = "full"
@@ -169,6 +173,8 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       "off",
                       32 << 20,
                       3,
+                      4 << 20,
+                      -1,
                       {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}},
                       "auto",
                       {}};
@@ -274,6 +280,19 @@ TEST_F(ConfigTest, KeysWithoutDefaultMustBeThere) {
   EXPECT_THAT(message(base("[model]\nname = \"m\"\n"), ErrorCode::invalid_argument),
               HasSubstr("parallel.strategy is missing"));
   EXPECT_TRUE(base("model.safetensors = \"a/b.safetensors\"\nparallel.strategy = \"ddp\"\n"));
+}
+
+TEST_F(ConfigTest, StripesAreSizesThatFileSystemsTake) {
+  EXPECT_EQ(minimal_with("storage.stripe_size=64KiB").storage.stripe_size, 65536);
+  EXPECT_EQ(minimal_with("storage.stripe_count=-1").storage.stripe_count, -1);
+  for (const char* wrong : {"100000", "-65536", "4GiB"}) {
+    EXPECT_THAT(set_refusal(std::string("storage.stripe_size=") + wrong),
+                HasSubstr("expected bytes from 0 to 4294901760, a multiple of 65536"));
+  }
+  for (const char* wrong : {"-2", "2001", "many"}) {
+    EXPECT_THAT(set_refusal(std::string("storage.stripe_count=") + wrong),
+                HasSubstr("expected an integer from -1 to 2000"));
+  }
 }
 
 TEST_F(ConfigTest, StripesAreNoHints) {

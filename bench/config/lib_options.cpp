@@ -65,6 +65,8 @@ StorageOptions storage_options(const Config& config) {
   options.exchange = known(exchange_level_from_name(config.storage.exchange));
   options.exchange_bytes = config.storage.exchange_bytes;
   options.aggregators = static_cast<int>(config.storage.aggregators);
+  options.stripe_bytes = config.storage.stripe_size;
+  options.stripe_count = config.storage.stripe_count;
   options.hints = config.storage.hints;
   options.coherence = config.storage.coherent == "yes"  ? Coherence::yes
                       : config.storage.coherent == "no" ? Coherence::no

@@ -18,6 +18,8 @@ TEST(LibOptions, CarryEveryValue) {
   config.storage.io = "independent";
   config.storage.checksum = "none";
   config.load.replicas = "broadcast";
+  config.storage.stripe_size = 1 << 20;
+  config.storage.stripe_count = -1;
   const WorkloadOptions workload = workload_options(config);
   EXPECT_EQ(workload.model.name, "tiny");
   EXPECT_EQ(workload.model.scale, 0.5);
@@ -30,6 +32,8 @@ TEST(LibOptions, CarryEveryValue) {
   EXPECT_EQ(storage.layout, FileLayout::groups);
   EXPECT_EQ(storage.groups, 3);
   EXPECT_EQ(storage.io, IoMode::independent);
+  EXPECT_EQ(storage.stripe_bytes, 1 << 20);
+  EXPECT_EQ(storage.stripe_count, -1);
   EXPECT_EQ(storage.checksum, ChecksumKind::none);
   EXPECT_EQ(load_options(config, "d", 7).replicas, Replicas::broadcast);
   EXPECT_EQ(load_options(config, "d", 7).step, 7);

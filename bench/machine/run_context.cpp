@@ -5,12 +5,15 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string_view>
 
+#include "shardmark/storage/posix/file_stripes.hpp"
 #include "shardmark/storage/probe/mount.hpp"
 
 namespace shardmark::bench {
@@ -105,6 +108,17 @@ FileSystem file_system_of(const std::string& directory) {
   }
   if (found.path.empty()) {
     found.path = directory;
+  }
+  std::filesystem::path there = std::filesystem::path(directory).lexically_normal();
+  for (std::error_code error; !std::filesystem::exists(there, error) && there.has_parent_path() &&
+                              there != there.parent_path();) {
+    there = there.parent_path();
+  }
+  if (const auto striping = striping_of(there.empty() ? "." : there.string())) {
+    // Checkpoints are large.
+    const StripeComponent stripes = striping->main_component(INT64_MAX);
+    found.stripe_size_bytes = stripes.stripe_bytes;
+    found.stripe_count = std::max<std::int64_t>(0, stripes.stripe_count);
   }
   return found;
 }

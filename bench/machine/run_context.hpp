@@ -24,6 +24,8 @@ struct FileSystem {
   std::string server = {};   // "host:/path"; empty: none
   std::string options = {};  // of the mount; without the address of this client
   std::string weaker = {};   // what the probe found weaker than on a local one; empty: nothing
+  std::int64_t stripe_size_bytes = 0;  // of files that are made there; 0: nobody says
+  std::int64_t stripe_count = 0;       // likewise
 };
 
 /// Where and how a run was made: the "context" of samples.json and benchmark.json.

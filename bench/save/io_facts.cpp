@@ -150,6 +150,9 @@ void explain_save(const SaveReport& report, const Config& config, const std::str
   const double metadata_s = report.phases[Phase::create] + report.phases[Phase::commit];
   facts.metadata_share =
       comm.all_reduce(metadata_s, MPI_MAX) / comm.all_reduce(report.durable_s, MPI_MAX);
+  if (report.stripes.stripe_bytes > 0) {
+    facts.stripe_bytes = report.stripes.stripe_bytes;
+  }
   // No collective call follows: where the pieces lie is for one rank to read.
   if (!comm.is_root()) {
     return;
@@ -167,6 +170,9 @@ void explain_save(const SaveReport& report, const Config& config, const std::str
   metrics["pieces"] = static_cast<double>(facts.pieces);
   metrics["pieces_below_stripe"] = static_cast<double>(facts.small_pieces);
   metrics["stripe_bytes"] = static_cast<double>(facts.stripe_bytes);
+  if (report.stripes.stripe_count > 0) {
+    metrics["stripe_count"] = static_cast<double>(report.stripes.stripe_count);
+  }
 }
 
 }  // namespace shardmark::bench

@@ -25,6 +25,7 @@
 #include "bench/suite/families.hpp"
 #include "bench/suite/space_check.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
+#include "shardmark/storage/posix/file_stripes.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -120,6 +121,14 @@ Status probe_all(std::span<const SweepCase> points, std::span<const std::string>
     SHARDMARK_ASSIGN_OR_RETURN(const FileSystemCertificate found,
                                probed_for_save(directory, point->config.storage, environment.comm));
     environment.traits[directory] = found.traits;
+    Status stripes;
+    for (const SweepCase& each : points) {
+      const StorageConfig& storage = each.config.storage;
+      if (stripes && storage.directory == directory) {
+        stripes = check_can_set_stripes(directory, storage.stripe_size, storage.stripe_count);
+      }
+    }
+    SHARDMARK_RETURN_IF_ERROR(environment.comm.agree(stripes));
     if (directory == directories.front()) {
       context.filesystem.weaker = fmt::format("{}", fmt::join(weaknesses(found.traits), "; "));
     }
@@ -144,6 +153,12 @@ RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& o
     context.scheduler_job = scheduler_job();
     context.variables = steering_variables();
     context.filesystem = file_system_of(directory);
+    if (const StorageConfig& storage = points.front().config.storage; storage.stripe_size != 0) {
+      context.filesystem.stripe_size_bytes = storage.stripe_size;
+    }
+    if (const StorageConfig& storage = points.front().config.storage; storage.stripe_count != 0) {
+      context.filesystem.stripe_count = std::max<std::int64_t>(0, storage.stripe_count);
+    }
     context.gives_free_memory_back = gives_free_memory_back();
     context.suite = options.suite;
     context.config = config_text(points);

@@ -60,6 +60,11 @@ std::string json_text(const SaveSummary& summary, const Config& config) {
     document["exchange"] = report.counters.exchange;
     document["exchange_why"] = report.counters.exchange_why;
   }
+  const auto known = [](std::int64_t number) {
+    return number > 0 ? nlohmann::ordered_json(number) : nlohmann::ordered_json(nullptr);
+  };
+  document["stripe_size_bytes"] = known(report.stripes.stripe_bytes);
+  document["stripe_count"] = known(report.stripes.stripe_count);
   document["bytes_exchanged"] = report.counters.bytes_exchanged;
   document["messages"] = report.counters.messages;
   document["files"] = report.inventory.files;

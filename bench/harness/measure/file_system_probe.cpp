@@ -5,6 +5,7 @@
 
 #include "bench/machine/build_info.hpp"
 #include "shardmark/storage/directory/committed_steps.hpp"
+#include "shardmark/storage/posix/file_stripes.hpp"
 #include "shardmark/storage/posix/notices.hpp"
 #include "shardmark/storage/probe/probe.hpp"
 
@@ -20,6 +21,9 @@ Result<FileSystemCertificate> probed_for_save(const std::string& directory,
                                               const Communicator& comm) {
   SHARDMARK_RETURN_IF_ERROR(
       comm.agree(comm.is_root() ? make_checkpoint_root(directory) : Status()));
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(
+      comm.is_root() ? check_can_set_stripes(directory, storage.stripe_size, storage.stripe_count)
+                     : Status()));
   auto found = certificate_of(directory, probing_program(), comm);
   if (!found && found.error().code == ErrorCode::invalid_argument) {
     return found.error();

@@ -18,7 +18,8 @@ std::string probing_program();
 /// certificate, or a probe now, with what storage.assume and storage.coherent say instead. Makes
 /// the directory (its last component). What is weaker there becomes a notice. A probe that fails is
 /// a notice too, and nothing is known then. Errors, agreed: those of make_checkpoint_root;
-/// invalid_argument where another node does not see the same directory.
+/// invalid_argument where another node does not see the same directory, and where stripes are asked
+/// for that cannot be set.
 Result<FileSystemCertificate> probed_for_save(const std::string& directory,
                                               const StorageConfig& storage,
                                               const Communicator& comm);

@@ -19,7 +19,7 @@ struct IoFacts {
   std::int64_t pieces = 0;
   std::int64_t small_pieces = 0;  // below a stripe
   std::int64_t small_piece_bytes = 0;
-  std::int64_t stripe_bytes = std::int64_t{1} << 20;
+  std::int64_t stripe_bytes = std::int64_t{1} << 20;  // where nobody says
   /// Of I/O mode direct, after neighbours were merged; they count in place of shares and pieces.
   std::int64_t requests = 0;
   std::int64_t small_requests = 0;       // below small_request_bytes

@@ -31,6 +31,12 @@ Json value_json(const FileSystem& filesystem) {
       json[key] = filesystem.*text;
     }
   }
+  for (const auto& [key, number] : {std::pair("stripe_size_bytes", &FileSystem::stripe_size_bytes),
+                                    std::pair("stripe_count", &FileSystem::stripe_count)}) {
+    if (filesystem.*number > 0) {
+      json[key] = filesystem.*number;
+    }
+  }
   return json;
 }
 Json value_json(const MpiIo& mpi_io) {

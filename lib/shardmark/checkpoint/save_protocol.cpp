@@ -13,6 +13,7 @@
 #include "shardmark/storage/directory/partial_checkpoint.hpp"
 #include "shardmark/storage/directory/same_folder.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
+#include "shardmark/storage/posix/file_stripes.hpp"
 #include "shardmark/storage/posix/space.hpp"
 
 namespace shardmark {
@@ -32,6 +33,8 @@ class Save final : public SaveProtocol {
       // Before anything costs time: a step that exists, a directory that cannot be.
       SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [this]() -> Status {
         SHARDMARK_RETURN_IF_ERROR(make_checkpoint_root(options_.directory));
+        SHARDMARK_RETURN_IF_ERROR(check_can_set_stripes(
+            options_.directory, options_.storage.stripe_bytes, options_.storage.stripe_count));
         return check_step_is_new(options_.directory, options_.step);
       }));
     }
@@ -176,6 +179,8 @@ class Save final : public SaveProtocol {
             partial_, PartialCheckpoint::begin(options_.directory, options_.step, manifest_.save_id,
                                                {options_.storage.traits.silent_limit_s}));
         path = partial_->path();
+        // Whoever makes a file in it, and however.
+        return set_stripes(path, options_.storage.stripe_bytes, options_.storage.stripe_count);
       }
       return {};
     }));
@@ -270,6 +275,10 @@ class Save final : public SaveProtocol {
                                    file_size(partial_->path() + "/" + manifest_.files[i]));
         record.files.push_back({manifest_.files[i], size, file_hashes_[i]});
         file_bytes += size;
+        if (i == 0) {
+          const auto striping = striping_of(partial_->path() + "/" + manifest_.files[i]);
+          report_.stripes = striping ? striping->main_component(size) : StripeComponent{};
+        }
       }
       SHARDMARK_ASSIGN_OR_RETURN(report_.path, partial_->commit(record));
       partial_.reset();

@@ -9,6 +9,7 @@
 #include "shardmark/plan/owners/save_plan.hpp"
 #include "shardmark/profile/phase_times.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
+#include "shardmark/storage/posix/striping.hpp"
 #include "shardmark/storage/raw/io_counters.hpp"
 
 namespace shardmark {
@@ -40,6 +41,7 @@ struct SaveReport {
   std::vector<std::string> fqns;    // of the entries, in I/O mode collective
   std::int64_t metadata_calls = 0;  // into HDF5, by this rank
   Inventory inventory;              // the same on all ranks
+  StripeComponent stripes;          // that most bytes of the entry file lie in; rank 0 only
   std::optional<SavePlanStatistics> statistics;  // rank 0 only
 };
 

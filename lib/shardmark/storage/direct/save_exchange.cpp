@@ -10,7 +10,10 @@
 #include "shardmark/mpi/node_group.hpp"
 #include "shardmark/plan/tables/byte_codec.hpp"
 #include "shardmark/storage/direct/file_survey.hpp"
+#include "shardmark/storage/exchange/striped_regions.hpp"
 #include "shardmark/storage/posix/file.hpp"
+#include "shardmark/storage/posix/file_stripes.hpp"
+#include "shardmark/storage/posix/notices.hpp"
 
 namespace shardmark {
 namespace {
@@ -72,6 +75,16 @@ struct Decision {
   std::string why;
   std::vector<ExchangedFile> files;
 };
+
+/// Local. Of the entry file, and so of all files of the save, which are made in one folder.
+Striping striping_of_files(const PlacedFiles& placed) {
+  auto striping = striping_of(placed.paths.front());
+  if (!striping) {
+    add_notice(fmt::format("files count as not striped: {}", striping.error().message));
+    return {};
+  }
+  return std::move(*striping);
+}
 
 Decision decide(const SaveTarget& target, const PlacedFiles& placed, const StorageOptions& options,
                 bool one_node, std::vector<ExchangedFile> files) {
@@ -141,6 +154,7 @@ Result<SaveExchange> SaveExchange::arrange(const SaveTarget& target, const Place
     ByteWriter out;
     out.varint(static_cast<std::uint64_t>(decision.level));
     out.text(decision.why);
+    put_striping(out, striping_of_files(placed));
     out.raw(encode(decision.files));
     bytes = std::move(out).take();
   }
@@ -148,6 +162,7 @@ Result<SaveExchange> SaveExchange::arrange(const SaveTarget& target, const Place
   ByteReader in(bytes);
   exchange.level_ = static_cast<ExchangeLevel>(in.count(4));
   exchange.why_ = in.text();
+  exchange.striping_ = take_striping(in);
   auto decoded =
       decode_exchanged_files(std::span(bytes).subspan(in.ok() ? in.position() : 0), comm.size());
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(decoded)));
@@ -181,11 +196,25 @@ std::int64_t SaveExchange::file_bytes() const noexcept {
   return total;
 }
 
+/// Bytes of a region where `staging_bytes` (0: as many as it likes) hold several of them.
+std::int64_t SaveExchange::slot_bytes_for(std::int64_t staging_bytes, int num_writers) const {
+  std::int64_t longest = 0;
+  for (const ExchangedFile& file : files_) {
+    longest = std::max(longest, file.num_bytes);
+  }
+  const StripeComponent stripes = striping_.main_component(longest);
+  const std::int64_t most = SharedStaging::shape_for(comm_->size(), file_bytes(), staging_bytes,
+                                                     region_bytes_for(stripes.stripe_bytes))
+                                .slot_bytes;
+  return striped_region_bytes(stripes, most, num_writers);
+}
+
 /// Collective; the same status on every rank. One staging for all.
 Status SaveExchange::share_one_node(const StorageOptions& options) {
   shape_ = SharedStaging::shape_for(comm_->size(), file_bytes(), options.exchange_bytes,
-                                    region_bytes_for(0));
+                                    slot_bytes_for(options.exchange_bytes, comm_->size()));
   regions_ = cut_into_regions(files_, shape_.slot_bytes, comm_->size());
+  deal_by_objects(regions_, striping_, comm_->size());
   staging_rank_ = comm_->rank();
   return share_memory(*comm_);
 }
@@ -202,9 +231,10 @@ Status SaveExchange::share_by_node(const PlacedFiles& placed, const StorageOptio
   // One half is staging, the other messages under way and regions that are put together.
   const std::int64_t staging_bytes = node_bytes / 2 / (by_rank ? most : 1);
   most_bytes_ = node_bytes / 4 / most;
-  const std::int64_t slot =
-      SharedStaging::shape_for(comm_->size(), file_bytes(), staging_bytes, region_bytes_for(0))
-          .slot_bytes;
+  const int world_writers = options.aggregators > 0 ? options.aggregators : default_writers_a_node;
+  const bool world = level_ == ExchangeLevel::world;
+  const std::int64_t slot = slot_bytes_for(
+      staging_bytes, world ? nodes->num_nodes() * std::min(world_writers, most) : comm_->size());
   std::optional<NodeGroup> group;
   if (by_rank) {
     auto each = NodeGroup::each_rank(*comm_);
@@ -215,17 +245,15 @@ Status SaveExchange::share_by_node(const PlacedFiles& placed, const StorageOptio
   }
   shape_ = SharedStaging::shape_of_slots(group->node().size(), slot, staging_bytes);
   regions_ = cut_into_regions(files_, slot, 1);
-  const std::int64_t world_writers =
-      options.aggregators > 0 ? options.aggregators : default_writers_a_node;
+  deal_by_objects(regions_, striping_, 1);
   std::vector<std::int64_t> file_of_rank(static_cast<std::size_t>(comm_->size()), 0);
   file_of_rank[static_cast<std::size_t>(comm_->rank())] =
       static_cast<std::int64_t>(placed.own_file);
   comm_->all_reduce(file_of_rank, MPI_MAX);
   deal_to_nodes(regions_, files_,
-                {group->node_of_rank(), file_of_rank,
-                 level_ == ExchangeLevel::world ? static_cast<int>(world_writers) : 0},
+                {group->node_of_rank(), file_of_rank, world ? world_writers : 0, world},
                 comm_->rank());
-  least_own_bytes_ = level_ == ExchangeLevel::world ? long_row_bytes : SharedStaging::block_bytes;
+  least_own_bytes_ = world ? long_row_bytes : SharedStaging::block_bytes;
   staging_rank_ = group->node().rank();
   SHARDMARK_RETURN_IF_ERROR(comm_->agree(share_memory(group->node())));
   SHARDMARK_ASSIGN_OR_RETURN(messages_, MpiMessageBox::make(*comm_));

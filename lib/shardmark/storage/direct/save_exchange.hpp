@@ -20,6 +20,7 @@
 #include "shardmark/storage/contract/storage_writer.hpp"
 #include "shardmark/storage/exchange/region_writer.hpp"
 #include "shardmark/storage/exchange/shared_staging.hpp"
+#include "shardmark/storage/posix/striping.hpp"
 
 namespace shardmark {
 
@@ -59,6 +60,7 @@ class SaveExchange {
   explicit SaveExchange(const Communicator& comm) : comm_(&comm) {}
 
   std::int64_t file_bytes() const noexcept;
+  std::int64_t slot_bytes_for(std::int64_t staging_bytes, int num_writers) const;
   Status share_one_node(const StorageOptions& options);
   Status share_by_node(const PlacedFiles& placed, const StorageOptions& options);
   Status share_memory(const Communicator& sharers);
@@ -68,6 +70,7 @@ class SaveExchange {
   std::string why_;
   bool needed_ = false;
   std::vector<ExchangedFile> files_;
+  Striping striping_;  // of each of them
   std::vector<Region> regions_;
   int staging_rank_ = 0;  // among those that share the staging
   std::int64_t least_own_bytes_ = 0;

@@ -26,6 +26,11 @@ TEST_P(RegionCourierOn, SeveralNodes) {
     if (random.one_in(2)) {
       scene.add_file(random, 3);
     }
+    if (round == 1) {
+      scene.striping = {{{0, 2 * write_slot_bytes, write_slot_bytes, 1},
+                         {2 * write_slot_bytes, INT64_MAX, write_slot_bytes / 2, 4}}};
+      scene.objects_apart = random.one_in(2);
+    }
     scene.write_on_nodes(random, nodes.ranks_a_node, least_own_bytes, o_direct);
   }
 }

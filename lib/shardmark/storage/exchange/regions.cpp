@@ -163,7 +163,8 @@ std::vector<Region> cut_into_regions(std::span<const ExchangedFile> files,
       Region region;
       region.file = f;
       region.bytes = {at, std::min(at + region_bytes, files[f].num_bytes)};
-      region.writer = static_cast<int>(regions.size() % static_cast<std::size_t>(num_writers));
+      region.turn = regions.size();
+      region.writer = static_cast<int>(region.turn % static_cast<std::size_t>(num_writers));
       region.server = region.writer;
       region.has_kept = !intersect(kept_elements, region.bytes).empty();
       regions.push_back(region);
@@ -215,12 +216,13 @@ void deal_to_nodes(std::span<Region> regions, std::span<const ExchangedFile> fil
         }
       }
     }
-    const std::vector<int>& node = ranks[k % ranks.size()];
-    region.writer = node[k / ranks.size() % node.size()];
+    const std::vector<int>& node = ranks[region.turn % ranks.size()];
+    region.writer = node[region.turn / ranks.size() % node.size()];
     const auto writer = static_cast<std::size_t>(region.writer);
     region.server = node_of(writer) == own_node
                         ? place[writer]
                         : static_cast<int>(k % static_cast<std::size_t>(size_of[own_node]));
+    region.travels = dealing.objects_apart && region.striped && node_of(writer) != own_node;
   }
 }
 
@@ -242,8 +244,9 @@ DealtBytes deal_bytes(const ExchangedFile& file, const Region& region,
     }
   }
   dealt.own = intersect(subtract(dealt.own, kept), touched);
-  std::erase_if(dealt.own,
-                [&](const ByteRange& range) { return range.num_bytes() < least_own_bytes; });
+  std::erase_if(dealt.own, [&](const ByteRange& range) {
+    return region.travels || range.num_bytes() < least_own_bytes;
+  });
   const std::vector<ByteRange> rest = subtract(placed, dealt.own);
   dealt.own = subtract(dealt.own, straight);
   dealt.own_bytes = num_bytes(straight) + num_bytes(placed) - num_bytes(rest);

@@ -67,6 +67,9 @@ struct Region {
   int writer = 0;         // of all ranks
   int server = 0;         // of this rank's node: who deals with what the node has here
   bool has_kept = false;  // blocks of the keeper with elements
+  std::size_t turn = 0;   // regions of one turn have one writer
+  bool striped = false;   // over objects of the file system, which ranks know
+  bool travels = false;   // this node writes nothing of it, however large
 };
 
 /// Local. All regions of the files, in the order in which every rank walks them, dealt to
@@ -81,10 +84,12 @@ struct Dealing {
   /// but the first.
   std::span<const std::int64_t> file_of_rank;
   int writers_a_node = 0;  // of each file: the first so many; 0: all
+  /// Of a striped file, what a region has goes to its writer, so that each object has one writer.
+  bool objects_apart = false;
 };
 
-/// Local. For ranks on several nodes: regions are dealt in turn to all nodes, and on each to its
-/// ranks in turn; one that is written elsewhere is served by any. `rank` says whose node is meant.
+/// Local. For ranks on several nodes: turns are dealt to all nodes, and on each to its ranks; a
+/// region that is written elsewhere is served by any. `rank` says whose node is meant.
 void deal_to_nodes(std::span<Region> regions, std::span<const ExchangedFile> files,
                    const Dealing& dealing, int rank);
 
@@ -98,7 +103,7 @@ struct DealtBytes {
 
 /// Local. `placed`: the node's elements in its staging, ascending; `straight`: whole blocks of
 /// elements that its ranks write from their own memory. Stretches of whole blocks from
-/// `least_own_bytes` up, straight ones included, stay the node's own.
+/// `least_own_bytes` up, straight ones included, stay the node's own, unless the region travels.
 DealtBytes deal_bytes(const ExchangedFile& file, const Region& region,
                       std::span<const ByteRange> placed, std::span<const ByteRange> straight,
                       std::int64_t least_own_bytes, std::int64_t block);

@@ -41,7 +41,8 @@ SharedStaging::Shape SharedStaging::shape_for(int num_ranks, std::int64_t file_b
   }
   const std::int64_t wanted =
       std::min(budget / least_slots, file_bytes / (regions_a_rank * num_ranks));
-  const std::int64_t slot = std::clamp(round_down(wanted, slot_unit), slot_unit, largest_slot);
+  const std::int64_t slot =
+      std::min(std::max(round_down(wanted, slot_unit), slot_unit), largest_slot);
   return {num_ranks, static_cast<int>(std::max(budget / slot, least_slots)), slot};
 }
 

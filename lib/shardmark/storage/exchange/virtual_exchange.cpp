@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "shardmark/storage/exchange/shared_staging.hpp"
+#include "shardmark/storage/exchange/striped_regions.hpp"
 
 namespace shardmark {
 namespace {
@@ -59,6 +60,7 @@ std::vector<ExchangeTraffic> count_traffic(
   }
   std::vector<ExchangeTraffic> traffic(exchange.dealing.node_of_rank.size());
   std::vector<Region> regions = cut_into_regions(exchange.files, exchange.region_bytes, 1);
+  deal_by_objects(regions, exchange.striping, 1);
   for (const auto& [node, ranks] : nodes) {
     std::vector<RawTransfer<const std::byte>> transfers;
     for (const int rank : ranks) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shardmark/storage/exchange/regions.hpp"
+#include "shardmark/storage/posix/striping.hpp"
 #include "shardmark/storage/raw/transfer_runs.hpp"
 
 namespace shardmark {
@@ -25,6 +26,7 @@ struct VirtualExchange {
   Dealing dealing;
   std::int64_t region_bytes = 0;
   std::int64_t least_own_bytes = 0;
+  Striping striping = {};  // of the files
 };
 
 /// Local. By rank, what the same save of real ranks sends between nodes. `transfers_of` gives what

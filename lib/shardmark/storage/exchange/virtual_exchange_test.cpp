@@ -11,16 +11,20 @@ namespace {
 // Messages and bytes of ranks that write, rank by rank.
 TEST(VirtualExchange, SendsWhatRanksSend) {
   RandomSource random;
-  for (int round = 0; round < 5; ++round) {
+  for (int round = 0; round < 8; ++round) {
     const int ranks_a_node = 1 + static_cast<int>(random.number(2));
     WriteScene scene(5);
     scene.add_file(random, 0);
     scene.add_file(random, 1);
     const std::int64_t least_own_bytes =
         random.one_in(2) ? SharedStaging::block_bytes : write_slot_bytes / 4;
+    if (random.one_in(2)) {
+      scene.striping = {{{0, INT64_MAX, write_slot_bytes, 1 + random.number(4)}}};
+      scene.objects_apart = random.one_in(2);
+    }
     scene.write_on_nodes(random, ranks_a_node, least_own_bytes, false);
     const auto traffic = count_traffic(
-        {scene.files, {scene.node_of_rank, {}, scene.writers}, write_slot_bytes, least_own_bytes},
+        {scene.files, scene.dealing(), write_slot_bytes, least_own_bytes, scene.striping},
         [&](int rank) { return scene.transfers[static_cast<std::size_t>(rank)]; });
     std::int64_t all = 0;
     for (std::size_t rank = 0; rank < traffic.size(); ++rank) {

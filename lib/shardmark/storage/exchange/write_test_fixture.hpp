@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "shardmark/storage/exchange/region_writer.hpp"
+#include "shardmark/storage/exchange/striped_regions.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/testing/random_source.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
@@ -192,7 +193,8 @@ struct WriteScene {
         const auto r = static_cast<std::size_t>(rank);
         const auto box = messages->box_of(rank);
         std::vector<Region> regions = cut_into_regions(files, write_slot_bytes, 1);
-        deal_to_nodes(regions, files, {node_of_rank, {}, writers}, rank);
+        deal_by_objects(regions, striping, 1);
+        deal_to_nodes(regions, files, dealing(), rank);
         done[r] = write_rank(
             rank, *stagings[static_cast<std::size_t>(node_of_rank[r])],
             {files, {}, regions, rank % ranks_a_node, 0, box.get(), least_own_bytes, budget},
@@ -223,7 +225,11 @@ struct WriteScene {
     }
   }
 
+  Dealing dealing() const { return {node_of_rank, {}, writers, objects_apart}; }
+
   int failing_rank = -1;
+  Striping striping = {};  // of the files
+  bool objects_apart = false;
   std::vector<int> node_of_rank;  // of the last write_on_nodes()
   int writers = 0;                // likewise, of a node
   std::int64_t budget = 2 * write_slot_bytes;

@@ -101,7 +101,9 @@ struct StorageOptions {
   Coherence coherence = Coherence::automatic;
   ExchangeLevel exchange = ExchangeLevel::automatic;  // in IoMode::direct
   std::int64_t exchange_bytes = 0;                    // its staging on a node; 0: choose
-  int aggregators = 0;  // writers a node in ExchangeLevel::world; 0: up to 4
+  int aggregators = 0;            // writers a node in ExchangeLevel::world; 0: up to 4
+  std::int64_t stripe_bytes = 0;  // of the save's files; 0: as the directory has them
+  std::int64_t stripe_count = 0;  // likewise; -1: all
   std::map<std::string, std::string> hints = {};         // for MPI-IO
   std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
   FileSystemTraits traits = {};                          // of the directory's file system

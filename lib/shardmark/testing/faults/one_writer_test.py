@@ -9,6 +9,7 @@ Usage: one_writer_test.py MPIRUN FAULTY_SAVE RECORDED_WRITES_LIBRARY
 import collections
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,17 +21,20 @@ LAYOUTS = ["shared", "shared-chunked", "per-node", "groups", "packed"]
 # Ranks, level, ranks a pretended node.
 BETWEEN_NODES = [(3, "edges", 2), (4, "node", 2), (4, "world", 2), (3, "world", 1)]
 BLOCK = 4096
+MIB = 1 << 20
+# A Lustre layout of two objects with stripes of 1 MiB.
+TWO_OBJECTS = struct.pack("<II16xIHH", 0x0BD10BD0, 1, MIB, 2, 0).hex()
 
 
 class OneWriter(unittest.TestCase):
-    def records_of(self, folder, ranks, layout, exchange, ranks_a_node=8):
+    def records_of(self, folder, ranks, layout, exchange, ranks_a_node=8, stripes=""):
         """(pid, inode, offset, length, direct, name) of every write of one save."""
-        name = f"{layout}-{ranks}-{exchange}-{ranks_a_node}"
+        name = f"{layout}-{ranks}-{exchange}-{ranks_a_node}{'-striped' if stripes else ''}"
         records = pathlib.Path(folder) / f"records-{name}"
         records.mkdir()
         command = [MPIRUN, "-n", str(ranks), "-x", f"LD_PRELOAD={LIBRARY}", "-x", f"SHARDMARK_TEST_RECORD={records}",
                    "-x", f"SHARDMARK_TEST_EXCHANGE={exchange}", "-x", f"SHARDMARK_PRETEND_RANKS_A_NODE={ranks_a_node}",
-                   PROGRAM, "save", f"{folder}/{name}", "1", "direct", layout]  # fmt: skip
+                   *(("-x", f"SHARDMARK_TEST_STRIPES={stripes}") if stripes else ()), PROGRAM, "save", f"{folder}/{name}", "1", "direct", layout]  # fmt: skip
         job = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
         self.assertEqual(job.returncode, 0, job.stderr)
         found = []
@@ -64,6 +68,28 @@ class OneWriter(unittest.TestCase):
                     with self.subTest(layout=layout, ranks=ranks, exchange=exchange):
                         records = self.records_of(folder, ranks, layout, exchange, ranks_a_node)
                         self.assertEqual(self.shared_blocks(records), {})
+
+    @staticmethod
+    def writers_of_objects(records):
+        """By file and object, who writes but for the rank that made the file, which keeps its own blocks."""
+        writers = collections.defaultdict(set)
+        keeper = {(inode, name): pid for pid, inode, offset, _, _, name in records if offset == 0}
+        for pid, inode, offset, length, _, name in records:
+            for stripe in range(offset // MIB, (offset + length - 1) // MIB + 1):
+                if pid != keeper[inode, name]:
+                    writers[inode, name, stripe % 2].add(pid)
+        return writers
+
+    def test_every_object_has_one_writer(self):
+        with tempfile.TemporaryDirectory(prefix="shardmark-writers-") as folder:
+            for layout in ("shared", "packed"):
+                with self.subTest(layout=layout):
+                    records = self.records_of(folder, 4, layout, "world", 1, TWO_OBJECTS)
+                    self.assertEqual(self.shared_blocks(records), {})
+                    for key, pids in self.writers_of_objects(records).items():
+                        self.assertEqual(len(pids), 1, key)
+            plain = self.records_of(folder, 4, "shared", "world", 1)
+            self.assertGreater(max(len(pids) for pids in self.writers_of_objects(plain).values()), 1, "always so")
 
     def test_records_tell_blocks_that_are_shared(self):
         with tempfile.TemporaryDirectory(prefix="shardmark-writers-") as folder:

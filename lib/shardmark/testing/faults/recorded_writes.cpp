@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // For LD_PRELOAD: every write into a regular file becomes a line of the file
 // $SHARDMARK_TEST_RECORD/PID: "inode offset length direct|cached name". one_writer_test.py reads
-// them.
+// them. With SHARDMARK_TEST_STRIPES, the hexadecimal bytes of a Lustre layout, every file and
+// folder seems to have it.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace {
 
@@ -53,6 +57,19 @@ void note(int fd, off64_t at, ssize_t done) {
 
 using PositionedWrite = ssize_t (*)(int, const void*, size_t, off64_t);
 using Write = ssize_t (*)(int, const void*, size_t);
+using GetAttribute = ssize_t (*)(const char*, const char*, void*, size_t);
+
+ssize_t recorded_stripes(std::string_view digits, void* value, size_t size) {
+  if (size < digits.size() / 2) {
+    errno = ERANGE;
+    return -1;
+  }
+  for (std::size_t i = 0; i < digits.size() / 2; ++i) {
+    static_cast<unsigned char*>(value)[i] =
+        static_cast<unsigned char>(std::stoi(std::string(digits.substr(2 * i, 2)), nullptr, 16));
+  }
+  return static_cast<ssize_t>(digits.size() / 2);
+}
 
 }  // namespace
 
@@ -78,4 +95,15 @@ extern "C" __attribute__((visibility("default"))) ssize_t write(int fd, const vo
     note(fd, at, done);
   }
   return done;
+}
+
+extern "C" __attribute__((visibility("default"))) ssize_t getxattr(const char* path,
+                                                                   const char* name, void* value,
+                                                                   size_t size) noexcept {
+  const char* const stripes = std::getenv("SHARDMARK_TEST_STRIPES");
+  if (stripes != nullptr && std::string_view(name) == "lustre.lov") {
+    return recorded_stripes(stripes, value, size);
+  }
+  static const auto next = reinterpret_cast<GetAttribute>(::dlsym(RTLD_NEXT, "getxattr"));
+  return next(path, name, value, size);
 }

@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -26,12 +27,14 @@ constexpr const char* usage =
     "Usage: odd_file_system MOUNT FOLDER [SWITCH...]\n"
     "  writeback       pages are written back late, and whole\n"
     "  short=BYTES     no write takes more at once\n"
+    "  stripes=N       answers as Lustre with N targets does when asked for stripes\n"
     "  OPERATION=ERRNO fails so: renameflags, fallocate, fsyncdir, flock, lseek, open_direct, write_direct\n";
 
 struct Switches {
   std::string folder;
   bool writeback = false;
   std::size_t most_written = SIZE_MAX;
+  int targets = 0;
   std::map<std::string, int, std::less<>> failing;
 
   /// 0, or the negative error that this operation is to give.
@@ -47,6 +50,90 @@ const Switches& switches() {
 
 std::string below(const char* path) {
   return switches().folder + path;
+}
+
+/// What Lustre keeps of a file, and of a folder for files that will be made in it.
+struct Stripes {
+  std::uint32_t bytes = 0;
+  std::uint16_t count = 0;
+};
+
+constexpr std::uint32_t layout_magic = 0x0BD10BD0;
+constexpr std::size_t layout_bytes = 32;  // then the objects, of 24 bytes each
+
+std::mutex stripes_mutex;
+std::map<ino_t, Stripes> stripes_of;
+
+ino_t inode_of(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+}
+
+/// A new file or folder gets what its folder has; of a file all is decided.
+void inherit_stripes(const char* path, bool is_file) {
+  const int targets = switches().targets;
+  if (targets == 0) {
+    return;
+  }
+  const std::string made = below(path);
+  const std::lock_guard lock(stripes_mutex);
+  const auto folder = stripes_of.find(inode_of(made.substr(0, made.rfind('/'))));
+  stripes_of.erase(inode_of(made));  // of a file that was removed
+  if (!is_file && folder == stripes_of.end()) {
+    return;
+  }
+  Stripes stripes = folder == stripes_of.end() ? Stripes{} : folder->second;
+  if (is_file) {
+    stripes.bytes = stripes.bytes == 0 ? 1U << 20 : stripes.bytes;
+    stripes.count =
+        static_cast<std::uint16_t>(std::min<int>(std::max<int>(stripes.count, 1), targets));
+  }
+  stripes_of[inode_of(made)] = stripes;
+}
+
+int get_attribute(const char* path, const char* name, char* value, std::size_t size) {
+  if (std::string_view(name) != "lustre.lov") {
+    return -ENOTSUP;
+  }
+  const std::lock_guard lock(stripes_mutex);
+  const auto found = stripes_of.find(inode_of(below(path)));
+  if (found == stripes_of.end()) {
+    return -ENODATA;
+  }
+  std::string layout(layout_bytes + 24U * std::min<std::size_t>(found->second.count, 2000), '\0');
+  const std::uint32_t pattern = 1;
+  std::memcpy(layout.data(), &layout_magic, 4);
+  std::memcpy(layout.data() + 4, &pattern, 4);
+  std::memcpy(layout.data() + 24, &found->second.bytes, 4);
+  std::memcpy(layout.data() + 28, &found->second.count, 2);
+  if (size != 0 && size < layout.size()) {
+    return -ERANGE;
+  }
+  std::copy_n(layout.begin(), size == 0 ? 0 : layout.size(), value);
+  return static_cast<int>(layout.size());
+}
+
+/// Of a file that has its stripes nothing changes, and nobody is told.
+int set_attribute(const char* path, const char* name, const char* value, std::size_t size,
+                  int /*flags*/) {
+  if (std::string_view(name) != "lustre.lov") {
+    return -ENOTSUP;
+  }
+  struct stat info {};
+  if (lstat(below(path).c_str(), &info) != 0) {
+    return -errno;
+  }
+  Stripes stripes;
+  if (size < layout_bytes || std::memcmp(value, &layout_magic, 4) != 0) {
+    return -EINVAL;
+  }
+  std::memcpy(&stripes.bytes, value + 24, 4);
+  std::memcpy(&stripes.count, value + 28, 2);
+  if (S_ISDIR(info.st_mode)) {
+    const std::lock_guard lock(stripes_mutex);
+    stripes_of[info.st_ino] = stripes;
+  }
+  return 0;
 }
 
 int result(std::int64_t returned) {
@@ -112,7 +199,12 @@ int open_file(const char* path, fuse_file_info* info) {
 
 int create_file(const char* path, mode_t mode, fuse_file_info* info) {
   info->flags |= O_CREAT;
-  return open_at(path, mode, info);
+  const bool is_new = inode_of(below(path)) == 0;
+  const int made = open_at(path, mode, info);
+  if (made == 0 && is_new) {
+    inherit_stripes(path, true);
+  }
+  return made;
 }
 
 int read_file(const char* /*path*/, char* to, std::size_t size, off_t at, fuse_file_info* info) {
@@ -139,7 +231,11 @@ int remove_file(const char* path) {
 }
 
 int make_folder(const char* path, mode_t mode) {
-  return result(mkdir(below(path).c_str(), mode));
+  const int made = result(mkdir(below(path).c_str(), mode));
+  if (made == 0) {
+    inherit_stripes(path, false);
+  }
+  return made;
 }
 
 int remove_folder(const char* path) {
@@ -216,6 +312,10 @@ bool take_switch(Switches& made, std::string_view word) {
     made.most_written = static_cast<std::size_t>(number);
     return true;
   }
+  if (name == "stripes" && number > 0) {
+    made.targets = number;
+    return true;
+  }
   made.failing[std::string(name)] = number;
   return number > 0;
 }
@@ -255,6 +355,10 @@ int main(int argc, char** argv) {
   operations.flock = lock_file;
   operations.chmod = set_mode;
   operations.utimens = set_times;
+  if (made.targets > 0) {  // else the kernel need not ask
+    operations.getxattr = get_attribute;
+    operations.setxattr = set_attribute;
+  }
   std::string program = argv[0];
   std::string foreground = "-f";
   std::string mount = argv[1];

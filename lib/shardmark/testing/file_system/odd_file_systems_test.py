@@ -7,8 +7,10 @@ Usage: odd_file_systems_test.py MPIEXEC SHARDMARK [ODD_FILE_SYSTEM]"""
 
 import contextlib
 import errno
+import json
 import os
 import pathlib
+import struct
 import sys
 import tempfile
 import unittest
@@ -62,6 +64,36 @@ class OddFileSystems(unittest.TestCase):
                         self.assertEqual(saved.code, 0, saved)
                         whole = self.is_whole(directory)
                         self.assertEqual(whole.code, 0, whole)
+
+    def stripes(self, path: pathlib.Path) -> tuple[int, int]:
+        """(bytes, objects) of a file, as Lustre's attribute tells."""
+        layout = os.getxattr(path, "lustre.lov")
+        return struct.unpack_from("<IH", layout, 24)
+
+    def test_files_have_the_stripes_that_are_asked_for(self) -> None:
+        with self.mounted("mount", "stripes=6") as mount:
+            for number, settings in enumerate(TOGETHER):
+                asked = () if number == 0 else ("storage.stripe_size=2MiB", f"storage.stripe_count={(4, -1)[number % 2]}")
+                expected = (1 << 20, 1) if number == 0 else (2 << 20, (4, 6)[number % 2])
+                with self.subTest(settings=settings, asked=asked):
+                    directory = mount / str(number)
+                    words = [*words_of((*TINY, *settings, *asked)), "--dir", directory]
+                    saved = run([MPIEXEC, "-n", 3, SHARDMARK, "save", "smoke", *words, "--step", 1, "--json"], LIMIT_S)
+                    self.assertEqual(saved.code, 0, saved)
+                    document = json.loads(saved.out)
+                    self.assertEqual((document["stripe_size_bytes"], document["stripe_count"]), expected)
+                    for path in (directory / STEP).iterdir():
+                        self.assertEqual(self.stripes(path), expected, path)
+                    whole = self.is_whole(str(number))
+                    self.assertEqual(whole.code, 0, whole)
+
+    def test_stripes_are_refused_where_there_are_none(self) -> None:
+        with self.mounted("mount") as mount:
+            words = [*words_of((*TINY, "storage.stripe_count=2")), "--dir", mount / "d"]
+            saved = run([MPIEXEC, "-n", 2, SHARDMARK, "save", "smoke", *words, "--step", 1], LIMIT_S)
+            self.assertEqual(saved.code, 2, saved)
+            self.assertIn("storage.stripe_count = 2: the file system of", saved.err)
+            self.assertEqual(list((mount / "d").iterdir()), [])
 
     def test_two_clients_that_write_pages_back_late_lose_nothing(self) -> None:
         on_clients = by_rank(self.root)
