@@ -42,6 +42,7 @@ class LoadCase final : public BenchmarkCase {
     SaveOptions saving =
         save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed);
     saving.save_id_prefix = checkpoint_.save_id_prefix;
+    saving.published_dtypes = workload_->published_dtypes();
     follow_traits(environment_.traits_of(config_.storage.directory), saving.storage);
     SHARDMARK_RETURN_IF_ERROR(save(workload_->state_dict(), saving, environment_.comm));
     environment_.checkpoints.committed(checkpoint_, true);

@@ -78,6 +78,7 @@ Status SavedCheckpoints::save_one(const Config& config, int ranks,
     SaveOptions options =
         save_options(config, checkpoint.directory, checkpoint.step, checkpoint.seed);
     options.save_id_prefix = checkpoint.save_id_prefix;
+    options.published_dtypes = (*own)->published_dtypes();
     follow_traits(environment_.traits_of(config.storage.directory), options.storage);
     saved = Status(save(std::as_const(**own).state_dict(), options, *world.comm()));
   }

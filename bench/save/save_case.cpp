@@ -58,6 +58,7 @@ class SaveCase final : public BenchmarkCase {
     SaveOptions options =
         save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed);
     options.save_id_prefix = checkpoint_.save_id_prefix;
+    options.published_dtypes = workload_->published_dtypes();
     follow_traits(environment_.traits_of(config_.storage.directory), options.storage);
     options.kept_planner = planner_.get();
     options.kept_entry_file = config_.planner.cache ? &kept_entry_file_ : nullptr;

@@ -22,6 +22,21 @@ struct Inspection {
   std::optional<Error> failure;              // of the verification
 };
 
+ordered_json published_dtype(const Manifest& manifest, std::size_t entry) {
+  const std::string_view name = manifest.published_dtype(entry);
+  return name.empty() ? ordered_json(nullptr) : ordered_json(name);
+}
+
+std::string dtype_text(const Manifest& manifest, std::size_t entry) {
+  const Entry& found = manifest.entries.entries[entry];
+  if (found.kind == EntryKind::object) {
+    return "object";
+  }
+  const std::string_view published = manifest.published_dtype(entry);
+  return published.empty() ? std::string(dtype_name(found.dtype))
+                           : fmt::format("{} as {}", published, dtype_name(found.dtype));
+}
+
 ordered_json entries_document(const Manifest& manifest, EntryKind kind) {
   ordered_json list = ordered_json::array();
   for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
@@ -29,6 +44,7 @@ ordered_json entries_document(const Manifest& manifest, EntryKind kind) {
     if (entry.kind == kind) {
       list.push_back({{"fqn", entry.fqn},
                       {"dtype", dtype_name(entry.dtype)},
+                      {"published_dtype", published_dtype(manifest, i)},
                       {"shape", std::vector<std::int64_t>(entry.sizes.begin(), entry.sizes.end())},
                       {"chunks", entry.num_chunks},
                       {"num_bytes", entry.num_bytes()},
@@ -96,12 +112,11 @@ std::string human_text(const Inspection& inspection) {
                {"chunks", Table::Align::right},
                {"bytes", Table::Align::right}});
   std::int64_t num_bytes = 0;
-  for (const Entry& entry : manifest.entries.entries) {
-    table.add_row(
-        {entry.fqn,
-         entry.kind == EntryKind::object ? "object" : std::string(dtype_name(entry.dtype)),
-         to_string(entry.sizes), format_count(static_cast<std::int64_t>(entry.num_chunks)),
-         format_count(entry.num_bytes())});
+  for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
+    const Entry& entry = manifest.entries.entries[i];
+    table.add_row({entry.fqn, dtype_text(manifest, i), to_string(entry.sizes),
+                   format_count(static_cast<std::int64_t>(entry.num_chunks)),
+                   format_count(entry.num_bytes())});
     num_bytes += entry.num_bytes();
   }
   std::string text = fmt::format(

@@ -143,6 +143,7 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   workload->fill(arguments.seed);
   const NodeTopology topology = NodeTopology::discover(comm);
   SaveOptions options = save_options(config, arguments.directory, arguments.step, arguments.seed);
+  options.published_dtypes = workload->published_dtypes();
   std::string probed_reason;
   if (options.storage.backend != Backend::null) {
     SHARDMARK_ASSIGN_OR_RETURN(const FileSystemCertificate found,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "shardmark/plan/owners/dedup.hpp"
@@ -23,6 +24,9 @@ struct SaveOptions {
   /// Of use if given and kept between saves: the next one of the same content need not ask HDF5 to
   /// lay its entry file out again. Looked at on rank 0.
   KeptEntryFile* kept_entry_file = nullptr;
+  /// By fqn: the name under which a tensor's dtype was published, where the one here has only its
+  /// width. Kept with the checkpoint. Looked at on rank 0.
+  std::map<std::string, std::string> published_dtypes;
   StorageOptions storage;
 };
 

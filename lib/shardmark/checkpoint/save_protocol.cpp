@@ -171,6 +171,11 @@ class Save final : public SaveProtocol {
       manifest_.save_id = make_save_id(options_.save_id_prefix);
       manifest_.entries = planning_.global->entries;
       manifest_.chunks = planning_.global->chunks;
+      for (const auto& [fqn, name] : options_.published_dtypes) {
+        if (const auto entry = manifest_.entries.find(fqn)) {
+          manifest_.published_dtypes[*entry] = name;
+        }
+      }
       if (needs_owners()) {
         planning_.global->ensure_owners();
       }

@@ -99,6 +99,9 @@ Status Workload::add_tensors(const Model& model,
                                  strategy_.distribution(spec, model.num_layers, model.layer_split));
       SHARDMARK_RETURN_IF_ERROR(add_tensor(spec, distribution, flat_buffers));
       count_uncut(spec);
+      if (!spec.published_dtype.empty()) {
+        published_dtypes_[spec.fqn] = spec.published_dtype;
+      }
       global_sizes_.push_back(spec.shape);
       global_num_bytes_ += volume(spec.shape) * element_size(spec.dtype);
     }

@@ -62,6 +62,11 @@ class Workload {
   /// Local. Bytes of a checkpoint: every tensor and object once.
   std::int64_t global_num_bytes() const noexcept { return global_num_bytes_; }
 
+  /// By fqn, of tensors whose dtype only has the width of the one that was published: its name.
+  const std::map<std::string, std::string>& published_dtypes() const noexcept {
+    return published_dtypes_;
+  }
+
   /// What tensor parallelism leaves whole on all of its ranks, optimizer states included.
   struct Uncut {
     std::int64_t tensors = 0;
@@ -101,6 +106,7 @@ class Workload {
   std::int64_t local_num_bytes_ = 0;
   std::int64_t object_num_bytes_ = 0;
   std::int64_t global_num_bytes_ = 0;
+  std::map<std::string, std::string> published_dtypes_;
   std::optional<Uncut> uncut_;
   std::int64_t largest_uncut_bytes_ = 0;
   std::vector<std::string> model_notes_;

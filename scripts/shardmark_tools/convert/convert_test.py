@@ -195,17 +195,20 @@ class DcpTest(FolderCase):
         convert(options(self.folder / "a", self.folder / "b", to="dcp"))
 
 
+def make_safetensors(path: pathlib.Path, tensors: dict[str, tuple[str, bytes, list[int]]]) -> pathlib.Path:
+    """A file of {name: (code, raw elements, shape)}."""
+    header, data = {}, b""
+    for name, (code, raw, shape) in tensors.items():
+        header[name] = {"dtype": code, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    return path
+
+
 class SafetensorsTest(FolderCase):
     def make(self, tensors: dict[str, tuple[str, bytes, list[int]]]) -> pathlib.Path:
-        """A file of {name: (code, array of raw elements, shape)}."""
-        header, data = {}, b""
-        for name, (code, raw, shape) in tensors.items():
-            header[name] = {"dtype": code, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
-            data += raw
-        text = json.dumps(header).encode()
-        path = self.folder / "model.safetensors"
-        path.write_bytes(len(text).to_bytes(8, "little") + text + data)
-        return path
+        return make_safetensors(self.folder / "model.safetensors", tensors)
 
     def read(self, directory: pathlib.Path) -> dict[str, tuple[str, Dims, bytes]]:
         return {
@@ -304,7 +307,8 @@ class FormatTest(unittest.TestCase):
         entry = manifests.Entry("a", False, "bfloat16", (4, 300), [((0, 0), (2, 300)), ((2, 0), (2, 300))],
                                 places=[(0, 4096)])  # fmt: skip
         other = manifests.Entry("ö", True, "uint8", (3,), [((0,), (3,))], reason=1, places=[(0, 99)])
-        manifest = manifests.Manifest(7, 2**64 - 1, "id", 3, 0, 1, 512, ["checkpoint.h5"], [entry, other])
+        scale = manifests.Entry("s", False, "uint8", (3,), [((0,), (3,))], places=[(0, 99)], published_dtype="F8_E8M0")
+        manifest = manifests.Manifest(7, 2**64 - 1, "id", 3, 0, 1, 512, ["checkpoint.h5"], [entry, scale, other])
         data = manifests.encode(manifest)
         self.assertEqual(manifests.decode(data, "m"), manifest)
         for at in range(0, len(data), 3):
@@ -377,6 +381,57 @@ class CommandTest(FolderCase):
                     self.assertEqual(stored.tobytes(), law.tobytes(), (layout, tensor.fqn))
             report = check_checkpoint(saved, 2, 9)
             self.assertEqual([str(finding) for finding in report.findings], [])
+
+    def inspected(self, directory: pathlib.Path) -> dict[str, str | None]:
+        text = subprocess.run([command, "inspect", directory, "--json"], check=True, capture_output=True).stdout
+        return {tensor["fqn"]: tensor["published_dtype"] for tensor in json.loads(text)["tensors"]}
+
+    def test_published_dtypes_stay(self) -> None:
+        """In every file layout, read by h5py; in raw back ends; through a load, a conversion and back."""
+        published = {"z": "C64", "scale": "F8_E8M0", "four": "F4", "six": "F6_E2M3"}
+        path = make_safetensors(self.folder / "m.safetensors", {
+            "w": ("F32", bytes(4 * 64 * 64), [64, 64]), "scale": ("F8_E8M0", bytes(64 * 8), [64, 8]),
+            "z": ("C64", bytes(8 * 600 * 700), [600, 700]), "four": ("F4", bytes(16 * 16), [16, 32]),
+            "six": ("F6_E2M3", bytes(15), [5, 4]),
+        })  # fmt: skip
+        model = (f"model.safetensors={path}", "model.scale=1.0", "model.optimizer=none", "parallel.strategy=fsdp")
+        layouts = [(f"storage.layout={layout}",) for layout in ("shared", "shared-chunked", "per-rank", "packed")]
+        backends = [(f"storage.backend={backend}",) for backend in ("posix", "posix-shared")]
+        for number, settings in enumerate([*layouts, *backends, ("storage.io=independent", "storage.layout=shared")]):
+            with self.subTest(settings):
+                saved = self.folder / f"p{number}"
+                self.save(saved, *model, *settings)
+                found = self.inspected(saved)
+                self.assertEqual({fqn: name for fqn, name in found.items() if name}, published)
+                self.assertIn("w", found)
+                if settings not in backends:
+                    with h5py.File(saved / "step-00000002" / "checkpoint.h5", "r") as file:
+                        attributes = {fqn: dataset.attrs.get("published_dtype") for fqn, dataset in file["tensors"].items()}
+                    self.assertEqual({fqn: name.decode() for fqn, name in attributes.items() if name}, published)
+                    load = [command, "load", "smoke", "--dir", saved, "--verify"]
+                    load += [word for setting in model for word in ("--set", setting)]
+                    subprocess.run(load, check=True, capture_output=True)
+                out = self.folder / f"q{number}"
+                convert(options(saved, out, to="safetensors"))
+                headers = [self.header(file) for file in sorted(out.glob("*.safetensors"))]
+                codes = {fqn: (entry["dtype"], entry["shape"]) for header in headers for fqn, entry in header.items()}
+                original = {fqn: (entry["dtype"], entry["shape"]) for fqn, entry in self.header(path).items()}
+                self.assertEqual(codes, original)
+
+    @staticmethod
+    def header(path: pathlib.Path) -> dict[str, Any]:
+        data = path.read_bytes()
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        return {name: entry for name, entry in header.items() if name != "__metadata__"}
+
+    def test_published_dtypes_stay_in_a_copy(self) -> None:
+        path = make_safetensors(self.folder / "m.safetensors", {"s": ("F8_E8M0", bytes(64 * 8), [64, 8])})
+        saved, copy = self.folder / "saved", self.folder / "copy"
+        self.save(saved, f"model.safetensors={path}", "model.scale=1.0", "parallel.strategy=fsdp")
+        convert(options(saved, copy, to="shardmark", step=2))
+        self.assertEqual(self.inspected(copy), {"s": "F8_E8M0"})
+        with h5py.File(copy / "step-00000002" / "checkpoint.h5", "r") as file:
+            self.assertEqual(file["tensors"]["s"].attrs["published_dtype"], b"F8_E8M0")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ READABLE_VERSIONS = (1, 2)  # they differ in COMMIT alone
 MAGIC = 0x544E414D4B524D53
 NOWHERE = 2**64 - 1
 MOST_DIMENSIONS = 8
+MOST_PUBLISHED_BYTES = 64
 DTYPES = (  # by number
     "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "int64", "int32",
     "int16", "int8", "uint8", "bool", "uint16", "uint32", "uint64", "complex64", "complex128",
@@ -39,6 +40,7 @@ class Entry:
     stored_as: int = WHOLE
     reason: int = AS_ASKED
     places: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    published_dtype: str = ""  # where `dtype` only has its width
 
     @property
     def num_bytes(self) -> int:
@@ -118,6 +120,12 @@ def encode(manifest: Manifest) -> bytes:
     for entry in manifest.entries:
         for offsets, sizes in entry.boxes:
             out.numbers((*offsets, *sizes))
+    published = [(at, entry.published_dtype) for at, entry in enumerate(manifest.entries) if entry.published_dtype]
+    if published:
+        out.number(len(published))
+        for at, name in published:
+            out.number(at)
+            out.text(name)
     out.word(xxhash.xxh3_64_intdigest(out.data))
     return bytes(out.data)
 
@@ -221,6 +229,16 @@ def _read_boxes(reader: _Reader, entries: list[tuple[Entry, int]]) -> None:
             entry.boxes.append((offsets, sizes))
 
 
+def _read_published_dtypes(reader: _Reader, entries: list[tuple[Entry, int]]) -> None:
+    least = 0
+    for _ in range(reader.length()):
+        at = reader.number(len(entries) - 1)
+        entry, name = entries[at][0], reader.text()
+        if at < least or entry.is_object or not 0 < len(name.encode()) <= MOST_PUBLISHED_BYTES:
+            reader.fail(f"the published dtype of '{entry.fqn}'")
+        entry.published_dtype, least = name, at + 1
+
+
 def decode(data: bytes, where: str) -> Manifest:
     """Raises ConvertError."""
     if len(data) < 24 or xxhash.xxh3_64_intdigest(data[:-8]) != int.from_bytes(data[-8:], "little"):
@@ -236,6 +254,8 @@ def decode(data: bytes, where: str) -> Manifest:
     for entry, chunks in entries:
         _read_places(reader, entry, chunks)
     _read_boxes(reader, entries)
+    if reader.at != len(reader.data):
+        _read_published_dtypes(reader, entries)
     if reader.at != len(reader.data):
         reader.fail("bytes after the end")
     return Manifest(step, seed, save_id, world_size, layout, checksum, address, files,

@@ -12,7 +12,7 @@ from shardmark_tools.convert.region import Region, always
 from shardmark_tools.convert.shardmark_target import checker
 from shardmark_tools.convert.streaming import Copy, run_copies
 from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Tensor
-from shardmark_tools.job.dtypes import SAFETENSORS_NAMES
+from shardmark_tools.job.dtypes import ITEM_SIZES, SAFETENSORS, SAFETENSORS_BITS, SAFETENSORS_NAMES
 
 SHARD_BYTES = 5 * 10**9
 CODES = SAFETENSORS_NAMES | {"float4_e2m1fn_x2": "U8"}  # F4 counts elements, this type bytes
@@ -38,6 +38,17 @@ def cut_shards(tensors: Sequence[Tensor], most_bytes: int) -> list[list[Tensor]]
     return shards
 
 
+def published_as(tensor: Tensor) -> tuple[str, list[int]]:
+    """(dtype, shape) in a header: those under which the tensor was published, if it holds such elements."""
+    code, shape = tensor.published_dtype, list(tensor.shape)
+    bits = SAFETENSORS_BITS.get(code)
+    if bits and tensor.dtype == "uint8" and shape and shape[-1] * 8 % bits == 0:
+        return code, [*shape[:-1], shape[-1] * 8 // bits]
+    if code in SAFETENSORS and ITEM_SIZES[SAFETENSORS[code]] == tensor.item_size:
+        return code, shape
+    return CODES[tensor.dtype], shape
+
+
 def header_of(tensors: Sequence[Tensor]) -> tuple[bytes, dict[str, int]]:
     """The header's bytes, padded to 8, and {fqn: offset behind it}. Wide elements come first, so that
     each tensor is aligned to its own."""
@@ -45,10 +56,8 @@ def header_of(tensors: Sequence[Tensor]) -> tuple[bytes, dict[str, int]]:
     offsets, at = dict[str, int](), 0
     for tensor in sorted(tensors, key=lambda t: -t.item_size):  # stable: else as the source has them
         offsets[tensor.fqn] = at
-        header[tensor.fqn] = {
-            "dtype": CODES[tensor.dtype], "shape": list(tensor.shape),
-            "data_offsets": [at, at + tensor.num_bytes],
-        }  # fmt: skip
+        code, shape = published_as(tensor)
+        header[tensor.fqn] = {"dtype": code, "shape": shape, "data_offsets": [at, at + tensor.num_bytes]}
         at += tensor.num_bytes
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

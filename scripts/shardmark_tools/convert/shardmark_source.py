@@ -111,7 +111,7 @@ def read_shardmark(directory: pathlib.Path, step: int | None = None) -> Checkpoi
             region, expected = (chunks[0].region, chunks[0].expected) if chunks else (None, {})
             found.objects.append(Bytes(entry.fqn, entry.num_bytes, region, expected))
         else:
-            found.tensors.append(Tensor(entry.fqn, entry.dtype, entry.shape, chunks))
+            found.tensors.append(Tensor(entry.fqn, entry.dtype, entry.shape, chunks, entry.published_dtype))
     if checksums is None:
         found.notes.append(f"{folder}: saved without checksums, so its elements are not checked")
     return found

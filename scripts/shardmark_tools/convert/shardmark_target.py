@@ -58,6 +58,7 @@ def entries_of(checkpoint: Checkpoint) -> Pairs:
         boxes = [(chunk.offsets, chunk.sizes) for chunk in tensor.chunks]
         entry = Entry(tensor.fqn, False, tensor.dtype, tensor.shape, boxes)
         entry.reason = ALWAYS_PLAIN if plain else AS_ASKED
+        entry.published_dtype = tensor.published_dtype
         pairs.append((entry, tensor))
     for item in checkpoint.objects:
         boxes = object_boxes(item.num_bytes)
@@ -92,12 +93,15 @@ class _EntryFile:
         self._groups = {name: h5py.h5g.create(self._file, name.encode())
                         for name in ("tensors", "objects", "shardmark")}  # fmt: skip
 
-    def add(self, group: str, name: str, kind: h5py.h5t.TypeID, shape: Dims, dtype: str | None = None) -> int:
+    def add(self, group: str, name: str, kind: h5py.h5t.TypeID, shape: Dims, dtype: str = "",
+            published: str = "") -> int:  # fmt: skip
         """The new dataset's address, or NOWHERE for one without elements."""
         space = h5py.h5s.create_simple(shape) if shape else h5py.h5s.create(h5py.h5s.SCALAR)
         dataset = h5py.h5d.create(self._groups[group], name.encode(), kind, space, self._plain)
         if dtype:
             h5py.Dataset(dataset).attrs["dtype"] = np.bytes_(dtype)
+        if published:
+            h5py.Dataset(dataset).attrs["published_dtype"] = np.bytes_(published.encode())
         return int(dataset.get_offset()) if math.prod(shape) else NOWHERE
 
     def set_attributes(self, manifest: Manifest) -> None:
@@ -120,8 +124,9 @@ def lay_out(path: pathlib.Path, manifest: Manifest, origin: bytes) -> tuple[int,
     try:
         for entry in manifest.entries:
             group = "objects" if entry.is_object else "tensors"
-            dtype = None if entry.is_object else entry.dtype
-            address = file.add(group, encode_name(entry.fqn), hdf5_type(entry.dtype), entry.shape, dtype)
+            dtype = "" if entry.is_object else entry.dtype
+            address = file.add(group, encode_name(entry.fqn), hdf5_type(entry.dtype), entry.shape, dtype,
+                               entry.published_dtype)  # fmt: skip
             entry.places = [(0, address)]
         file.set_attributes(manifest)
         if manifest.num_chunks:

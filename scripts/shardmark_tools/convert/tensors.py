@@ -35,12 +35,14 @@ class Chunk:
 
 @dataclasses.dataclass(slots=True)
 class Tensor:
-    """`chunks` by offsets, none empty, cover it."""
+    """`chunks` by offsets, none empty, cover it. `published_dtype`: safetensors' name of what it is, where `dtype` is
+    an unsigned integer of that width; else empty."""
 
     fqn: str
     dtype: str
     shape: Dims
     chunks: list[Chunk]
+    published_dtype: str = ""
 
     @property
     def item_size(self) -> int:

@@ -7,11 +7,13 @@
 #include <array>
 
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/protocol/state_dict.hpp"
 
 namespace shardmark {
 namespace {
 
 constexpr std::uint64_t magic = 0x544E414D4B524D53ULL;  // "SMRKMANT"
+constexpr std::size_t max_published_dtype_bytes = 64;
 
 void encode_locations(const Manifest& manifest, ByteWriter& out) {
   // An address is written in full, so that a manifest's length does not depend on where data lies.
@@ -56,6 +58,39 @@ void decode_locations(ByteReader& in, Manifest& manifest) {
   }
 }
 
+void encode_published_dtypes(const Manifest& manifest, ByteWriter& out) {
+  // Nothing where there are none: as manifests were before there were any.
+  if (manifest.published_dtypes.empty()) {
+    return;
+  }
+  out.varint(manifest.published_dtypes.size());
+  for (const auto& [entry, name] : manifest.published_dtypes) {
+    out.varint(entry);
+    out.text(name);
+  }
+}
+
+void decode_published_dtypes(ByteReader& in, Manifest& manifest) {
+  const std::size_t count = in.length(3);
+  if (count == 0) {
+    in.fail("no published dtypes");
+  }
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    const std::uint64_t entry = in.varint();
+    const std::string_view name = in.text();
+    const bool ascending =
+        manifest.published_dtypes.empty() || manifest.published_dtypes.rbegin()->first < entry;
+    if (!ascending || entry >= manifest.entries.entries.size() ||
+        manifest.entries.entries[entry].kind != EntryKind::tensor) {
+      in.fail("a published dtype of no tensor");
+    } else if (name.empty() || name.size() > max_published_dtype_bytes || !check_fqn(name)) {
+      in.fail("a published dtype that is no name");
+    } else {
+      manifest.published_dtypes[entry] = name;
+    }
+  }
+}
+
 /// An hdf5_chunk has the first chunk's sizes, so no chunk may be larger.
 void check_chunk_sizes(ByteReader& in, const Manifest& manifest) {
   for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
@@ -97,6 +132,7 @@ std::vector<std::byte> encode(const Manifest& manifest) {
   encode(manifest.entries, out);
   encode_locations(manifest, out);
   encode(manifest.chunks, manifest.entries, out);
+  encode_published_dtypes(manifest, out);
   out.fixed64(xxh3(out.bytes()));
   return std::move(out).take();
 }
@@ -143,6 +179,9 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
   SHARDMARK_RETURN_IF_ERROR(in.status("manifest"));
   SHARDMARK_ASSIGN_OR_RETURN(manifest.chunks, decode_chunk_table(in, manifest.entries));
   check_chunk_sizes(in, manifest);
+  if (in.ok() && !in.at_end()) {
+    decode_published_dtypes(in, manifest);
+  }
   if (!in.at_end()) {
     in.fail("bytes after the end");
   }
@@ -169,6 +208,11 @@ std::string_view layout_reason_text(LayoutReason reason) noexcept {
       "each rank's chunks lie side by side in a file of its own",
       "it is too small to be worth a virtual dataset"};
   return texts[static_cast<std::size_t>(reason)];
+}
+
+std::string_view Manifest::published_dtype(std::size_t entry) const noexcept {
+  const auto found = published_dtypes.find(entry);
+  return found == published_dtypes.end() ? std::string_view() : found->second;
 }
 
 StoredPiece Manifest::piece_of(std::size_t entry, std::uint64_t chunk) const {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shardmark/core/result.hpp"
@@ -94,7 +97,11 @@ struct Manifest {
   ChunkTable chunks;
   std::vector<EntryLocation> locations;        // by entry
   std::vector<ChunkLocation> chunk_locations;  // of entries that are not stored whole, by chunk
+  /// By entry, of tensors whose dtype only has the width of the one that was published: its name.
+  std::map<std::size_t, std::string> published_dtypes;
 
+  /// Local. The entry's own dtype as it was published; empty where it is `dtype`.
+  std::string_view published_dtype(std::size_t entry) const noexcept;
   /// Local. The piece that holds all of chunk `chunk` of entry `entry`.
   StoredPiece piece_of(std::size_t entry, std::uint64_t chunk) const;
 };

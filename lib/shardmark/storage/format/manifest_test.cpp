@@ -121,6 +121,28 @@ void sign(std::vector<std::byte>& bytes) {
   std::memcpy(bytes.data() + bytes.size() - 8, &hash, 8);
 }
 
+TEST(Manifest, NamesOfPublishedDtypesStandBehindAllElse) {
+  Manifest manifest = some_manifest();
+  const auto without = encode(manifest);
+  manifest.published_dtypes = {{0, "F8_E8M0"}, {2, "C64"}};
+  auto bytes = encode(manifest);
+  const auto again = decode_manifest(bytes);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->published_dtypes, manifest.published_dtypes);
+  EXPECT_EQ(again->published_dtype(0), "F8_E8M0");
+  EXPECT_EQ(again->published_dtype(1), "");
+  EXPECT_EQ(bytes.size(), without.size() + 1 + 1 + 8 + 1 + 4);
+  // An object, no entry, the same one twice, none at all, no name.
+  const std::size_t at = without.size() - 8;
+  for (const auto& [offset, value] :
+       {std::pair(1, 3), {1, 200}, {10, 0}, {0, 0}, {0, 1}, {2, 0}, {2, 200}, {3, 0xFF}}) {
+    auto lies = bytes;
+    lies[at + static_cast<std::size_t>(offset)] = static_cast<std::byte>(value);
+    sign(lies);
+    EXPECT_EQ(decode_manifest(lies).error().code, ErrorCode::data_loss) << offset << ' ' << value;
+  }
+}
+
 TEST(Manifest, EveryFlippedBitAndEveryTruncationIsRefused) {
   const auto good = encode(some_manifest());
   for (std::size_t i = 0; i < good.size(); ++i) {

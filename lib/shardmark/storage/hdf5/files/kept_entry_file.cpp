@@ -43,6 +43,11 @@ std::vector<std::byte> KeptEntryFile::content_of(const EntryFileOptions& options
   ByteWriter out;
   encode(manifest.entries, out);
   encode(manifest.chunks, manifest.entries, out);
+  out.varint(manifest.published_dtypes.size());
+  for (const auto& [entry, name] : manifest.published_dtypes) {
+    out.varint(entry);
+    out.text(name);
+  }
   out.count(manifest.world_size);
   out.varint(static_cast<std::uint64_t>(manifest.checksum));
   // Its length in the manifest is the room of the manifest's dataset.

@@ -203,7 +203,7 @@ class NewEntryFile::Creation {
     }
     SHARDMARK_ASSIGN_OR_RETURN(
         const H5Dataset dataset,
-        make_dataset_of(entry, name, group, creation ? &*creation : nullptr));
+        make_dataset_of(index, name, group, creation ? &*creation : nullptr));
     if (form == EntryForm::hdf5_chunks) {
       return note_tiles(entry, location, dataset);
     }
@@ -219,16 +219,20 @@ class NewEntryFile::Creation {
     SHARDMARK_ASSIGN_OR_RETURN(const VirtualSources sources,
                                sources_of(entry, name, options_.arrangement.entries[index].form));
     heap_bytes_ += sources.heap_bytes();
-    return Status(make_dataset_of(entry, name, tensors_, &sources.creation()));
+    return Status(make_dataset_of(index, name, tensors_, &sources.creation()));
   }
 
-  Result<H5Dataset> make_dataset_of(const Entry& entry, const std::string& name,
+  Result<H5Dataset> make_dataset_of(std::size_t index, const std::string& name,
                                     const H5Group& group, const H5Properties* creation) {
+    const Entry& entry = manifest_.entries.entries[index];
     SHARDMARK_ASSIGN_OR_RETURN(const H5Type type, hdf5_type(entry.dtype));
     SHARDMARK_ASSIGN_OR_RETURN(H5Dataset dataset,
                                file_->make_dataset(group, name, type, entry.sizes, creation));
     SHARDMARK_RETURN_IF_ERROR(
         AttributeValue(dtype_name(entry.dtype)).create(dataset.get(), "dtype"));
+    if (const std::string_view published = manifest_.published_dtype(index); !published.empty()) {
+      SHARDMARK_RETURN_IF_ERROR(AttributeValue(published).create(dataset.get(), "published_dtype"));
+    }
     SHARDMARK_RETURN_IF_ERROR(file_->count_metadata(dataset.get()));
     return dataset;
   }
