@@ -237,7 +237,8 @@ const std::vector<ConfigKey> table = {
      .target = SHARDMARK_TARGET(load.checksum),
      .choices = {"full", "read", "none"}},
     {.name = "load.replicas",
-     .about = "How ranks that want the same elements get them",
+     .about = "How ranks that want the same elements get them; broadcast is load.exchange = world "
+              "where that acts, else one reads and sends",
      .form = KeyForm::choice,
      .target = SHARDMARK_TARGET(load.replicas),
      .choices = {"read", "broadcast"}},

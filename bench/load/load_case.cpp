@@ -79,13 +79,14 @@ class LoadCase final : public BenchmarkCase {
     measurement.verify_bytes_read = report_.verify_bytes_read;
     measurement.cold = cold_;
     measurement.metrics["verified_chunks"] = static_cast<double>(report_.verified_chunks);
-    std::array<std::int64_t, 3> sums = {report_.bytes_staged, report_.bytes_o_direct,
-                                        report_.bytes_exchanged};
+    std::array<std::int64_t, 4> sums = {report_.bytes_staged, report_.bytes_o_direct,
+                                        report_.bytes_exchanged, report_.messages};
     environment_.comm.all_reduce(std::span<std::int64_t>(sums), MPI_SUM);
     measurement.metrics["bytes_staged"] = static_cast<double>(sums[0]);
     if (config_.storage.io == "direct") {
       measurement.metrics["bytes_o_direct"] = static_cast<double>(sums[1]);
       measurement.metrics["bytes_exchanged"] = static_cast<double>(sums[2]);
+      measurement.metrics["messages"] = static_cast<double>(sums[3]);
       measurement.o_direct_actual = config_.storage.o_direct && sums[1] > 0;
     }
     measurement.metrics["unverified_chunks"] = static_cast<double>(report_.unverified_chunks);

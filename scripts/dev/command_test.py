@@ -86,6 +86,28 @@ def check_round_trips(root):
             expect(list(result["phases_s"]) == PHASES["load"], "load --json: phases")
 
 
+def check_counters(root):
+    """What --json tells of the exchange is of all ranks."""
+    nodes = os.environ | {"SHARDMARK_PRETEND_RANKS_A_NODE": "1"}
+    for name, environment in (("node", os.environ), ("world", nodes)):
+        words = [*TINY, "--set", "parallel.strategy=fsdp", "--dir", f"{root}/counters-{name}", "--json"]
+        words += ["--set", "storage.io=direct", "--set", "storage.layout=shared"]
+        code, out, messages = run(4, "save", "smoke", *words, "--step", "1", "--set", f"storage.exchange={name}",
+                                  env=environment)  # fmt: skip
+        expect(code == 0, f"exchange {name}: {messages}")
+        saved = json.loads(out)
+        expect(saved["exchange"] == name, f"exchange {name}: {saved['exchange_why']}")
+        # Three of four shards are for another rank to write; rank 0 alone has one.
+        expect(saved["bytes_exchanged"] * 5 > saved["num_bytes"] * 2, f"exchange {name}: bytes of all ranks")
+        # Each of the others sends its checksums at least, rank 0 nothing.
+        expect(saved["messages"] >= 3, f"exchange {name}: messages of all ranks")
+        code, out, messages = run(4, "load", "smoke", *words, "--verify", "--set", f"load.exchange={name}",
+                                  env=environment)  # fmt: skip
+        loaded = json.loads(out)
+        expect(code == 0 and loaded["exchange"] == name, f"load, exchange {name}: {messages}")
+        expect(loaded["messages"] >= (3 if name == "world" else 0), f"load, exchange {name}: messages of all ranks")
+
+
 def check_load_choices(root):
     """--only, load.strict, load.replicas and planner.dedup as a user sees them."""
     directory = f"{root}/choices"
@@ -101,6 +123,12 @@ def check_load_choices(root):
     expect(shared["num_bytes"] == whole["num_bytes"] == whole["bytes_read"], "broadcast: bytes delivered")
     expect(shared["bytes_read"] * 3 == whole["bytes_read"], "broadcast: replicas are read once")
     expect(shared["bytes_read"] + shared["bytes_received"] == shared["num_bytes"], "broadcast: bytes received")
+    expect(shared["exchange"] is None, "broadcast: HDF5 reads, and no exchange")
+    code, out, messages = load(directory, 3, "ddp", "--set", "load.replicas=broadcast", "--set", "storage.io=direct",
+                               "--set", "load.exchange=off")  # fmt: skip
+    shared = json.loads(out)
+    expect(code == 0 and shared["verified"] is True, f"broadcast, direct: {code} {messages}")
+    expect(shared["exchange"] == "node" and shared["bytes_read"] * 2 < whole["bytes_read"], "broadcast is world")
     names = [t["fqn"] for t in json.loads(run(0, "models", "tiny", "--json")[1])["tensor_list"]]
     glob = names[0][:-1] + "*"
     code, out, _ = load(directory, 2, "fsdp", "--only", glob)
@@ -236,6 +264,7 @@ def main():
     print(f"SHARDMARK_TEST_SEED={seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="shardmark-command-") as root:
         check_round_trips(root)
+        check_counters(root)
         check_load_choices(root)
         check_damage(root, random.Random(seed))
         check_refusals(root)

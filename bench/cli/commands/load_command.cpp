@@ -41,6 +41,7 @@ std::string json_text(const LoadSummary& summary) {
     document["exchange_why"] = report.exchange_why;
   }
   document["bytes_exchanged"] = report.bytes_exchanged;
+  document["messages"] = report.messages;
   document["missing"] = report.keys.missing;
   document["unexpected"] = report.keys.unexpected;
   document["verified"] = nullptr;
@@ -101,14 +102,16 @@ std::string human_text(const LoadSummary& summary, const Config& config, int ran
 }
 
 void sum_over_ranks(LoadReport& report, const Communicator& comm) {
-  std::array<std::int64_t, 5> sums = {report.num_bytes, report.bytes_read, report.read_requests,
-                                      report.bytes_received, report.bytes_exchanged};
+  std::array<std::int64_t, 6> sums = {report.num_bytes,       report.bytes_read,
+                                      report.read_requests,   report.bytes_received,
+                                      report.bytes_exchanged, report.messages};
   comm.all_reduce(sums, MPI_SUM);
   report.num_bytes = sums[0];
   report.bytes_read = sums[1];
   report.read_requests = sums[2];
   report.bytes_received = sums[3];
   report.bytes_exchanged = sums[4];
+  report.messages = sums[5];
   report.total_s = comm.all_reduce(report.total_s, MPI_MAX);
 }
 

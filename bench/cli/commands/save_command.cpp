@@ -162,6 +162,8 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
     report.counters.o_direct_reason =
         "the probe of this file system found no O_DIRECT" + probed_reason;
   }
+  report.counters.bytes_exchanged = comm.all_reduce(report.counters.bytes_exchanged, MPI_SUM);
+  report.counters.messages = comm.all_reduce(report.counters.messages, MPI_SUM);
   report.returned_s = comm.all_reduce(report.returned_s, MPI_MAX);
   report.durable_s = comm.all_reduce(report.durable_s, MPI_MAX);
   Visibility visibility;

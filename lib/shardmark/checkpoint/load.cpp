@@ -36,7 +36,7 @@ class Load {
       }
     }
     SHARDMARK_RETURN_IF_ERROR(agree(planned));
-    return options_.replicas == Replicas::broadcast
+    return options_.replicas == Replicas::broadcast && !reads_by_exchange(backend(), options_.io)
                ? broadcast_.emplace(comm_).plan(plan_, manifest_.entries)
                : Status();
   }
@@ -52,7 +52,8 @@ class Load {
         options_.checksum != ChecksumMode::none && !checksums_.empty() && !broadcast_;
     const auto reader = make_storage_reader(
         {backend(), options_.io, options_.o_direct, options_.threads, options_.sieve_gap, hashes,
-         options_.hints, broadcast_ ? ExchangeLevel::off : options_.exchange,
+         options_.hints,
+         options_.replicas == Replicas::broadcast ? ExchangeLevel::world : options_.exchange,
          options_.exchange_bytes, options_.checksum == ChecksumMode::full},
         comm_, &clock_);
     SHARDMARK_RETURN_IF_ERROR(reader->read(directory_, manifest_, own_reads(tasks)));
@@ -79,6 +80,7 @@ class Load {
     report.o_direct_reason = reader->counters().o_direct_reason;
     report.bytes_received += reader->counters().bytes_repeated;
     report.bytes_exchanged = reader->counters().bytes_exchanged;
+    report.messages = reader->counters().messages;
     report.exchange = reader->counters().exchange;
     report.exchange_why = reader->counters().exchange_why;
     report.verified_chunks = verification.counts().verified;
@@ -212,7 +214,7 @@ class Load {
   Manifest manifest_;
   std::vector<std::uint64_t> checksums_;
   LoadPlan plan_;
-  std::optional<ReplicaBroadcast> broadcast_;
+  std::optional<ReplicaBroadcast> broadcast_;  // where no exchange does the same
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ namespace shardmark {
 /// How ranks that want the same elements get them.
 enum class Replicas : std::uint8_t {
   read,       // each reads for itself
-  broadcast,  // one reads, the others get the bytes over MPI
+  broadcast,  // one reads, the others get it from there: ExchangeLevel::world where there is one
 };
 
 struct LoadOptions {
@@ -51,6 +51,7 @@ struct LoadReport {
   std::int64_t bytes_o_direct = 0;    // past the page cache, in whole blocks
   std::string o_direct_reason;        // why O_DIRECT was wanted and not used, on this rank
   std::int64_t bytes_exchanged = 0;   // copied out of memory that ranks share, by this one
+  std::int64_t messages = 0;          // sent for the exchange, by this rank
   std::string exchange;               // level at which ranks read together
   std::string exchange_why;           // why at this level
   KeyReport keys;                     // the same on all ranks

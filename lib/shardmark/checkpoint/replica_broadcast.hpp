@@ -13,7 +13,8 @@
 
 namespace shardmark {
 
-/// Reads once what several ranks want: one of them reads, the others get the bytes over MPI.
+/// Reads once what several ranks want: one of them reads, the others get the bytes over MPI. For
+/// readers that know no exchange.
 class ReplicaBroadcast {
  public:
   /// Largest slice on its way; the only memory beside the tensors themselves.

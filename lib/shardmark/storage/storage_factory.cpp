@@ -35,13 +35,17 @@ std::unique_ptr<StorageWriter> make_storage_writer(const StorageOptions& options
   return std::make_unique<Hdf5Writer>(std::move(files), options, comm, clock);
 }
 
+bool reads_by_exchange(Backend backend, IoMode io) noexcept {
+  return backend != Backend::mpiio && (io == IoMode::direct || backend != Backend::hdf5);
+}
+
 std::unique_ptr<StorageReader> make_storage_reader(const ReadOptions& options,
                                                    const Communicator& comm, PhaseClock* clock) {
+  if (reads_by_exchange(options.backend, options.io)) {
+    return std::make_unique<DirectReader>(options, comm, clock);
+  }
   if (options.backend == Backend::mpiio) {
     return std::make_unique<MpiioReader>(options, comm);
-  }
-  if (options.io == IoMode::direct || options.backend != Backend::hdf5) {
-    return std::make_unique<DirectReader>(options, comm, clock);
   }
   return std::make_unique<Hdf5Reader>(options, comm);
 }

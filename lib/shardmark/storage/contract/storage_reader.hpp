@@ -66,6 +66,9 @@ struct ReadOptions {
   bool hashes_everywhere = false;  // each rank hashes what it reads whole, whoever else does
 };
 
+/// Local. Whether such a reader follows ReadOptions::exchange; HDF5 and MPI-IO do not.
+bool reads_by_exchange(Backend backend, IoMode io) noexcept;
+
 /// Local. `clock`, which may be null, is told of phases exchange and read.
 std::unique_ptr<StorageReader> make_storage_reader(const ReadOptions& options,
                                                    const Communicator& comm,
