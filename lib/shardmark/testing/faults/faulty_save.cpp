@@ -26,12 +26,18 @@
 namespace shardmark::testing {
 namespace {
 
+/// SHARDMARK_TEST_SCALE: so many times as many rows.
+std::int64_t row_factor() {
+  const char* chosen = std::getenv("SHARDMARK_TEST_SCALE");
+  return chosen == nullptr ? 1 : std::atoll(chosen);
+}
+
 void add_tensors(FilledState& state, int world_size, bool transposed) {
   const Dims mesh{world_size};
   const Placement rows = Placement::shard(transposed ? 1 : 0);
   const Placement columns = Placement::shard(transposed ? 0 : 1);
-  state.add("rows", {512, 1024}, {rows}, mesh);
-  state.add("columns", {512, 512}, {columns}, mesh);
+  state.add("rows", {512 * row_factor(), 1024}, {rows}, mesh);
+  state.add("columns", {512 * row_factor(), 512}, {columns}, mesh);
   state.add("replica", {65'536}, {transposed ? Placement::shard(0) : Placement::replicate()}, mesh);
   state.add("small", {3}, {Placement::shard(0)}, mesh);
   state.add("scalar", {}, {Placement::replicate()}, mesh);
@@ -58,6 +64,12 @@ Coherence coherence() {
   return std::getenv("SHARDMARK_TEST_COHERENT") == nullptr ? Coherence::automatic : Coherence::yes;
 }
 
+/// SHARDMARK_TEST_BACKEND: posix, posix-shared; left out, hdf5.
+Backend backend() {
+  const char* chosen = std::getenv("SHARDMARK_TEST_BACKEND");
+  return chosen == nullptr ? Backend::hdf5 : backend_from_name(chosen).value_or(Backend::hdf5);
+}
+
 struct Storage {
   IoMode io = IoMode::independent;
   FileLayout layout = FileLayout::shared;
@@ -73,6 +85,8 @@ Status save_one(const std::string& directory, std::int64_t step, const Storage& 
   SaveOptions options;
   options.directory = directory;
   options.step = step;
+  options.storage.backend = backend();
+  options.storage.o_direct = std::getenv("SHARDMARK_TEST_CACHED") == nullptr;
   options.storage.io = storage.io;
   options.storage.layout = storage.layout;
   options.storage.groups = 2;
