@@ -9,6 +9,7 @@
 
 #include "shardmark/checkpoint/save_protocol.hpp"
 #include "shardmark/checkpoint/staging_memory.hpp"
+#include "shardmark/core/progress.hpp"
 
 namespace shardmark {
 namespace {
@@ -40,7 +41,10 @@ struct AsyncSaver::State {
     if (!thread.joinable()) {
       return std::optional<SaveReport>();
     }
-    thread.join();
+    {
+      const ScopedHandOver handed_over;
+      thread.join();
+    }
     auto ended = std::move(outcome);
     outcome = SaveReport{};
     save.reset();

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "shardmark/core/progress.hpp"
 #include "shardmark/mpi/mpi_call.hpp"
 
 namespace shardmark {
@@ -31,12 +32,14 @@ Communicator::Communicator(MPI_Comm comm) : comm_(comm) {
 }
 
 Result<Communicator> Communicator::duplicate(MPI_Comm parent) {
+  const ScopedWait wait;
   MPI_Comm comm = MPI_COMM_NULL;
   SHARDMARK_RETURN_IF_ERROR(mpi_call(MPI_Comm_dup(parent, &comm), "MPI_Comm_dup"));
   return Communicator(comm);
 }
 
 Communicator Communicator::of_ranks(std::span<const std::int32_t> ranks) const {
+  const ScopedWait wait;
   constexpr int tag = 1;
   MPI_Group all = MPI_GROUP_NULL;
   MPI_Group some = MPI_GROUP_NULL;
@@ -50,6 +53,7 @@ Communicator Communicator::of_ranks(std::span<const std::int32_t> ranks) const {
 }
 
 Result<Communicator> Communicator::split(const Communicator& parent, int color) {
+  const ScopedWait wait;
   MPI_Comm comm = MPI_COMM_NULL;
   SHARDMARK_RETURN_IF_ERROR(
       mpi_call(MPI_Comm_split(parent.handle(), color, parent.rank(), &comm), "MPI_Comm_split"));
@@ -57,6 +61,7 @@ Result<Communicator> Communicator::split(const Communicator& parent, int color) 
 }
 
 Result<Communicator> Communicator::split_by_node(const Communicator& parent) {
+  const ScopedWait wait;
   MPI_Comm comm = MPI_COMM_NULL;
   SHARDMARK_RETURN_IF_ERROR(mpi_call(MPI_Comm_split_type(parent.handle(), MPI_COMM_TYPE_SHARED,
                                                          parent.rank(), MPI_INFO_NULL, &comm),
@@ -89,6 +94,7 @@ void Communicator::check(int return_code, const char* function) const {
 
 bool Communicator::on_one_node() const {
   if (!on_one_node_) {
+    const ScopedWait wait;
     MPI_Comm node = MPI_COMM_NULL;
     int size = 0;
     check(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node),
@@ -101,10 +107,12 @@ bool Communicator::on_one_node() const {
 }
 
 void Communicator::barrier() const {
+  const ScopedWait wait;
   check(MPI_Barrier(comm_), "MPI_Barrier");
 }
 
 Status Communicator::agree(const Status& local) const {
+  const ScopedWait wait;
   int lowest = local ? INT_MAX : rank_;
   check(MPI_Allreduce(MPI_IN_PLACE, &lowest, 1, MPI_INT, MPI_MIN, comm_), "MPI_Allreduce");
   if (lowest == INT_MAX) {
@@ -125,12 +133,14 @@ Status Communicator::agree(const Status& local) const {
 }
 
 void Communicator::all_reduce(std::span<double> values, MPI_Op op) const {
+  const ScopedWait wait;
   check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE, op,
                       comm_),
         "MPI_Allreduce");
 }
 
 void Communicator::all_reduce(std::span<std::int64_t> values, MPI_Op op) const {
+  const ScopedWait wait;
   for_each_piece(values.size(), [&](std::size_t done, int count) {
     check(MPI_Allreduce(MPI_IN_PLACE, values.data() + done, count, MPI_INT64_T, op, comm_),
           "MPI_Allreduce");
@@ -138,6 +148,7 @@ void Communicator::all_reduce(std::span<std::int64_t> values, MPI_Op op) const {
 }
 
 void Communicator::all_reduce(std::span<std::uint64_t> values, MPI_Op op) const {
+  const ScopedWait wait;
   for_each_piece(values.size(), [&](std::size_t done, int count) {
     check(MPI_Allreduce(MPI_IN_PLACE, values.data() + done, count, MPI_UINT64_T, op, comm_),
           "MPI_Allreduce");
@@ -155,6 +166,7 @@ std::int64_t Communicator::all_reduce(std::int64_t value, MPI_Op op) const {
 }
 
 void Communicator::broadcast_bytes(std::byte* data, std::size_t num_bytes, int root) const {
+  const ScopedWait wait;
   for_each_piece(num_bytes, [&](std::size_t done, int count) {
     check(MPI_Bcast(data + done, count, MPI_BYTE, root, comm_), "MPI_Bcast");
   });
@@ -162,6 +174,7 @@ void Communicator::broadcast_bytes(std::byte* data, std::size_t num_bytes, int r
 
 template <typename Container>
 void Communicator::broadcast_sized(Container& values, int root) const {
+  const ScopedWait wait;
   std::uint64_t size = values.size();
   check(MPI_Bcast(&size, 1, MPI_UINT64_T, root, comm_), "MPI_Bcast");
   values.resize(size);
@@ -186,6 +199,7 @@ void Communicator::broadcast(std::span<std::byte> bytes, int root) const {
 }
 
 std::vector<double> Communicator::gather(std::span<const double> values) const {
+  const ScopedWait wait;
   std::vector<double> all(is_root() ? values.size() * static_cast<std::size_t>(size_) : 0);
   const auto count = static_cast<int>(values.size());
   check(MPI_Gather(values.data(), count, MPI_DOUBLE, all.data(), count, MPI_DOUBLE, 0, comm_),
@@ -194,6 +208,7 @@ std::vector<double> Communicator::gather(std::span<const double> values) const {
 }
 
 std::vector<std::int64_t> Communicator::gather(std::span<const std::int64_t> values) const {
+  const ScopedWait wait;
   std::vector<std::int64_t> all(is_root() ? values.size() * static_cast<std::size_t>(size_) : 0);
   const auto count = static_cast<int>(values.size());
   check(MPI_Gather(values.data(), count, MPI_INT64_T, all.data(), count, MPI_INT64_T, 0, comm_),
@@ -202,6 +217,7 @@ std::vector<std::int64_t> Communicator::gather(std::span<const std::int64_t> val
 }
 
 void Communicator::send(std::span<const std::byte> bytes, int to, int tag) const {
+  const ScopedWait wait;
   const std::uint64_t size = bytes.size();
   check(MPI_Send(&size, 1, MPI_UINT64_T, to, tag, comm_), "MPI_Send");
   for_each_piece(size, [&](std::size_t done, int count) {
@@ -210,6 +226,7 @@ void Communicator::send(std::span<const std::byte> bytes, int to, int tag) const
 }
 
 std::vector<std::byte> Communicator::recv(int from, int tag) const {
+  const ScopedWait wait;
   std::uint64_t size = 0;
   check(MPI_Recv(&size, 1, MPI_UINT64_T, from, tag, comm_, MPI_STATUS_IGNORE), "MPI_Recv");
   std::vector<std::byte> bytes(size);

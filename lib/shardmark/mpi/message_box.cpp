@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "shardmark/core/progress.hpp"
 #include "shardmark/mpi/mpi_call.hpp"
 
 namespace shardmark {
@@ -33,6 +34,7 @@ void part(MessageBox& messages, bool failed, int failure_tag) {
       any = true;
     }
     if (!any) {
+      const ScopedWait wait;
       std::this_thread::sleep_for(MessageBox::nap);
     }
   }

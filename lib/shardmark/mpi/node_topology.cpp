@@ -4,9 +4,12 @@
 #include <array>
 #include <map>
 
+#include "shardmark/core/progress.hpp"
+
 namespace shardmark {
 
 NodeTopology NodeTopology::discover(const Communicator& comm) {
+  const ScopedWait wait;
   NodeTopology topology;
   MPI_Comm node = MPI_COMM_NULL;
   MPI_Comm_split_type(comm.handle(), MPI_COMM_TYPE_SHARED, comm.rank(), MPI_INFO_NULL, &node);

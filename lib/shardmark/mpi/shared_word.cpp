@@ -8,6 +8,8 @@
 
 #include <climits>
 
+#include "shardmark/core/progress.hpp"
+
 namespace shardmark {
 
 void SharedWord::store(std::uint32_t value) noexcept {
@@ -24,6 +26,7 @@ void SharedWord::wake() noexcept {
 }
 
 void SharedWord::wait_change(std::uint32_t seen, std::chrono::milliseconds longest) noexcept {
+  const ScopedWait wait;
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
   struct timespec timeout {};
   timeout.tv_sec = longest.count() / 1000;

@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/profile/current_phase.hpp"
 
-#include <atomic>
 #include <chrono>
+#include <cmath>
+
+#include "shardmark/core/progress.hpp"
 
 namespace shardmark {
-namespace {
-
-constexpr int no_phase = -1;
-std::atomic<int> published = no_phase;
-std::atomic<double> published_since = 0;
-
-}  // namespace
 
 CurrentPhase current_phase() noexcept {
-  const int phase = published.load(std::memory_order_relaxed);
-  if (phase == no_phase) {
+  const std::int32_t phase = progress().phase.load(std::memory_order_relaxed);
+  if (phase == Progress::no_phase) {
     return {};
   }
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return {static_cast<Phase>(phase), std::chrono::duration<double>(now).count() -
-                                         published_since.load(std::memory_order_relaxed)};
+  const auto since_ns = progress().phase_since_ns.load(std::memory_order_relaxed);
+  return {static_cast<Phase>(phase),
+          std::chrono::duration<double>(now - std::chrono::nanoseconds(since_ns)).count()};
 }
 
 void publish_phase(std::optional<Phase> phase, double now_s) noexcept {
-  published_since.store(now_s, std::memory_order_relaxed);
-  published.store(phase ? static_cast<int>(*phase) : no_phase, std::memory_order_relaxed);
+  progress().phase_since_ns.store(std::llround(now_s * 1e9), std::memory_order_relaxed);
+  progress().phase.store(phase ? static_cast<std::int32_t>(*phase) : Progress::no_phase,
+                         std::memory_order_relaxed);
 }
 
 }  // namespace shardmark

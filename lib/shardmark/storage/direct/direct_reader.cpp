@@ -42,7 +42,7 @@ Status DirectReader::read_locally(const std::string& directory, const Manifest& 
                                                RawFile::Access::read, options_.o_direct));
       files.emplace(piece.file, std::move(file));
     }
-    transfers.push_back({piece, read.box, task.elements});
+    transfers.push_back({piece, read.box, task.elements, manifest.entries.entries[read.entry].fqn});
     hashed.push_back(options_.hashes && read.whole_chunk ? 1 : 0);
   }
   checksums_.assign(options_.hashes ? tasks.size() : 0, 0);

@@ -42,7 +42,8 @@ std::vector<DirectWriter::Transfer> DirectWriter::transfers_of(
   std::vector<Transfer> transfers;
   transfers.reserve(tasks.size());
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    transfers.push_back({files_.pieces[first_ + i], tasks[i].write->box, tasks[i].elements});
+    transfers.push_back({files_.pieces[first_ + i], tasks[i].write->box, tasks[i].elements,
+                         entries_->entries[tasks[i].write->entry].fqn});
   }
   return transfers;
 }

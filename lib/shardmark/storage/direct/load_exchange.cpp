@@ -25,8 +25,8 @@ std::vector<RawTransfer<std::byte>> transfers_of(std::span<const ReadTask> tasks
   std::vector<RawTransfer<std::byte>> transfers;
   transfers.reserve(tasks.size());
   for (const ReadTask& task : tasks) {
-    transfers.push_back(
-        {manifest.piece_of(task.read->entry, task.read->chunk), task.read->box, task.elements});
+    transfers.push_back({manifest.piece_of(task.read->entry, task.read->chunk), task.read->box,
+                         task.elements, manifest.entries.entries[task.read->entry].fqn});
   }
   return transfers;
 }

@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "shardmark/core/progress.hpp"
+
 namespace shardmark {
 namespace {
 
@@ -63,6 +65,7 @@ Status RegionCourier::work() {
       break;
     }
     if (!served && !received) {
+      const ScopedWait wait;
       std::this_thread::sleep_for(MessageBox::nap);
     }
   }

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "shardmark/core/progress.hpp"
 #include "shardmark/plan/tables/byte_codec.hpp"
 
 namespace shardmark {
@@ -80,6 +81,7 @@ Status RegionFetcher::work() {
       break;
     }
     if (!served && !received && !answered) {
+      const ScopedWait wait;
       std::this_thread::sleep_for(MessageBox::nap);
     }
   }

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "shardmark/core/progress.hpp"
 #include "shardmark/storage/exchange/region_fetcher.hpp"
 
 namespace shardmark {
@@ -66,8 +67,11 @@ Status RegionReader::read(std::span<const RawTransfer<std::byte>> transfers,
     }
     goes_on = goes_on && deliver(k, behind, watching);
   }
-  for (std::thread& reader : readers) {
-    reader.join();
+  {
+    const ScopedHandOver handed_over;
+    for (std::thread& reader : readers) {
+      reader.join();
+    }
   }
   input_.add_to(counters_);
   if (fetcher) {

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "shardmark/core/progress.hpp"
 #include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/exchange/region_courier.hpp"
 
@@ -80,10 +81,13 @@ Status RegionWriter::write(std::span<const RawTransfer<const std::byte>> transfe
   for (std::size_t k = 0; k < setting_.regions.size() && fill(k, runs); ++k) {
   }
   enter_phase();
-  for (std::thread& writer : writers) {
-    writer.join();
+  {
+    const ScopedHandOver handed_over;
+    for (std::thread& writer : writers) {
+      writer.join();
+    }
+    straight_.reset();  // when all of its writes are done
   }
-  straight_.reset();  // when all of its writes are done
   output_.add_to(counters_);
   if (courier) {
     counters_.messages += courier->messages_sent();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "shardmark/core/progress.hpp"
 #include "shardmark/mpi/io_hints.hpp"
 #include "shardmark/mpi/mpi_call.hpp"
 
@@ -69,6 +70,7 @@ Status MpiioFile::write(std::span<const std::byte> bytes, std::int64_t offset) {
           ErrorCode::io_error,
           fmt::format("{}: MPI-IO wrote nothing at byte {} and reported no error", path_, offset)};
     }
+    note_bytes_moved(count);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += count;
   }
@@ -90,6 +92,7 @@ Status MpiioFile::read(std::span<std::byte> bytes, std::int64_t offset) {
       return Error{ErrorCode::data_loss, fmt::format("{} ends at byte {}, {} more were expected",
                                                      path_, offset, bytes.size())};
     }
+    note_bytes_moved(count);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += count;
   }

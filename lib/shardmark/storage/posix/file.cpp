@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "shardmark/core/progress.hpp"
+
 namespace shardmark {
 namespace {
 
@@ -73,6 +75,7 @@ Result<FileDescriptor> open_file(const std::string& path, int flags, unsigned mo
 
 Status read_at(const FileDescriptor& file, const std::string& path, std::span<std::byte> bytes,
                std::int64_t offset) {
+  const ScopedTransfer transfer;
   while (!bytes.empty()) {
     const ssize_t got =
         ::pread(file.get(), bytes.data(), std::min(bytes.size(), max_call_bytes), offset);
@@ -86,6 +89,7 @@ Status read_at(const FileDescriptor& file, const std::string& path, std::span<st
       return Error{ErrorCode::data_loss, fmt::format("{} ends at byte {}, {} more were expected",
                                                      path, offset, bytes.size())};
     }
+    note_bytes_moved(got);
     bytes = bytes.subspan(static_cast<std::size_t>(got));
     offset += got;
   }
@@ -94,6 +98,7 @@ Status read_at(const FileDescriptor& file, const std::string& path, std::span<st
 
 Status write_at(const FileDescriptor& file, const std::string& path,
                 std::span<const std::byte> bytes, std::int64_t offset) {
+  const ScopedTransfer transfer;
   while (!bytes.empty()) {
     const ssize_t put =
         ::pwrite(file.get(), bytes.data(), std::min(bytes.size(), max_call_bytes), offset);
@@ -103,6 +108,7 @@ Status write_at(const FileDescriptor& file, const std::string& path,
       }
       return errno_error("cannot write", path, errno);
     }
+    note_bytes_moved(put);
     bytes = bytes.subspan(static_cast<std::size_t>(put));
     offset += put;
   }
@@ -149,6 +155,7 @@ Result<std::int64_t> file_size(const std::string& path) {
 }
 
 Status fsync_path(const std::string& path) {
+  const ScopedTransfer transfer;
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
   while (::fsync(file.get()) != 0) {
     if (errno != EINTR) {

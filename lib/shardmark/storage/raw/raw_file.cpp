@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "shardmark/core/progress.hpp"
 #include "shardmark/storage/posix/file_system.hpp"
 #include "shardmark/storage/posix/missing_call.hpp"
 #include "shardmark/storage/posix/page_residency.hpp"
@@ -90,6 +91,7 @@ Status RawFile::write(std::span<const std::byte> bytes, std::int64_t offset,
     begin_writeback(cached_, offset, static_cast<std::int64_t>(bytes.size()));
     return {};
   }
+  const ScopedTransfer transfer;
   const std::int64_t first = offset;
   const auto all = static_cast<std::int64_t>(bytes.size());
   while (!bytes.empty()) {
@@ -105,6 +107,7 @@ Status RawFile::write(std::span<const std::byte> bytes, std::int64_t offset,
     if (put < 0) {
       return errno_error("cannot write", path_, errno);
     }
+    note_bytes_moved(put);
     bytes = bytes.subspan(static_cast<std::size_t>(put));
     offset += put;
     if (put % block_ != 0 || put == 0) {
@@ -121,6 +124,7 @@ Result<std::int64_t> RawFile::read(std::span<std::byte> bytes, std::int64_t offs
   const std::int64_t first = offset;
   const auto all = static_cast<std::int64_t>(bytes.size());
   bool direct = past_cache;
+  const ScopedTransfer transfer;
   while (!bytes.empty()) {
     const ssize_t got = ::pread((direct ? past_cache_ : cached_).get(), bytes.data(),
                                 std::min(bytes.size(), max_call_bytes), offset);
@@ -138,6 +142,7 @@ Result<std::int64_t> RawFile::read(std::span<std::byte> bytes, std::int64_t offs
     if (got == 0) {
       break;
     }
+    note_bytes_moved(got);
     bytes = bytes.subspan(static_cast<std::size_t>(got));
     offset += got;
     direct = direct && got % block_ == 0;
@@ -155,6 +160,7 @@ bool RawFile::agrees(const std::byte* data, std::int64_t offset) const noexcept 
 }
 
 Status RawFile::sync() const {
+  const ScopedTransfer transfer;
   while (::fsync(cached_.get()) != 0) {
     if (errno != EINTR) {
       return errno_error("cannot fsync", path_, errno);

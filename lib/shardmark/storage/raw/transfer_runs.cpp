@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "shardmark/core/progress.hpp"
+
 namespace shardmark {
 namespace {
 
@@ -56,6 +58,9 @@ void TransferRuns<Byte>::admit() {
                        StridedRuns(transfer.box.sizes, row_major_strides(transfer.piece.sizes)),
                        StridedRuns(transfer.box.sizes, transfer.elements.strides)});
     std::push_heap(active_.begin(), active_.end(), heap_order);
+    if (!transfer.fqn.empty()) {
+      note_tensor(transfer.fqn);
+    }
     ++next_;
   }
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "shardmark/core/box.hpp"
@@ -18,6 +19,7 @@ struct RawTransfer {
   StoredPiece piece;               // where its elements lie
   Box box;                         // in the global tensor, inside the piece
   BasicTensorView<Byte> elements;  // sizes equal box.sizes
+  std::string_view fqn = {};       // for whoever watches
 };
 
 /// Bytes that lie end to end in file and memory alike.

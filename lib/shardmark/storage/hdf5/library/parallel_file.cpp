@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "shardmark/core/progress.hpp"
 #include "shardmark/mpi/io_hints.hpp"
 #include "shardmark/mpi/mpi_call.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
@@ -138,6 +139,7 @@ Status ParallelFile::write(const H5Dataset& dataset, const H5Type& type,
   const herr_t done = H5Dwrite(dataset.get(), type.get(), in_memory.get(), in_file.get(),
                                transfer_.get(), box ? elements.data : &nothing);
   const Status written = finish_transfer(done, "H5Dwrite", "");
+  note_bytes_moved(box && written ? elements.num_bytes() : 0);
   const Status noted = note_cause();
   return written ? noted : written;
 }
@@ -150,6 +152,7 @@ Status ParallelFile::read(const H5Dataset& dataset, const H5Type& type,
   const herr_t done = H5Dread(dataset.get(), type.get(), in_memory.get(), in_file.get(),
                               transfer_.get(), box ? elements.data : &nothing);
   const Status got = finish_transfer(done, "H5Dread", "");
+  note_bytes_moved(box && got ? elements.num_bytes() : 0);
   const Status noted = note_cause();
   return got ? noted : got;
 }

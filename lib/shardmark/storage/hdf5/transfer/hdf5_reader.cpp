@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "shardmark/core/progress.hpp"
 #include "shardmark/plan/tables/chunk_numbers.hpp"
 #include "shardmark/storage/direct/direct_reader.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
@@ -141,6 +142,9 @@ Status Hdf5Reader::read_entry_file(const std::string& path, const Manifest& mani
         return check_address(dataset, packed_dataset(*dtype_from_number(dtype)), packed_at[dtype]);
       },
       [&](const H5Dataset& dataset, const H5Type& type, const TransferPiece* piece) {
+        if (piece != nullptr) {
+          note_tensor(manifest.entries.entries[tasks[piece->task].read->entry].fqn);
+        }
         return read_piece(*file, dataset, type, piece, tasks);
       },
       comm_);

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "shardmark/core/checksum.hpp"
+#include "shardmark/core/progress.hpp"
 #include "shardmark/storage/contract/agree_waiting.hpp"
 #include "shardmark/storage/direct/write_proof.hpp"
 #include "shardmark/storage/format/dataset_name.hpp"
@@ -158,6 +159,7 @@ Status Hdf5Writer::write_piece(std::span<const WriteTask> tasks, const H5Dataset
     return file_->write(dataset, type, std::nullopt, {});
   }
   const WriteTask& task = tasks[piece->task];
+  note_tensor(entries_->entries[task.write->entry].fqn);
   ConstTensorView elements =
       task.elements.subview(relative_to(piece->box, task.write->box.offsets));
   {
