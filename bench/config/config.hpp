@@ -94,9 +94,11 @@ struct RunConfig {
   std::int64_t repetitions = 9;
   std::int64_t warmup = 1;
   bool cold_read = true;
-  std::string verify = "full";  // full, sample, none
-  bool interference = false;    // steps of a workload beside every asynchronous save
-  std::int64_t keep = 0;        // checkpoints left behind
+  std::string verify = "full";          // full, sample, none
+  bool interference = false;            // steps of a workload beside every asynchronous save
+  std::int64_t keep = 0;                // checkpoints left behind
+  std::optional<double> deadline = {};  // seconds of one operation; nullopt: auto
+  std::string late = "end";             // end, warn: past it
 
   friend bool operator==(const RunConfig&, const RunConfig&) = default;
 };

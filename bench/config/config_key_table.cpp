@@ -321,6 +321,18 @@ const std::vector<ConfigKey> table = {
      .about = "Checkpoints to leave behind",
      .form = KeyForm::integer,
      .target = SHARDMARK_TARGET(run.keep)},
+    {.name = "run.deadline",
+     .about =
+         "Seconds after which a save, a load or one repetition of a case is late, and the ranks "
+         "that hold it up are named; auto is 60, or ten times what its bytes are expected to "
+         "take, whichever is more",
+     .form = KeyForm::auto_seconds,
+     .target = SHARDMARK_TARGET(run.deadline)},
+    {.name = "run.late",
+     .about = "Past run.deadline: end all ranks with exit code 3, or warn and go on",
+     .form = KeyForm::choice,
+     .target = SHARDMARK_TARGET(run.late),
+     .choices = {"end", "warn"}},
 };
 
 #undef SHARDMARK_TARGET
@@ -363,6 +375,8 @@ std::string expectation(const ConfigKey& key) {
               : fmt::format(" to {}, a multiple of {}", key.maximum, key.multiple_of));
     case KeyForm::auto_size:
       return "\"auto\", or bytes as an integer or like \"64KiB\"";
+    case KeyForm::auto_seconds:
+      return "\"auto\", or seconds, a number above 0 and at most 1e9";
     case KeyForm::dtype:
       return "one of " + dtype_names();
     case KeyForm::hints:

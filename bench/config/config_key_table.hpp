@@ -22,14 +22,15 @@ using KeyTarget = std::variant<bool*, std::int64_t*, std::string*, std::optional
 /// What a key takes.
 enum class KeyForm {
   boolean,
-  integer,      // minimum to maximum
-  degree,       // -1 or at least 1
-  share,        // above 0 to 1
-  text,         // not empty
-  choice,       // one of `choices`
-  choice_list,  // at least one of `choices`, none twice
-  byte_size,    // minimum or more
-  auto_size,    // "auto", or minimum or more
+  integer,       // minimum to maximum
+  degree,        // -1 or at least 1
+  share,         // above 0 to 1
+  text,          // not empty
+  choice,        // one of `choices`
+  choice_list,   // at least one of `choices`, none twice
+  byte_size,     // minimum or more
+  auto_size,     // "auto", or minimum or more
+  auto_seconds,  // "auto", or more than 0
   dtype,
   hints,
   traits,  // of a file system

@@ -128,6 +128,29 @@ Result<std::int64_t> number(const ConfigKey& key, const ConfigValue& value) {
   return *found;
 }
 
+/// 0 for what is no number.
+double real_number(const ConfigValue& value) {
+  const auto* integer = std::get_if<std::int64_t>(&value.data);
+  const auto* real = std::get_if<double>(&value.data);
+  return real != nullptr ? *real : integer != nullptr ? static_cast<double>(*integer) : 0;
+}
+
+Status assign_seconds(const ConfigKey& key, const ConfigValue& value,
+                      std::optional<double>& target) {
+  // What is added to a clock of nanoseconds must stay far below its end.
+  constexpr double most_seconds = 1e9;
+  const auto* text = std::get_if<std::string>(&value.data);
+  const double seconds = real_number(value);
+  if (text != nullptr && *text == "auto") {
+    target.reset();
+  } else if (seconds > 0 && seconds <= most_seconds) {
+    target = seconds;
+  } else {
+    return wrong(key, value);
+  }
+  return {};
+}
+
 Status assign_scalar(const ConfigKey& key, const ConfigValue& value, const KeyTarget& target) {
   const auto* text = std::get_if<std::string>(&value.data);
   if (key.form == KeyForm::boolean) {
@@ -142,15 +165,13 @@ Status assign_scalar(const ConfigKey& key, const ConfigValue& value, const KeyTa
     }
     *std::get<std::string*>(target) = *text;
   } else if (key.form == KeyForm::share) {
-    const auto* integer = std::get_if<std::int64_t>(&value.data);
-    const auto* real = std::get_if<double>(&value.data);
-    const double share = real != nullptr      ? *real
-                         : integer != nullptr ? static_cast<double>(*integer)
-                                              : 0;
+    const double share = real_number(value);
     if (!(share > 0 && share <= 1)) {
       return wrong(key, value);
     }
     *std::get<std::optional<double>*>(target) = share;
+  } else if (key.form == KeyForm::auto_seconds) {
+    return assign_seconds(key, value, *std::get<std::optional<double>*>(target));
   } else {  // dtype
     const auto dtype = text == nullptr ? std::nullopt : dtype_from_name(*text);
     if (!dtype) {

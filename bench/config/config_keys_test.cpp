@@ -73,6 +73,7 @@ cold_read = true
 verify = "full"
 interference = false
 keep = 0
+late = "end"
 )";
 
 constexpr const char* every_key = R"(
@@ -139,6 +140,8 @@ cold_read = false
 verify = "sample"
 interference = true
 keep = 2
+deadline = 2.5
+late = "warn"
 )";
 
 TEST_F(ConfigTest, DefaultsAreTheDesignsOrTheNearestBuilt) {
@@ -146,6 +149,7 @@ TEST_F(ConfigTest, DefaultsAreTheDesignsOrTheNearestBuilt) {
   ASSERT_TRUE(config);
   EXPECT_EQ(config_text(*config), defaults);
   EXPECT_FALSE(config->storage.alignment);
+  EXPECT_FALSE(config->run.deadline);
 }
 
 TEST_F(ConfigTest, EveryKeyIsRead) {
@@ -180,7 +184,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       {}};
   expected.load = {"full", "read", false, 0, "node"};
   expected.reshard = {"fsdp", 3, 2};
-  expected.run = {8, 512, {"save"}, 3, 0, false, "sample", true, 2};
+  expected.run = {8, 512, {"save"}, 3, 0, false, "sample", true, 2, 2.5, "warn"};
   EXPECT_EQ(*config, expected) << config_text(*config);
 }
 
@@ -201,6 +205,18 @@ TEST_F(ConfigTest, CanonicalTextReadsBackAndItsHashFollowsValuesOnly) {
   EXPECT_NE(hash, config_hash(config_text(minimal_with("run.keep=1"))));
   // XXH3-64 of nothing, by the published vectors.
   EXPECT_EQ(config_hash(""), "2d06800538d394c2");
+}
+
+TEST_F(ConfigTest, DeadlinesAreSecondsOrAuto) {
+  EXPECT_EQ(minimal_with("run.deadline=20").run.deadline, 20);
+  EXPECT_EQ(minimal_with("run.deadline=0.25").run.deadline, 0.25);
+  EXPECT_EQ(minimal_with("run.deadline=auto").run.deadline, std::nullopt);
+  for (const char* const wrong : {"0", "-1", "nan", "inf", "2e9", "\"soon\"", "true"}) {
+    EXPECT_THAT(refusal(std::string("[run]\ndeadline = ") + wrong + "\n"),
+                HasSubstr("run.deadline: found"))
+        << wrong;
+  }
+  EXPECT_THAT(refusal("[run]\nlate = \"kill\"\n"), HasSubstr("expected one of end, warn"));
 }
 
 TEST_F(ConfigTest, WrongTypesNameFileLineKeyFoundAndExpected) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -73,7 +74,10 @@ std::vector<std::string> measured_lines(const std::string& config) {
   std::vector<std::string> lines;
   std::istringstream text(config);
   for (std::string line; std::getline(text, line);) {
-    if (!line.empty() && !line.starts_with("directory = ")) {
+    const bool measures =
+        std::ranges::none_of(std::array{"directory = ", "deadline = ", "late = "},
+                             [&](const char* beginning) { return line.starts_with(beginning); });
+    if (!line.empty() && measures) {
       lines.push_back(line);
     }
   }

@@ -26,6 +26,8 @@ std::string_view type_of(KeyForm form) {
     case KeyForm::byte_size:
     case KeyForm::auto_size:
       return "integer or string";
+    case KeyForm::auto_seconds:
+      return "number or string";
     case KeyForm::hints:
     case KeyForm::traits:
       return "table";
@@ -52,6 +54,7 @@ std::vector<std::string> words_of(const ConfigKey& key) {
     case KeyForm::boolean:
       return {"true", "false"};
     case KeyForm::auto_size:
+    case KeyForm::auto_seconds:
       return {"auto"};
     case KeyForm::choice:
       return {key.choices.begin(), key.choices.end()};
@@ -75,6 +78,8 @@ std::string takes_of(const ConfigKey& key, const std::vector<std::string>& words
       return fmt::format("Takes one or more of {}", fmt::join(key.choices, ", "));
     case KeyForm::auto_size:
       return fmt::format("Takes auto, or bytes from {}", key.minimum);
+    case KeyForm::auto_seconds:
+      return "Takes auto, or seconds above 0";
     case KeyForm::text:
       return "Takes " + (words.empty() ? expectation(key) : fmt::to_string(fmt::join(words, ", ")));
     default:
@@ -84,7 +89,8 @@ std::string takes_of(const ConfigKey& key, const std::vector<std::string>& words
 
 std::string fallback_of(const ConfigKey& key) {
   const std::string text = value_text(Config{}, key.name);
-  if (key.form == KeyForm::auto_size && text.empty()) {
+  const bool may_be_auto = key.form == KeyForm::auto_size || key.form == KeyForm::auto_seconds;
+  if (may_be_auto && text.empty()) {
     return "\"auto\"";
   }
   const bool is_auto = !key.auto_means.empty() && text == fmt::format("\"{}\"", key.auto_means);

@@ -15,8 +15,8 @@ from shardmark_tools.results.result_folder import Run
 
 Facts = dict[str, str]
 KINDS = ("configuration", "world", "machine", "file system", "version")
-# Where something lies is not what it is; how many ranks to start is told by the world.
-NOT_COMPARED = {"storage.directory", "model.safetensors", "run.ranks", "filesystem.path"}
+# Where something lies is not what it is; how many ranks to start is told by the world; who watches changes nothing.
+NOT_COMPARED = {"storage.directory", "model.safetensors", "run.ranks", "run.deadline", "run.late", "filesystem.path"}
 LEFT_OUT_WHERE_NOT_SET = ("model.", "parallel.", "sweep", "config")  # every version writes all other keys that it knows
 MOST_VALUE = 40
 MOST_DIFFERENCES = 4
