@@ -12,6 +12,7 @@
 #include "bench/harness/run/interruption.hpp"
 #include "bench/harness/run/leave_at_once.hpp"
 #include "bench/harness/run/same_on_all_ranks.hpp"
+#include "bench/harness/watch/watcher.hpp"
 #include "bench/machine/launch.hpp"
 #include "shardmark/mpi/environment.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
@@ -75,6 +76,7 @@ int run_collective_command(const std::vector<std::string>& words, const Collecti
   }
   note_world(comm->rank(), comm->size());
   note_activity("set-up");
+  watch_together(*comm);
   const Status same = same_on_all_ranks("arguments", words, *comm);
   const Result<CommandOutput> result =
       same ? run_or_abort(command, *comm) : Result<CommandOutput>(same.error());

@@ -14,6 +14,7 @@
 
 #include "bench/cli/command_parser.hpp"
 #include "bench/harness/measure/observer_child.hpp"
+#include "bench/harness/watch/watcher.hpp"
 #include "bench/machine/launch.hpp"
 #include "bench/text/error_report.hpp"
 #include "bench/text/text_style.hpp"
@@ -104,6 +105,9 @@ int run_command_line(int argc, const char* const* argv) {
   };
   if (command->observes && launch.size == 1) {
     fork_observer_child();
+  }
+  if (command->run_collective) {
+    fork_watcher();
   }
   return command->run_local ? report_result(guarded(command->run_local))
                             : run_collective_command(words_for_all(arguments),

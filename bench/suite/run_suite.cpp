@@ -18,6 +18,7 @@
 #include "bench/harness/report/text_file.hpp"
 #include "bench/harness/run/run_cases.hpp"
 #include "bench/harness/run/same_on_all_ranks.hpp"
+#include "bench/harness/watch/watcher.hpp"
 #include "bench/machine/launch_facts.hpp"
 #include "bench/machine/memory_usage.hpp"
 #include "bench/machine/run_context.hpp"
@@ -29,6 +30,16 @@
 
 namespace shardmark::bench {
 namespace {
+
+/// At most: what all ranks hold, as often as they hold it. Planning and hooks move none.
+std::int64_t planned_bytes(const FamilyTraits& family, const Config& config,
+                           SuiteEnvironment& environment) {
+  const auto workload = environment.workloads.get(config, Memory::none);
+  return family.has_files && workload
+             ? std::max((*workload)->global_num_bytes(),
+                        (*workload)->local_num_bytes() * environment.comm.size())
+             : 0;
+}
 
 /// The families, in the order of the table.
 Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environment) {
@@ -47,6 +58,7 @@ Cases make_cases(std::span<const SweepCase> points, SuiteEnvironment& environmen
       for (std::unique_ptr<BenchmarkCase>& made : make(point)) {
         // Points that differ only in what does not concern a family are one case of it.
         if (names.insert(made->description().name).second) {
+          made->plan_bytes(planned_bytes(family.traits, point.config, environment));
           cases.push_back(std::move(made));
         }
       }
@@ -70,10 +82,10 @@ Status check_rounds(std::span<const SweepCase> points) {
   for (const SweepCase& point : points) {
     const RunConfig& run = point.config.run;
     if (run.repetitions != first.repetitions || run.warmup != first.warmup ||
-        run.keep != first.keep) {
+        run.keep != first.keep || run.deadline != first.deadline || run.late != first.late) {
       return Error{
           ErrorCode::invalid_argument,
-          "run.repetitions, run.warmup and run.keep hold for all cases of a run and cannot be swept"};
+          "run.repetitions, run.warmup, run.keep, run.deadline and run.late hold for all cases of a run and cannot be swept"};
     }
   }
   return {};
@@ -244,6 +256,7 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
     return list_cases(cases, selected);
   }
   const RunConfig& run = points.front().config.run;
+  set_late_action(run.late == "end", options.json);
   const auto directories = directories_of(points);
   SHARDMARK_RETURN_IF_ERROR(probe_all(points, directories, environment, context));
   SHARDMARK_ASSIGN_OR_RETURN(
@@ -275,6 +288,7 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
   settings.directory = options.directory;
   settings.flags = *flags;
   settings.storage_unusable = hdf5_unusable;
+  settings.deadline_s = run.deadline;
   SHARDMARK_ASSIGN_OR_RETURN(const RunResult result, run_cases(cases, settings, context, comm));
   environment.checkpoints.close();
   return report(result, context, options, *flags, comm.is_root());

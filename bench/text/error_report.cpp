@@ -64,10 +64,12 @@ std::string first_lines(const std::string& text) {
 }  // namespace
 
 std::string error_document(const Error& error) {
+  return error_document(exit_code(error.code), error.message, std::max(error.rank, 0));
+}
+
+std::string error_document(int code, const std::string& message, int rank) {
   nlohmann::ordered_json document;
-  document["error"] = {{"code", exit_code(error.code)},
-                       {"message", error.message},
-                       {"rank", error.rank < 0 ? 0 : error.rank}};
+  document["error"] = {{"code", code}, {"message", message}, {"rank", rank}};
   // Arguments and names may be no UTF-8; the document always is.
   return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }

@@ -10,6 +10,7 @@ namespace shardmark::bench {
 
 /// Local. {"error": {"code", "message", "rank"}} and a line break; code is the exit code.
 std::string error_document(const Error& error);
+std::string error_document(int code, const std::string& message, int rank);
 
 /// Local. The one message for stderr: at most six lines, the rest cut. On a terminal long lines
 /// break between words, where six lines are enough for that.

@@ -57,7 +57,7 @@ FLOORS = {
         "hdf5/transfer mpiio", ".",
     ),
     "bench": (
-        "interposed", "config", "machine", "text", "harness/measure", "harness/report", "harness/run",
+        "interposed", "config", "machine", "text", "harness/watch", "harness/measure", "harness/report", "harness/run",
         f"micro {' '.join(FAMILIES)}", "suite", "cli/commands", "cli/grammar", "cli/texts", "cli",
     ),
 }  # fmt: skip

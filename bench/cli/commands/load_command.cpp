@@ -6,11 +6,14 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "bench/cli/commands/phase_report.hpp"
 #include "bench/cli/commands/same_settings.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
+#include "bench/harness/watch/watched_operation.hpp"
+#include "bench/harness/watch/watcher.hpp"
 #include "bench/machine/cache_state.hpp"
 #include "bench/text/error_report.hpp"
 #include "bench/text/human_units.hpp"
@@ -144,6 +147,7 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(setup)));
   const auto& [config, options] = *setup;
   SHARDMARK_RETURN_IF_ERROR(same_settings_on_all_ranks(config, comm));
+  set_late_action(config.run.late == "end", arguments.json);
   WorkloadOptions wanted = workload_options(config);
   const auto matches = [&](std::string_view fqn) {
     return ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
@@ -157,6 +161,11 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
     return Error{ErrorCode::not_found, fmt::format("--only '{}' matches no tensor of {}",
                                                    arguments.only, config.model.name)};
   }
+  // Ranks may want the same bytes.
+  const double expected_s =
+      ExpectedTime().of(comm.all_reduce(workload->local_num_bytes(), MPI_SUM));
+  std::optional<WatchedOperation> watched;
+  watched.emplace("set-up of the load", deadline_around_s(config.run.deadline, expected_s));
   // A read that does nothing must not find the right values in memory.
   workload->poison();
   const auto ranges = plan_load_ranges(workload->state_dict(), options, comm);
@@ -167,7 +176,11 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   LoadSummary summary;
   summary.cold = cache_state(*ranges, false, comm);
   comm.barrier();
+  watched.reset();
+  watched.emplace(fmt::format("load from {}", arguments.directory),
+                  deadline_s(config.run.deadline, expected_s));
   auto report = load(workload->state_dict(), options, comm);
+  watched.reset();
   if (!report && report.error().code == ErrorCode::data_loss && arguments.verify) {
     return CommandOutput{arguments.json ? failed_load_text(report.error()) : "", report.error()};
   }

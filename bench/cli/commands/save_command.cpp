@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "bench/cli/commands/phase_report.hpp"
 #include "bench/cli/commands/same_settings.hpp"
@@ -12,6 +13,8 @@
 #include "bench/harness/measure/collective_timer.hpp"
 #include "bench/harness/measure/file_system_probe.hpp"
 #include "bench/harness/measure/visibility.hpp"
+#include "bench/harness/watch/watched_operation.hpp"
+#include "bench/harness/watch/watcher.hpp"
 #include "bench/text/human_units.hpp"
 #include "shardmark/checkpoint/async_save.hpp"
 
@@ -137,9 +140,13 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(read_config_file)));
   const Config& config = *read_config_file;
   SHARDMARK_RETURN_IF_ERROR(same_settings_on_all_ranks(config, comm));
+  set_late_action(config.run.late == "end", arguments.json);
   auto workload =
       Workload::make(workload_options(config), comm.rank(), comm.size(), Memory::allocate);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
+  const double expected_s = ExpectedTime().of(workload->global_num_bytes());
+  std::optional<WatchedOperation> watched;
+  watched.emplace("set-up of the save", deadline_around_s(config.run.deadline, expected_s));
   workload->fill(arguments.seed);
   const NodeTopology topology = NodeTopology::discover(comm);
   SaveOptions options = save_options(config, arguments.directory, arguments.step, arguments.seed);
@@ -153,6 +160,9 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
     probed_reason = reason == found.reasons.end() ? "" : ": " + reason->second;
   }
   comm.barrier();
+  watched.reset();
+  watched.emplace(fmt::format("save of step {}", arguments.step),
+                  deadline_s(config.run.deadline, expected_s));
   const double start_s = steady_seconds();
   SHARDMARK_ASSIGN_OR_RETURN(
       SaveReport report, config.storage.async ? save_behind(workload->state_dict(), options,
@@ -168,6 +178,9 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   report.durable_s = comm.all_reduce(report.durable_s, MPI_MAX);
   Visibility visibility;
   if (!report.path.empty()) {
+    watched.reset();
+    watched.emplace("the look at the saved step",
+                    deadline_around_s(config.run.deadline, expected_s));
     SHARDMARK_ASSIGN_OR_RETURN(
         visibility, observe(arguments.directory, arguments.step, start_s, topology, comm));
   }

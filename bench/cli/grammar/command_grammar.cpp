@@ -288,7 +288,7 @@ std::unique_ptr<CLI::App> make_grammar(CommandArguments& to) {
       "  mpirun -n 4 shardmark run quick --out results/runs/quick\n"
       "  shardmark COMMAND --help\n"
       "\nExit codes: 0 done; 2 arguments, configuration or a checkpoint that is not there;\n"
-      "1 anything that failed underneath.\n");
+      "3 past run.deadline; 1 anything else that failed underneath.\n");
   add_models(*app, to);
   add_chunks(*app, to);
   add_plan(*app, to);

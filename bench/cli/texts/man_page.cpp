@@ -163,6 +163,8 @@ constexpr std::string_view man_closing =
     ".TP\n.B 2\n"
     "Arguments or configuration; a checkpoint, step or tensor that is not there, is there already,\n"
     "or has another shape or dtype.\n"
+    ".TP\n.B 3\n"
+    "An operation took longer than run.deadline, and run.late is end.\n"
     ".SH ENVIRONMENT\n"
     ".TP\n.B SHARDMARK_CONFIG_PATH\n"
     "Folders with configurations, separated by colons, looked at before all others.\n"

@@ -31,8 +31,9 @@ struct CaseDescription {
   std::string extra;                        // what else a sweep varies: "storage.checksum=none"
   std::map<std::string, std::string> keys;  // the sample's "case": backend, file_layout, io, ...
   Operation operation = Operation::none;
-  bool discards = false;      // the back end keeps nothing: no rate of storage
-  std::string ceiling_group;  // equal where a ceiling moves the bytes of an I/O case
+  bool discards = false;           // the back end keeps nothing: no rate of storage
+  std::int64_t planned_bytes = 0;  // that an operation is expected to move, all ranks together
+  std::string ceiling_group;       // equal where a ceiling moves the bytes of an I/O case
   std::int64_t world_size = 1;
   bool is_virtual = false;
   std::optional<std::string> skipped;  // why it cannot run here; then nothing below is called
@@ -50,6 +51,7 @@ class BenchmarkCase {
 
   const CaseDescription& description() const noexcept { return description_; }
   void rename(std::string name) { description_.name = std::move(name); }
+  void plan_bytes(std::int64_t num_bytes) { description_.planned_bytes = num_bytes; }
 
   /// Once, before the first repetition. Not timed.
   virtual Status set_up() { return {}; }

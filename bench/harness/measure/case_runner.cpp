@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/harness/measure/case_runner.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "bench/machine/memory_usage.hpp"
 #include "bench/machine/process_io.hpp"
 
 namespace shardmark::bench {
 namespace {
+
+// Of a virtual world: one process may play thousands of ranks.
+constexpr double virtual_world_s = 60;
 
 Sample failed(const Status& status) {
   Sample sample;
@@ -24,11 +31,38 @@ Status CaseRunner::agree(const Status& local) {
   return agreed;
 }
 
+double CaseRunner::expected_s(const BenchmarkCase& benchmark_case) const {
+  const CaseDescription& description = benchmark_case.description();
+  const auto before = longest_s_.find(description.name);
+  return std::max({expected_.of(description.planned_bytes),
+                   description.is_virtual ? virtual_world_s : 0.0,
+                   before == longest_s_.end() ? 0.0 : before->second});
+}
+
+void CaseRunner::note_time(const BenchmarkCase& benchmark_case, double elapsed_s) {
+  const CaseDescription& description = benchmark_case.description();
+  expected_.note(description.planned_bytes,
+                 elapsed_s / static_cast<double>(benchmark_case.passes()));
+  double& longest = longest_s_[description.name];
+  longest = std::max(longest, elapsed_s);
+}
+
+void CaseRunner::watch(std::optional<WatchedOperation>& watched, std::string_view part,
+                       const BenchmarkCase& benchmark_case) const {
+  watched.reset();
+  watched.emplace(fmt::format("{} of {}", part, benchmark_case.description().name),
+                  deadline_around_s(deadline_s_, expected_s(benchmark_case)));
+}
+
 Status CaseRunner::set_up(BenchmarkCase& benchmark_case) {
+  std::optional<WatchedOperation> watched;
+  watch(watched, "set-up", benchmark_case);
   return agree(benchmark_case.set_up());
 }
 
 Sample CaseRunner::run(BenchmarkCase& benchmark_case, const TimedLoop& loop) {
+  std::optional<WatchedOperation> watched;
+  watch(watched, "preparation", benchmark_case);
   if (const Status prepared = agree(benchmark_case.prepare()); !prepared) {
     return failed(prepared);
   }
@@ -36,6 +70,9 @@ Sample CaseRunner::run(BenchmarkCase& benchmark_case, const TimedLoop& loop) {
   const PeakMemoryWatch memory;
   const auto io_before = process_io();
   TimedOperation timed;
+  watched.reset();
+  watched.emplace(benchmark_case.description().name,
+                  deadline_s(deadline_s_, expected_s(benchmark_case)));
   loop([&] {
     timed = timer_.time([&] { return benchmark_case.operate(); },
                         [&] { return benchmark_case.own_seconds(); });
@@ -45,6 +82,8 @@ Sample CaseRunner::run(BenchmarkCase& benchmark_case, const TimedLoop& loop) {
   if (const Status operated = agree(timed.status); !operated) {
     return failed(operated);
   }
+  note_time(benchmark_case, timed.time.max_s);
+  watch(watched, "check", benchmark_case);
   Measurement measurement;
   if (const Status checked = agree(benchmark_case.check(measurement)); !checked) {
     return failed(checked);
@@ -59,6 +98,8 @@ Status CaseRunner::warm_up(BenchmarkCase& benchmark_case) {
 }
 
 Status CaseRunner::tear_down(BenchmarkCase& benchmark_case) {
+  std::optional<WatchedOperation> watched;
+  watch(watched, "tear-down", benchmark_case);
   return comm_.agree(benchmark_case.tear_down());
 }
 

@@ -8,10 +8,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <thread>
 
 #include "bench/harness/run/activity.hpp"
+#include "bench/harness/watch/end_ranks.hpp"
+#include "bench/harness/watch/watcher.hpp"
 #include "shardmark/storage/directory/unfinished.hpp"
 
 namespace shardmark::bench {
@@ -39,20 +43,12 @@ const char* name_of(int signal_number) {
 constexpr int still_at_work = -1;
 std::atomic<int> final_exit_code = still_at_work;
 
-[[noreturn]] void leave(int signal_number, bool is_root) {
-  if (const int code = final_exit_code; code != still_at_work) {
-    _exit(code);
-  }
-  if (!is_root) {
-    // A launcher kills all ranks once one has left: rank 0 goes first.
-    std::this_thread::sleep_for(std::chrono::milliseconds(800));
-    _exit(1);
-  }
+/// Out of sight at once, and removed by a child. Large files take their time to go, and a launcher
+/// kills after a second: a child of its own session outlives that.
+pid_t put_away_unfinished() {
   // For good: what the other threads see from here on, files that are gone, is no result.
   results_mutex().lock();
   hide_unfinished();
-  // Large files take their time to go, and a launcher kills after a second: a child of its own
-  // session outlives that.
   const pid_t child = ::fork();
   if (child == 0) {
     ::setsid();
@@ -63,21 +59,60 @@ std::atomic<int> final_exit_code = still_at_work;
   if (child == 0) {
     _exit(0);
   }
-  std::string message =
-      fmt::format("\nshardmark: error: interrupted by {}; nothing unfinished is left behind\n",
-                  name_of(signal_number));
-  {
-    const std::scoped_lock lock(text_mutex());
-    if (!last_words().empty()) {
-      message += last_words() + "\n";
-    }
+  return child;
+}
+
+/// What is to be said at the end, on a line of its own; empty: nothing.
+std::string last_line() {
+  const std::scoped_lock lock(text_mutex());
+  return last_words().empty() ? std::string() : last_words() + "\n";
+}
+
+[[noreturn]] void leave(int signal_number, bool is_root) {
+  if (const int code = final_exit_code; code != still_at_work) {
+    _exit(code);
   }
+  if (!is_root) {
+    // A launcher kills all ranks once one has left: rank 0 goes first.
+    std::this_thread::sleep_for(std::chrono::milliseconds(800));
+    _exit(1);
+  }
+  const pid_t child = put_away_unfinished();
+  const std::string message =
+      fmt::format("\nshardmark: error: interrupted by {}; nothing unfinished is left behind\n",
+                  name_of(signal_number)) +
+      last_line();
   // What NFS keeps of a file that is removed while somebody has it open is kept for nobody here.
   let_go_of_unfinished();
   if (::write(STDERR_FILENO, message.data(), message.size()) >= 0 && child > 0) {
     ::waitpid(child, nullptr, 0);
   }
   _exit(1);
+}
+
+/// Past a deadline; the watcher has spoken. Storage may be what hangs, so nothing is waited for
+/// long: what is still there is swept by whoever comes next.
+[[noreturn]] void leave_late(bool is_root) {
+  using std::chrono::milliseconds;
+  // Other nodes' watchers speak at about the same time, and a launcher ends all ranks at once.
+  std::this_thread::sleep_for(milliseconds(other_nodes_watched() ? 500 : 0));
+  if (!is_root) {
+    std::this_thread::sleep_for(milliseconds(1500));
+    _exit(late_exit_code);
+  }
+  auto put_away = std::make_shared<std::promise<void>>();
+  std::thread([put_away] {
+    const pid_t child = put_away_unfinished();
+    let_go_of_unfinished();
+    if (child > 0) {
+      ::waitpid(child, nullptr, 0);
+    }
+    put_away->set_value();
+  }).detach();
+  put_away->get_future().wait_for(milliseconds(1000));
+  const std::string line = last_line();
+  static_cast<void>(::write(STDERR_FILENO, line.data(), line.size()) + 0);
+  _exit(late_exit_code);
 }
 
 /// In one write, so that the lines of many ranks do not mix.
@@ -91,7 +126,7 @@ void say_where_this_is() {
 void watch_for_interruption(bool is_root) {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, leave_signal()}) {
     sigaddset(&signals, signal_number);
   }
   if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) {
@@ -99,9 +134,12 @@ void watch_for_interruption(bool is_root) {
   }
   std::thread([signals, is_root] {
     int signal_number = 0;
-    while (sigwait(&signals, &signal_number) != 0 || signal_number == SIGUSR1) {
+    while (sigwait(&signals, &signal_number) != 0 || signal_number == SIGUSR1 ||
+           signal_number == leave_signal()) {
       if (signal_number == SIGUSR1) {
         say_where_this_is();
+      } else if (signal_number == leave_signal() && told_to_leave()) {
+        leave_late(is_root);
       }
       signal_number = 0;
     }

@@ -10,7 +10,8 @@ namespace shardmark::bench {
 /// SIGINT, SIGTERM and SIGHUP end this process cleanly from a thread of its own, wherever the
 /// others stand: rank 0 removes what is unfinished (storage/unfinished.hpp), says so in one message
 /// and leaves with exit code 1; the other ranks leave after it. On SIGUSR1 it says on stderr where
-/// this rank is (activity.hpp) and goes on.
+/// this rank is (activity.hpp) and goes on. The watcher's word (end_ranks.hpp) ends it with exit
+/// code 3: rank 0 puts away what is unfinished, as far as storage lets it in a second.
 void watch_for_interruption(bool is_root);
 
 /// Local. From here on a signal ends this process with `exit_code` and says nothing: all is said

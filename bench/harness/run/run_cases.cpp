@@ -33,7 +33,7 @@ class Session {
         settings_(settings),
         context_(context),
         comm_(comm),
-        runner_(comm, settings.storage_unusable),
+        runner_(comm, settings.storage_unusable, settings.deadline_s),
         broken_(cases_.size()),
         progress_(stderr, settings.show_progress && comm.is_root(),
                   (settings.warmup + settings.repetitions) * static_cast<int>(cases_.size())) {

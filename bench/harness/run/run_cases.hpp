@@ -25,6 +25,7 @@ struct RunSettings {
   BenchmarkFlags flags;
   bool show_progress = true;  // on stderr, if that is a terminal
   std::function<bool()> storage_unusable = {};
+  std::optional<double> deadline_s = {};  // of one repetition; nullopt: as its bytes let expect
 };
 
 struct RunResult {

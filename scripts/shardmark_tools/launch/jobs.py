@@ -63,7 +63,7 @@ class Job:
         found = {}
         for pid, variables in self._members():
             rank = next((variables[name] for name in RANK_VARIABLES if name in variables), None)
-            if rank is not None and _command_of(pid) == "shardmark":
+            if rank is not None and _command_of(pid) == "shardmark" and not _is_watcher(pid):
                 found[int(rank)] = pid
         return found
 
@@ -124,6 +124,14 @@ def _command_of(pid: int) -> str:
         return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
     except OSError:
         return ""
+
+
+def _is_watcher(pid: int) -> bool:
+    """Of late ranks: a child of a rank, with its environment and program."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "shardmark-watch"
+    except OSError:
+        return False
 
 
 def run(words: Sequence[object], limit_s: float, directory: pathlib.Path | str | None = None,

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// For LD_PRELOAD: writes of one rank to HDF5 files fail, stop short, or are lost without a word.
+// For LD_PRELOAD: writes of one rank to HDF5 files fail, stop short, hang, or are lost without a
+// word.
 //   SHARDMARK_TEST_FAIL_RANK   the rank, as the launcher counts
 //   SHARDMARK_TEST_FAIL_MODE   EIO, ENOSPC, drop: success is claimed and the bytes are gone, or
 //   short:
-//                              every write of more than a byte does half of it and says so
+//                              every write of more than a byte does half of it and says so; or
+//                              slow: each takes SHARDMARK_TEST_WRITE_MS longer; stop: the process
+//                              stops itself at the first; hang: none ever comes back
 //   SHARDMARK_TEST_FAIL_AFTER  bytes that still reach the file (default 0)
 //   SHARDMARK_TEST_DIRECT_ERRNO  writes past the page cache fail so, though the open did not
 //   SHARDMARK_TEST_FLOCK_ERRNO   locks fail so
@@ -16,6 +19,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -69,6 +73,24 @@ bool is_past_cache(int fd) {
   return flags >= 0 && (flags & O_DIRECT) != 0;
 }
 
+/// Before a write: for a while, until somebody goes on with this process, or for ever.
+void delay(std::string_view mode) {
+  if (mode == "slow") {
+    ::usleep(1000U * static_cast<unsigned>(std::atoi(variable("SHARDMARK_TEST_WRITE_MS").data())));
+  } else if (mode == "stop") {
+    static std::atomic<bool> stopped = false;
+    if (!stopped.exchange(true)) {
+      ::kill(::getpid(), SIGSTOP);
+    }
+  } else {
+    std::array<int, 2> nobody_writes{};
+    char byte = 0;
+    if (::pipe(nobody_writes.data()) == 0) {
+      static_cast<void>(::read(nobody_writes[0], &byte, 1) + 0);
+    }
+  }
+}
+
 /// What the write shall give: -2 for itself, -1 with errno, or the number of bytes it claims.
 ssize_t verdict(int fd, std::size_t num_bytes) {
   if (is_past_cache(fd) && refuses("SHARDMARK_TEST_DIRECT_ERRNO")) {
@@ -85,6 +107,10 @@ ssize_t verdict(int fd, std::size_t num_bytes) {
                                                 : variable("SHARDMARK_TEST_FAIL_AFTER").data());
   static std::atomic<long long> written = 0;
   if (written.fetch_add(static_cast<long long>(num_bytes)) < after) {
+    return -2;
+  }
+  if (mode == "slow" || mode == "stop" || mode == "hang") {
+    delay(mode);
     return -2;
   }
   if (mode == "drop") {
