@@ -110,7 +110,8 @@ SHARDMARK_INTERPOSED int creat(const char* name, mode_t mode) {
                    [&] { return next(name, mode); });
 }
 
-// What programs call that were compiled with _FORTIFY_SOURCE.
+// What programs call that were compiled with _FORTIFY_SOURCE: the C library's own names.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
 SHARDMARK_INTERPOSED int __open_2(const char* name, int flags) {
   static auto* const next = next_call("__open_2", static_cast<int (*)(const char*, int)>(nullptr));
   return open_call(AT_FDCWD, name, flags, __builtin_return_address(0),
@@ -137,6 +138,8 @@ SHARDMARK_INTERPOSED int __openat64_2(int folder, const char* name, int flags) {
   return open_call(folder, name, flags, __builtin_return_address(0),
                    [&] { return next(folder, name, flags); });
 }
+
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 SHARDMARK_INTERPOSED std::FILE* fopen(const char* name, const char* mode) {
   static auto* const next = next_call("fopen", &::fopen);

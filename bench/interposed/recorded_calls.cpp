@@ -29,12 +29,12 @@ struct Header {
 };
 
 const std::string& record_file() {
-  static const std::string path = [] {
+  static const std::string& path = [&]() -> const std::string& {
     const std::string folder = variable("SHARDMARK_TORTURE_RECORD");
     utsname host{};
     ::uname(&host);
-    return folder.empty() ? folder
-                          : folder + "/" + host.nodename + "." + std::to_string(::getpid());
+    return kept(folder.empty() ? folder
+                               : folder + "/" + host.nodename + "." + std::to_string(::getpid()));
   }();
   return path;
 }

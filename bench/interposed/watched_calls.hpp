@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace shardmark::interposed {
 
@@ -19,6 +21,14 @@ Function* next_call(const char* name, Function* /*like*/) {
 
 /// A variable of the environment; empty if it is not set.
 std::string variable(const char* name);
+
+/// A value that is there to the end of the process: calls are made, and told of, after the
+/// destructors of statics have run.
+template <typename Value>
+const Value& kept(Value value) {
+  static_assert(std::is_object_v<Value>);
+  return *new Value(std::move(value));
+}
 
 /// The rank, as launchers say it; empty if none does.
 std::string rank_text();

@@ -15,7 +15,7 @@
 #include "bench/cli/commands/torture_command.hpp"
 #include "bench/cli/grammar/command_reference.hpp"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): CLI11's
 class App;
 }
 

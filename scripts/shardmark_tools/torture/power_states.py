@@ -22,6 +22,16 @@ def covered_until(syncs: list[Span], loss_ns: int) -> int:
     return max((sync.begin_ns for sync in syncs if sync.end_ns <= loss_ns), default=-1)
 
 
+def has_uncovered_bytes(storage: Storage, loss_ns: int) -> bool:
+    """Whether a loss at that time may leave a file torn."""
+    for node in storage.nodes:
+        if isinstance(node, File):
+            covered = covered_until(node.syncs, loss_ns)
+            if any(edit.begin_ns < loss_ns and edit.end_ns > covered for edit in node.edits):
+                return True
+    return False
+
+
 class PowerLoss:
     """One moment and one way of losing what was not covered."""
 
@@ -29,6 +39,8 @@ class PowerLoss:
         self.loss_ns = loss_ns
         self.chance = chance
         self.manner = chance.choice(MANNERS)
+        # How likely a name that is not covered is there: what cannot be seen tells nothing of its contents.
+        self.share = chance.choice((0.5, 0.9, 1.0, chance.random()))
 
     def tree(self, storage: Storage) -> Tree:
         return self._tree(storage.top, {})
@@ -69,8 +81,7 @@ class PowerLoss:
             return pending
         if self.manner == "first":
             return pending[: self.chance.randint(0, len(pending))]
-        share = self.chance.random()
-        return [change for change in pending if self.chance.random() < share]
+        return [change for change in pending if self.chance.random() < self.share]
 
     def content(self, file: File) -> bytes:
         covered = covered_until(file.syncs, self.loss_ns)

@@ -12,7 +12,7 @@ import time
 from shardmark_tools.refusal import Refused
 from shardmark_tools.torture.call_record import read_calls
 from shardmark_tools.torture.damage_trial import refusal_problem
-from shardmark_tools.torture.power_states import PowerLoss, Tree
+from shardmark_tools.torture.power_states import PowerLoss, Tree, has_uncovered_bytes
 from shardmark_tools.torture.score import Verdict
 from shardmark_tools.torture.site import FORMS, LIMIT_S, Form, Site, step_name
 from shardmark_tools.torture.storage_model import Storage, differs, files_of
@@ -33,6 +33,7 @@ class Recording:
 
     storage: Storage
     moments: list[int]  # the ends of calls
+    torn: list[int]  # those at which a file has bytes that no fsync covers
     said_ns: dict[int, int]  # step: when its save had ended, and so had said that it is saved
     files: dict[str, bytes]  # afterwards, below DIRECTORY
     seen: set[bytes] = dataclasses.field(default_factory=set)
@@ -102,13 +103,15 @@ class PowerTrial:
 
     @staticmethod
     def moment(recording: Recording, chance: random.Random) -> int:
-        """Any, the last calls of a save more often, and after the end of both."""
-        if chance.random() < 0.05:
+        """Any; those that may leave a file torn, and the last calls of all, more often; and after the end of both."""
+        which = chance.random()
+        if which < 0.05:
             return recording.said_ns[STEPS[-1]]
-        count = len(recording.moments)
-        if chance.random() < 0.5:
+        if which < 0.6 and recording.torn:
+            return chance.choice(recording.torn) + 1
+        if which < 0.85:
             return chance.choice(recording.moments) + 1
-        return recording.moments[max(0, count - 1 - int(chance.expovariate(1 / 20)))] + 1
+        return recording.moments[max(0, len(recording.moments) - 1 - int(chance.expovariate(1 / 20)))] + 1
 
     @staticmethod
     def place(recording: Recording, loss_ns: int) -> int:
@@ -139,7 +142,9 @@ class PowerTrial:
                 raise Refused(f"the record is incomplete: {problem}")
             prefix = f"{DIRECTORY}/"
             files = {name.removeprefix(prefix): data for name, data in files_of(storage.top) if name.startswith(prefix)}
-            return Recording(storage, [call.end_ns for call in made], said, files)
+            moments = [call.end_ns for call in made]
+            torn = [moment for moment in moments if has_uncovered_bytes(storage, moment + 1)]
+            return Recording(storage, moments, torn, said, files)
         except Refused as error:
             return str(error)
         finally:
