@@ -31,6 +31,8 @@ constexpr std::int64_t long_row_bytes = std::int64_t{1} << 20;
 constexpr std::int64_t large_chunk_bytes = std::int64_t{64} << 10;
 constexpr std::int64_t min_ragged_share = 256;
 constexpr int default_writers_a_node = 4;
+// A region may travel in one message, whose bytes MPI counts in an int.
+constexpr std::int64_t most_region_bytes = std::int64_t{256} << 20;
 
 bool known_coherent(const StorageOptions& options) {
   return options.coherence == Coherence::yes ||
@@ -203,9 +205,10 @@ std::int64_t SaveExchange::slot_bytes_for(std::int64_t staging_bytes, int num_wr
     longest = std::max(longest, file.num_bytes);
   }
   const StripeComponent stripes = striping_.main_component(longest);
-  const std::int64_t most = SharedStaging::shape_for(comm_->size(), file_bytes(), staging_bytes,
-                                                     region_bytes_for(stripes.stripe_bytes))
-                                .slot_bytes;
+  const std::int64_t most =
+      SharedStaging::shape_for(comm_->size(), file_bytes(), staging_bytes,
+                               std::min(region_bytes_for(stripes.stripe_bytes), most_region_bytes))
+          .slot_bytes;
   return striped_region_bytes(stripes, most, num_writers);
 }
 
