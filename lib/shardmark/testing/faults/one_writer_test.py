@@ -116,11 +116,11 @@ class OneWriter(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="shardmark-writers-") as folder:
             for layout in ("shared", "packed"):
                 with self.subTest(layout=layout):
-                    records = self.records_of(folder, 4, layout, "world", 1, STRIPES=TWO_OBJECTS)
+                    records = self.records_of(folder, 4, layout, "world", 1, STRIPES=TWO_OBJECTS, SCALE=8)
                     self.assertEqual(self.shared_blocks(records), {})
                     for key, pids in self.writers_of_objects(records).items():
                         self.assertEqual(len(pids), 1, key)
-            plain = self.records_of(folder, 4, "shared", "world", 1)
+            plain = self.records_of(folder, 4, "shared", "world", 1, SCALE=8)
             self.assertGreater(max(len(pids) for pids in self.writers_of_objects(plain).values()), 1, "always so")
 
     def test_records_tell_blocks_that_are_shared(self):
