@@ -54,12 +54,20 @@ constexpr KnownCall known_calls[] = {
     {SYS_mkdirat, "mkdirat", Call::on_path},
     {SYS_statfs, "statfs", Call::on_path},
     {SYS_statx, "statx", Call::on_path},
+    {SYS_faccessat, "faccessat", Call::on_path},
+    {SYS_readlinkat, "readlinkat", Call::on_path},
+    {SYS_utimensat, "utimensat", Call::on_path},
+#ifdef SYS_newfstatat
+    {SYS_newfstatat, "newfstatat", Call::on_path},
+#endif
 #ifdef SYS_open
     {SYS_open, "open", Call::on_path},
     {SYS_rename, "rename", Call::on_path},
     {SYS_unlink, "unlink", Call::on_path},
     {SYS_mkdir, "mkdir", Call::on_path},
     {SYS_rmdir, "rmdir", Call::on_path},
+    {SYS_access, "access", Call::on_path},
+    {SYS_readlink, "readlink", Call::on_path},
     {SYS_stat, "stat", Call::on_path},
     {SYS_lstat, "lstat", Call::on_path},
     {SYS_poll, "poll", Call::other},
