@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <new>
 #include <random>
 #include <system_error>
@@ -21,6 +22,12 @@ Error cannot(const char* what) {
 }
 
 }  // namespace
+
+std::int64_t board_time_ns() noexcept {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 
 Result<std::unique_ptr<WatchBoard>> WatchBoard::map(int file) {
   void* const memory =

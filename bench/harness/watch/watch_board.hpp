@@ -12,8 +12,11 @@
 
 namespace shardmark::bench {
 
-/// What one rank shows to the watcher of its node. Times are those of the steady clock, which all
-/// processes of a node share.
+/// Local. Nanoseconds of the steady clock, which all processes of a node share.
+std::int64_t board_time_ns() noexcept;
+
+/// What one rank shows to the watcher of its node. Times are those of
+/// board_time_ns().
 struct RankSlot {
   Progress progress;
   std::atomic<std::int32_t> pid = 0;  // 0: nobody is here

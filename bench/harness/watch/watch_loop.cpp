@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdlib>
 #include <limits>
 #include <optional>
@@ -29,12 +28,6 @@ constexpr std::int64_t shortest_sleep_ns = ns_a_second / 50;
 constexpr int sleeps_a_deadline = 16;
 // Of what the kernel counts for a process, less than this are words between processes.
 constexpr std::int64_t least_io_bytes = 4096;
-
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 double seconds(std::int64_t ns) {
   return static_cast<double>(ns) / static_cast<double>(ns_a_second);
@@ -71,7 +64,7 @@ class Watch {
 
   /// Looks once. How long to sleep then.
   std::int64_t look() {
-    const std::int64_t now = now_ns();
+    const std::int64_t now = board_time_ns();
     remembered_.resize(static_cast<std::size_t>(board_.header().num_slots.load()));
     remember(now);
     const std::optional<Operation> operation = first_due();

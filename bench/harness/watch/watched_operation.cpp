@@ -2,21 +2,15 @@
 #include "bench/harness/watch/watched_operation.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
+#include "bench/harness/watch/watch_board.hpp"
 #include "bench/harness/watch/watcher.hpp"
 
 namespace shardmark::bench {
 namespace {
 
 constexpr double times_expected = 10;
-
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
@@ -41,7 +35,7 @@ double ExpectedTime::of(std::int64_t num_bytes) const {
 
 WatchedOperation::WatchedOperation(std::string_view what, double deadline_s) {
   RankSlot& slot = own_slot();
-  const std::int64_t now = now_ns();
+  const std::int64_t now = board_time_ns();
   // Not due while it changes: the watcher looks at the deadline first.
   slot.deadline_ns = 0;
   slot.what.store(what);
