@@ -35,12 +35,12 @@ exec "{SHARDMARK}" "$@"
 """
 
 
-def marked() -> set[int]:
-    """Processes of any torture that live."""
+def alive_with(variable: str) -> set[int]:
+    """Processes that were started with it, by whomever."""
     found = set()
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            if b"SHARDMARK_TORTURE=" in (path / "environ").read_bytes():
+            if variable.encode() in (path / "environ").read_bytes().split(b"\0"):
                 found.add(int(path.name))
         except OSError:
             continue
@@ -72,7 +72,7 @@ class TortureCommand(unittest.TestCase):
         wrapper = self.root / "shardmark"
         wrapper.write_text(ACCEPTS_ALL)
         wrapper.chmod(0o755)
-        done = self.torture("--dir", "d", "--kinds", "damages,power-loss", "--count", "damages=24,power-loss=40", "--json",
+        done = self.torture("--dir", "d", "--kinds", "damages,power-loss", "--count", "damages=5,power-loss=3", "--json",
                             "--seed", "1", "--shardmark", str(wrapper), "--library", LIBRARY, program=(str(SCRIPT),))  # fmt: skip
         self.assertEqual(done.returncode, 1, done.stderr)
         rows = json.loads(done.stdout)["kinds"]
@@ -118,12 +118,14 @@ class TortureCommand(unittest.TestCase):
         self.assertEqual(list(self.root.iterdir()), [])
 
     def test_an_interruption_leaves_nothing_and_is_gone_on_with(self) -> None:
-        before = marked()
+        mine = f"SHARDMARK_TORTURE_TEST={self.root}"
         job = subprocess.Popen([SHARDMARK, "torture", "--dir", str(self.root / "d"), "--kinds", "damages,kills", "--count", "500",
-                                "--seed", "3", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+                                "--seed", "3", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, "SHARDMARK_TORTURE_TEST": str(self.root)})  # fmt: skip
         deadline = time.monotonic() + LIMIT_S
         while len(list(self.root.glob("d/.shardmark-torture-*/*/saved/step-*"))) < 3 and time.monotonic() < deadline:
             time.sleep(0.02)
+        self.assertGreater(len(alive_with(mine)), 1)
         job.send_signal(signal.SIGINT)
         out, err = job.communicate(timeout=LIMIT_S)
         self.assertEqual(job.returncode, 130, err)
@@ -131,7 +133,7 @@ class TortureCommand(unittest.TestCase):
         self.assertEqual((document["stopped"], document["seed"]), ("interrupted", 3))
         self.assertIn(f"--seed 3 --from {document['next']}", err)
         self.assertEqual(list(self.root.iterdir()), [])
-        self.assertEqual(marked() - before, set())
+        self.assertEqual(alive_with(mine), set())
 
 
 if __name__ == "__main__":

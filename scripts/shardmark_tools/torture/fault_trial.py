@@ -36,6 +36,8 @@ ONLY_ONCE = (errno.EINTR,)
 FORM_NAMES = [name for name, _ in FORMS]
 # These say that bytes may be lost.
 SYNCS = ("sync", "sync-folder")
+# The exit code of a run that ended itself past its deadline.
+LATE = 3
 # Whose save it is: gone when it is committed.
 NOT_CONTENT = "/owner"
 
@@ -111,7 +113,7 @@ class FaultTrial:
         hits = [line for line in lines if line.startswith("hit ")]
         if not hits:
             raise AssertionError("asked for what was hit")
-        if outcome.code is None:
+        if outcome.code in (None, LATE):
             return "hung", str(outcome)
         if outcome.code not in (0, 1, 2) or (outcome.code != 0 and len(outcome.messages()) != 1):
             return "crashed", f"expected one message: {outcome}"
