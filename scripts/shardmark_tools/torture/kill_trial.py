@@ -5,6 +5,7 @@ beside that loads or runs in the same directory."""
 import contextlib
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -30,6 +31,11 @@ TRIGGERS = (None, "*partial*", "*partial*/checkpoint.*", "*partial*/COMMIT", ste
 START_LIMIT_S = 30
 PAUSE_S = 0.5
 STRANGER = "notes.txt"
+
+
+def crashed_processes(text: str) -> set[int]:
+    """Those of which Open MPI tells that they died of themselves. Its launcher does too, sometimes: that is not ours."""
+    return {int(pid) for pid in re.findall(r"^\[[^\]\s]*:(\d+)\] Signal: (?:Segmentation fault|Aborted|Bus error)", text, re.M)}
 
 
 class Processes:
@@ -161,7 +167,7 @@ class Strike:
             return "hung", f"{len(left)} processes are left after {limit_s} s: {outcome}"
         if beside := self._beside_problem():
             return beside
-        if "Signal: Segmentation fault" in outcome.err or "Signal: Aborted" in outcome.err:
+        if crashed_processes(outcome.err) - {launcher}:
             return "crashed", str(outcome)
         for problem in self._problems(outcome):
             return "lost", problem

@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.refusal import Refused  # noqa: E402
 from shardmark_tools.torture import attacks, score, workspace  # noqa: E402
+from shardmark_tools.torture.kill_trial import crashed_processes  # noqa: E402
 from shardmark_tools.torture.score import Score, Verdict  # noqa: E402
 from shardmark_tools.torture.site import FORMS  # noqa: E402
 from shardmark_tools.torture.trials import LIBRARY, library_of  # noqa: E402
@@ -45,6 +46,13 @@ class TheScore(unittest.TestCase):
         self.assertEqual(json.loads(score.document(counted, {}))["not_tried"],
                          [{"kind": "faults", "reason": "there is no library"}])  # fmt: skip
         self.assertIn("there is no library", score.text(counted))
+
+
+class Crashes(unittest.TestCase):
+    def test_whose_they_are(self) -> None:
+        told = "[vm:15793] *** Process received signal ***\n[vm:15793] Signal: Segmentation fault (11)\n[vm:7] Signal: Aborted (6)\n"
+        self.assertEqual(crashed_processes(told), {15793, 7})
+        self.assertEqual(crashed_processes("mpirun noticed that process rank 3 exited on signal 9 (Killed).\n"), set())
 
 
 class ThePlan(unittest.TestCase):
