@@ -20,7 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::Pair;
 
 constexpr std::int64_t gib = std::int64_t{1} << 30;
-double fake_now_s = 0;
+double pretended_now_s = 0;
 
 /// Notes what is watched in each of its members.
 class WatchedCase final : public BenchmarkCase {
@@ -30,7 +30,7 @@ class WatchedCase final : public BenchmarkCase {
   Status set_up() override { return note(); }
   Status prepare() override { return note(); }
   Status operate() override {
-    fake_now_s += takes_s;
+    pretended_now_s += takes_s;
     return note();
   }
   Status check(Measurement&) override { return note(); }
@@ -56,7 +56,7 @@ class WatchedCase final : public BenchmarkCase {
 };
 
 double now() {
-  return fake_now_s;
+  return pretended_now_s;
 }
 
 void repeat(CaseRunner& runner, WatchedCase& watched) {
