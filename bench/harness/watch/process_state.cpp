@@ -195,7 +195,7 @@ ProcessState process_state(int pid) {
       if (name.starts_with('.')) {
         continue;
       }
-      ProcessState thread = thread_state(pid, folder + "/task/" + name);
+      ProcessState thread = thread_state(pid, fmt::format("{}/task/{}", folder, name));
       if (weight_of(thread) > weight_of(found)) {
         found = std::move(thread);
       }

@@ -55,11 +55,11 @@ void let_go_of_own_watcher() {
 }
 
 /// Collective over `node`. The first rank's board, once all have it.
-void move_to_first_board(const Communicator& node, const Communicator& comm) {
+void move_to_first_board(WatchBoard& own, const Communicator& node, const Communicator& comm) {
   const bool first = node.is_root();
-  std::string path = first ? watched().board->path() : "";
+  std::string path = first ? own.path() : "";
   node.broadcast(path);
-  std::vector<std::uint64_t> id = {first ? watched().board->header().id : 0};
+  std::vector<std::uint64_t> id = {first ? own.header().id : 0};
   node.broadcast(id);
   std::unique_ptr<WatchBoard> joined;
   if (!first) {
@@ -79,7 +79,7 @@ void move_to_first_board(const Communicator& node, const Communicator& comm) {
   }
   node.barrier();  // from here on all places are taken
   if (first) {
-    watched().board->header().num_slots = node.size();
+    own.header().num_slots = node.size();
   }
 }
 
@@ -110,11 +110,13 @@ void fork_watcher() {
 }
 
 void watch_together(const Communicator& comm) {
-  if (!all_can(watched().board != nullptr, comm)) {
+  RankSlot* const slot = watched().slot;
+  WatchBoard* const board = watched().board;
+  if (!all_can(board != nullptr, comm) || slot == nullptr || board == nullptr) {
     return;
   }
-  watched().slot->rank = comm.rank();
-  watched().board->header().num_ranks = comm.size();
+  slot->rank = comm.rank();
+  board->header().num_ranks = comm.size();
   if (comm.size() == 1) {
     return;
   }
@@ -123,7 +125,7 @@ void watch_together(const Communicator& comm) {
     return;
   }
   if (node->size() > 1 && static_cast<std::size_t>(node->size()) <= WatchBoard::max_slots) {
-    move_to_first_board(*node, comm);
+    move_to_first_board(*board, *node, comm);
   }
   node->close();
 }
