@@ -64,11 +64,11 @@ class Processes:
 class KillTrial:
     name = "kills"
 
-    def __init__(self, site: Site, launcher_hung: list[str]):
-        """`launcher_hung` gets what is counted apart."""
+    def __init__(self, site: Site, launcher_failed: list[str]):
+        """`launcher_failed` gets what is counted apart."""
         self.site = site
         self.launcher_trial = LauncherTrial(site)
-        self.launcher_hung = launcher_hung
+        self.launcher_failed = launcher_failed
 
     def attack(self, form: Form, number: int, chance: random.Random) -> Verdict | None:
         """A job that was over before the signal came is done again, struck earlier; None after five."""
@@ -86,8 +86,10 @@ class KillTrial:
                 if struck.strike(target, how, trigger, delay, chance):
                     ending, told = struck.judge()
                     if ending == "hung" and struck.only_the_launcher_is_left and self.launcher_trial.hangs(how):
-                        self.launcher_hung.append(f"the launcher hung after {what}, as it did with a trivial program")
+                        self.launcher_failed.append(f"the launcher hung after {what}, as it did with a trivial program")
                         return None
+                    if struck.launcher_crashed:
+                        self.launcher_failed.append(f"the launcher itself crashed after {what}")
                     moment = f"{trigger or 'ranks'} + {delay * 1e3:.0f} ms, {io}"
                     return Verdict(ending, what, f"{what} ({moment}): {told}" if told else "")
             finally:
@@ -106,6 +108,7 @@ class Strike:
         self.before = fingerprint(self.directory)
         self.victim = victim
         self.only_the_launcher_is_left = False
+        self.launcher_crashed = False
         self.settings = [*form.settings, *form.io_settings(io)]
         self.form = form
         self.job = site.start(self._words(victim, RANKS))
@@ -167,7 +170,9 @@ class Strike:
             return "hung", f"{len(left)} processes are left after {limit_s} s: {outcome}"
         if beside := self._beside_problem():
             return beside
-        if crashed_processes(outcome.err) - {launcher}:
+        crashed = crashed_processes(outcome.err)
+        self.launcher_crashed = launcher in crashed
+        if crashed - {launcher}:
             return "crashed", str(outcome)
         for problem in self._problems(outcome):
             return "lost", problem

@@ -39,7 +39,7 @@ class Score:
         self.failures: list[dict[str, str]] = []
         self.num_bad = 0
         self.not_tried: dict[str, str] = {}  # kind: why
-        self.launcher_hung: list[str] = []
+        self.launcher_failed: list[str] = []
 
     def add(self, kind: str, layout: str, verdict: Verdict | None) -> None:
         """None: the attack hit nothing, and shows nothing."""
@@ -70,7 +70,7 @@ class Score:
 def document(score: Score, facts: dict[str, Any]) -> str:
     made = {"kinds": list(score.kinds()),
             "not_tried": [{"kind": kind, "reason": reason} for kind, reason in score.not_tried.items()],
-            "failures": score.failures, "launcher_hung": len(score.launcher_hung), **facts}  # fmt: skip
+            "failures": score.failures, "launcher_failed": len(score.launcher_failed), **facts}  # fmt: skip
     return json.dumps(made, indent=2) + "\n"
 
 
@@ -79,7 +79,7 @@ def text(score: Score) -> str:
     columns = ("kind", "layout", "tried", *GOOD, *BAD)
     lines = aligned_table(columns, [[str(row[column]) for column in columns] for row in score.kinds()])
     lines += [f"not tried: {kind}: {reason}" for kind, reason in score.not_tried.items()]
-    lines += [f"counted apart: {told}" for told in score.launcher_hung]
+    lines += [f"counted apart: {told}" for told in score.launcher_failed]
     for failure in score.failures:
         lines += ["", f"{failure['ending']}: {failure['kind']}, {failure['layout']}: {one_line(failure['attack'])}",
                   message_text(failure["told"])]  # fmt: skip

@@ -31,7 +31,7 @@ def make_trials(site: Site, wanted: Iterable[str], score: Score) -> dict[str, Tr
         if kind == "damages":
             made[kind] = DamageTrial(site)
         elif kind == "kills":
-            made[kind] = KillTrial(site, score.launcher_hung)
+            made[kind] = KillTrial(site, score.launcher_failed)
         elif site.library is None:
             score.not_tried[kind] = f"it wants {LIBRARY}, which is installed with the command; none was found near {site.shardmark}"
         elif kind == "faults":
