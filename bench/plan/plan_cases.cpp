@@ -22,9 +22,6 @@
 namespace shardmark::bench {
 namespace {
 
-constexpr std::array<Phase, 6> save_plan_phases = {Phase::hooks,   Phase::local_plan,
-                                                   Phase::gather,  Phase::global_plan,
-                                                   Phase::scatter, Phase::wait};
 constexpr std::array<Phase, 2> load_plan_phases = {Phase::hooks, Phase::load_plan};
 
 /// One planning of a save: what this rank got.

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "bench/harness/measure/workload_pool.hpp"
@@ -12,9 +12,6 @@
 
 namespace shardmark::bench {
 namespace {
-
-constexpr std::array<Phase, 6> phases = {Phase::hooks,       Phase::local_plan, Phase::gather,
-                                         Phase::global_plan, Phase::scatter,    Phase::wait};
 
 class VirtualPlanCase final : public BenchmarkCase {
  public:
@@ -55,7 +52,7 @@ class VirtualPlanCase final : public BenchmarkCase {
   std::optional<double> own_seconds() const override { return times_.total_s(); }
 
   Status check(Measurement& measurement) override {
-    measurement.phase_list = phases;
+    measurement.phase_list = save_plan_phases;
     measurement.phases = times_;
     measurement.verified = true;
     if (!world_) {

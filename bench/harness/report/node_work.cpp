@@ -2,13 +2,11 @@
 #include "bench/harness/report/node_work.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace shardmark::bench {
 namespace {
 
-constexpr std::array shared_phases = {Phase::hooks, Phase::local_plan, Phase::stage, Phase::write,
-                                      Phase::flush, Phase::load_plan,  Phase::read,  Phase::verify};
+constexpr auto shared_phases = phases_where<&PhaseTraits::of_all_ranks>();
 
 }  // namespace
 

@@ -4,11 +4,7 @@
 namespace shardmark {
 
 std::string_view phase_name(Phase phase) noexcept {
-  constexpr std::array<std::string_view, num_phases> names = {
-      "hooks",    "local_plan", "gather", "global_plan", "scatter", "create",
-      "stage",    "exchange",   "write",  "flush",       "commit",  "open",
-      "metadata", "load_plan",  "read",   "verify",      "wait"};
-  return names[static_cast<std::size_t>(phase)];
+  return phase_table[static_cast<std::size_t>(phase)].name;
 }
 
 }  // namespace shardmark
