@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "bench/harness/measure/benchmark_case.hpp"
 #include "bench/harness/measure/collective_timer.hpp"

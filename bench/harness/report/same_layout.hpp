@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "bench/harness/report/case_summary.hpp"
 

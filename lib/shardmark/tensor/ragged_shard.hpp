@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "shardmark/tensor/boxed_tensor.hpp"
 #include "shardmark/tensor/flat_range.hpp"

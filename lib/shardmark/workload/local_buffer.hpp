@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/tensor/block_cyclic.hpp"

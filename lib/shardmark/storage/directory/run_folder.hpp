@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/storage/directory/ownership.hpp"

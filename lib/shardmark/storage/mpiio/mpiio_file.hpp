@@ -3,10 +3,12 @@
 
 #include <mpi.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <string>
+
 #include "shardmark/storage/contract/storage_reader.hpp"
 
 namespace shardmark {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
+#include <string>
+
 #include "shardmark/storage/contract/storage_reader.hpp"
 #include "shardmark/storage/hdf5/library/parallel_file.hpp"
 #include "shardmark/storage/hdf5/transfer/staging.hpp"
