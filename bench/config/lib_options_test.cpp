@@ -39,6 +39,15 @@ TEST(LibOptions, CarryEveryValue) {
   EXPECT_EQ(load_options(config, "d", 7).step, 7);
 }
 
+TEST(LibOptions, DefaultsAreThoseOfTheLibrary) {
+  const Config config;
+  EXPECT_TRUE(storage_options(config) == StorageOptions{});
+  EXPECT_TRUE(load_options(config, "", std::nullopt) == LoadOptions{});
+  const SaveOptions save = save_options(config, "", 0, 0);
+  EXPECT_EQ(save.dedup, SaveOptions{}.dedup);
+  EXPECT_EQ(save.planner, SaveOptions{}.planner);
+}
+
 TEST(LibOptions, TellWhatPassesThePageCache) {
   const auto uses = [](const char* backend, const char* io, bool o_direct) {
     StorageConfig storage;

@@ -28,7 +28,7 @@ struct LoadOptions {
   std::optional<std::int64_t> step;  // newest committed by default
   ChecksumMode checksum = ChecksumMode::read;
   Backend backend = Backend::hdf5;  // how to read; raw files are never read through HDF5
-  IoMode io = IoMode::independent;
+  IoMode io = IoMode::direct;
   Replicas replicas = Replicas::read;
   bool strict = true;    // a wanted entry that the checkpoint does not have is an error
   bool o_direct = true;  // in IoMode::direct
@@ -37,6 +37,8 @@ struct LoadOptions {
   std::map<std::string, std::string> hints = {};      // for MPI-IO
   ExchangeLevel exchange = ExchangeLevel::automatic;  // in IoMode::direct
   std::int64_t exchange_bytes = 0;                    // its staging on a node; 0: choose
+
+  friend bool operator==(const LoadOptions&, const LoadOptions&) = default;
 };
 
 struct LoadReport {

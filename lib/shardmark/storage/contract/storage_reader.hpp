@@ -56,7 +56,7 @@ class StorageReader {
 /// How a load reads.
 struct ReadOptions {
   Backend backend = Backend::hdf5;
-  IoMode io = IoMode::independent;
+  IoMode io = IoMode::direct;
   bool o_direct = true;                             // in IoMode::direct
   int threads = 0;                                  // in IoMode::direct; 0: choose
   std::int64_t sieve_gap = std::int64_t{64} << 10;  // bytes; in IoMode::direct

@@ -86,11 +86,11 @@ std::optional<IoMode> io_mode_from_name(std::string_view name) noexcept;
 std::optional<ExchangeLevel> exchange_level_from_name(std::string_view name) noexcept;
 std::optional<ChecksumMode> checksum_mode_from_name(std::string_view name) noexcept;
 
-/// What the configuration says of storage.
+/// What the configuration says of storage. Defaults are those of its keys.
 struct StorageOptions {
   Backend backend = Backend::hdf5;
-  FileLayout layout = FileLayout::shared;
-  IoMode io = IoMode::independent;
+  FileLayout layout = FileLayout::automatic;
+  IoMode io = IoMode::direct;
   ChecksumKind checksum = ChecksumKind::xxh3;
   int groups = 1;                         // files of FileLayout::groups
   bool o_direct = true;                   // in IoMode::direct
@@ -107,6 +107,8 @@ struct StorageOptions {
   std::map<std::string, std::string> hints = {};         // for MPI-IO
   std::int64_t meta_block_size = std::int64_t{1} << 20;  // bytes
   FileSystemTraits traits = {};                          // of the directory's file system
+
+  friend bool operator==(const StorageOptions&, const StorageOptions&) = default;
 };
 
 }  // namespace shardmark
