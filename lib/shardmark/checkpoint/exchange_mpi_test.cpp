@@ -25,6 +25,7 @@ TEST(Exchange, WritesAndReadsEachByteOnce) {
   SaveOptions options;
   options.directory = directory.path() + "/checkpoints";
   options.step = 1;
+  options.storage.layout = FileLayout::shared;
   options.storage.io = IoMode::direct;
   options.storage.exchange = ExchangeLevel::node;
   options.storage.exchange_bytes = std::int64_t{2} << 20;  // slots of 1 MiB
@@ -149,6 +150,7 @@ TEST(Exchange, ReadsReplicasOnce) {
   SaveOptions options;
   options.directory = directory.path() + "/checkpoints";
   options.step = 1;
+  options.storage.layout = FileLayout::shared;
   options.storage.io = IoMode::direct;
   FilledState saved(world());
   saved.add("replica", {1000, 1024}, {Placement::replicate()}, mesh);
@@ -202,6 +204,7 @@ TEST(Exchange, IsTakenByLoadsForWhatSeveralRanksWant) {
   const Dims mesh{world().size()};
   SaveOptions options;
   options.directory = directory.path() + "/checkpoints";
+  options.storage.layout = FileLayout::shared;
   options.storage.io = IoMode::direct;
   for (const bool replicated : {false, true}) {
     const Placement placement = replicated ? Placement::replicate() : Placement::shard(1);
@@ -231,6 +234,7 @@ TEST(Exchange, IsNotToBeSwitchedOffWhereBytesMayBeLost) {
   SaveOptions options;
   options.directory = directory.path() + "/checkpoints";
   options.step = 1;
+  options.storage.layout = FileLayout::shared;
   options.storage.io = IoMode::direct;
   options.storage.coherence = Coherence::no;
   FilledState saved(world());
