@@ -33,6 +33,7 @@ SaveReport saved(const std::string& directory, const Dims& sizes, std::int64_t a
   SaveOptions options;
   options.directory = directory;
   options.step = 1;
+  options.storage.layout = FileLayout::shared;
   options.storage.io = IoMode::collective;
   options.storage.alignment = alignment;
   options.storage.allow_padding = true;

@@ -77,12 +77,15 @@ void save_on(int ranks, const std::vector<Laid>& tensors, const std::string& dir
     SaveOptions options;
     options.directory = directory;
     options.step = step;
+    options.storage.layout = FileLayout::shared;
+    options.storage.io = IoMode::independent;
     const auto saved = save(state.state, options, *first.comm());
     ASSERT_TRUE(saved) << saved.error().message;
   }
 }
 
 Result<LoadReport> load_on(const Communicator& comm, FilledState& state, LoadOptions options) {
+  options.io = IoMode::independent;  // reads nothing beside what is wanted
   auto report = load(state.state, options, comm);
   if (report) {
     EXPECT_EQ(report->bytes_read + report->bytes_received, report->num_bytes);
