@@ -219,6 +219,7 @@ TEST(EdgeCase, N45_ReplicasGetTheSameBytesReadByAllOrByOne) {
   add_all(state, replicas, ranks);
   LoadOptions options;
   options.directory = root;
+  options.io = IoMode::independent;
   options.replicas = Replicas::broadcast;
   const auto report = load(state.state, options, world());
   ASSERT_TRUE(report) << report.error().message;
