@@ -177,17 +177,4 @@ std::int64_t bytes_in_short_rows(const Manifest& manifest, std::int64_t least) {
   return sum;
 }
 
-std::int64_t bytes_in_ragged_blocks(const Manifest& manifest, std::int64_t block) {
-  std::int64_t sum = 0;
-  for (std::size_t i = 0; i < manifest.entries.entries.size(); ++i) {
-    const Entry& entry = manifest.entries.entries[i];
-    for (std::uint64_t c = entry.first_chunk; c < entry.first_chunk + entry.num_chunks; ++c) {
-      const StoredPiece piece = manifest.piece_of(i, c);
-      const std::int64_t end = piece.address + volume(piece.sizes) * element_size(entry.dtype);
-      sum += (piece.address % block == 0 ? 0 : block) + (end % block == 0 ? 0 : block);
-    }
-  }
-  return sum;
-}
-
 }  // namespace shardmark

@@ -24,7 +24,4 @@ std::int64_t element_bytes(const ExchangedFile& file);
 /// `least` bytes.
 std::int64_t bytes_in_short_rows(const Manifest& manifest, std::int64_t least);
 
-/// Local, on rank 0. What blocks hold that some chunk begins or ends in the middle of, at most.
-std::int64_t bytes_in_ragged_blocks(const Manifest& manifest, std::int64_t block);
-
 }  // namespace shardmark

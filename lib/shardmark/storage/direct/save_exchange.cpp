@@ -24,12 +24,10 @@ constexpr std::int64_t min_shared_share = 8;
 constexpr std::int64_t min_short_share = 8;
 // Rows from here on are worth a request of their own.
 constexpr std::int64_t long_row_bytes = std::int64_t{1} << 20;
-// Where chunks are whole rows of at least this on average, and of the elements no more than one
-// part in so many lies in ragged blocks, copies cost more than they save. Measured on a local disk
-// at 225 KiB: 1.3 times as slow with one part in 40,000 (groups:2), 1.1 times as fast with one in
-// 100 (shared-chunked).
+// Where chunks are whole rows of at least this on average, in files that hold a rank's chunks end
+// to end, there is hardly a block to put together. Measured on a local disk at 225 KiB: groups:2 is
+// 1.3 times as slow with the exchange.
 constexpr std::int64_t large_chunk_bytes = std::int64_t{64} << 10;
-constexpr std::int64_t min_ragged_share = 256;
 constexpr int default_writers_a_node = 4;
 // A region may travel in one message, whose bytes MPI counts in an int.
 constexpr std::int64_t most_region_bytes = std::int64_t{256} << 20;
@@ -59,16 +57,17 @@ Status refuse_off(const PlacedFiles& placed, const StorageOptions& options) {
                   placed.clients.count, placed.paths.front())};
 }
 
-/// Large chunks, hardly two of them in one block.
-bool chunks_stand_alone(const Manifest& manifest, std::int64_t num_bytes) {
+/// Large chunks, and hardly two ranks' in one block.
+bool chunks_stand_alone(const PlacedFiles& placed, const Manifest& manifest,
+                        std::int64_t num_bytes) {
+  if (placed.layout != FileLayout::groups && placed.layout != FileLayout::per_node) {
+    return false;
+  }
   std::int64_t num_chunks = 0;
   for (const Entry& entry : manifest.entries.entries) {
     num_chunks += static_cast<std::int64_t>(entry.num_chunks);
   }
-  return num_chunks * large_chunk_bytes <= num_bytes &&
-         bytes_in_short_rows(manifest, long_row_bytes) * min_short_share < num_bytes &&
-         bytes_in_ragged_blocks(manifest, SharedStaging::block_bytes) * min_ragged_share <
-             num_bytes;
+  return num_chunks * large_chunk_bytes <= num_bytes;
 }
 
 /// What rank 0 decides for all.
@@ -109,8 +108,8 @@ Decision decide(const SaveTarget& target, const PlacedFiles& placed, const Stora
             alone ? "as asked, and all ranks are on one node" : "as asked", std::move(files)};
   }
   if (one_node && !must_stay_apart(placed, options) &&
-      chunks_stand_alone(*target.manifest, shared)) {
-    return {ExchangeLevel::off, "chunks are large, and hardly two lie in one block", {}};
+      chunks_stand_alone(placed, *target.manifest, shared)) {
+    return {ExchangeLevel::off, "chunks are large, and hardly two ranks' lie in one block", {}};
   }
   if (one_node) {
     return {ExchangeLevel::node, "all ranks are on one node", std::move(files)};
