@@ -90,10 +90,10 @@ std::string late_message(const LateReport& report) {
       fmt::format("past run.deadline, {}, after {:.1f} s of {}: {}", limit_text(report.limit_s),
                   report.elapsed_s, report.what, who(report));
   for (std::size_t i = 0; i < std::min(report.late.size(), max_named); ++i) {
-    text += "\n" + rank_line(report.late[i]);
+    text += fmt::format("\n{}", rank_line(report.late[i]));
   }
   if (report.late.size() > max_named) {
-    text += "\n" + others_line(report);
+    text += fmt::format("\n{}", others_line(report));
   }
   text += report.ends ? "\n  run.late = \"end\": all ranks leave with exit code 3"
                       : "\n  run.late = \"warn\": it goes on";
