@@ -166,9 +166,10 @@ configure() {
   configuration_fingerprint >"$stamp"
 }
 
-# build_preset PRESET: configures where needed and builds; one script at a time in one folder.
+# build_preset PRESET [TARGET...]: configures where needed and builds the targets, or everything; one script at a
+# time in one folder.
 build_preset() {
-  local preset=$1 build=$shardmark_root/build/$1
+  local preset=$1 build=$shardmark_root/build/$1 targets=("${@:2}")
   require_build_tools
   if ! grep -q "\"name\": *\"$preset\"" "$shardmark_root/CMakePresets.json"; then
     die "no preset '$preset' in CMakePresets.json"
@@ -181,7 +182,7 @@ build_preset() {
     flock -n "$build_lock" || { say "waiting for another build in $build"; flock "$build_lock"; }
   fi
   configure "$preset"
-  if ! cmake --build "$build" --parallel "$(nproc)" >&2; then
+  if ! cmake --build "$build" --parallel "$(nproc)" ${targets[@]:+--target "${targets[@]}"} >&2; then
     die "the build of preset '$preset' failed, see above"
   fi
   [[ -z ${build_lock:-} ]] || exec {build_lock}>&-
