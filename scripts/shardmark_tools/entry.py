@@ -46,6 +46,12 @@ def _message(error: BaseException) -> str:
             f"  at {os.path.basename(last.filename)}:{last.lineno}; {SHOW}=1 shows all of it")  # fmt: skip
 
 
+def fail(error: BaseException, status: int) -> int:
+    """Says it as run() does, for an exit code of its own."""
+    print(message_text(f"error: {_message(error)}"), file=sys.stderr)
+    return status
+
+
 def run(main: Callable[[], int]) -> NoReturn:
     """Calls main() and exits with what it returns; 2 with a message where it raises."""
     for stream in (sys.stdout, sys.stderr):
@@ -64,6 +70,5 @@ def run(main: Callable[[], int]) -> NoReturn:
     except Exception as error:
         if os.environ.get(SHOW):
             traceback.print_exc()
-        print(f"error: {message_text(_message(error))}", file=sys.stderr)
-        status = USAGE
+        status = fail(error, USAGE)
     sys.exit(status)

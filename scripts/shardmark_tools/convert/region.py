@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from shardmark_tools.convert.layout_boxes import Box, Dims
+from shardmark_tools.refusal import Refused
+from shardmark_tools.regular_file import regular_descriptor
 
 PIECE_BYTES = 8 << 20  # of a streamed chunk
 SHORT_RUN = 4096  # bytes: many shorter ones go through a mapped window
@@ -20,7 +22,7 @@ WINDOW_BYTES = 32 << 20
 MOST_OPEN_FILES = 64
 
 
-class RegionError(Exception):
+class RegionError(Refused):
     """A file ends before the data that it should hold."""
 
 
@@ -35,7 +37,7 @@ class Files:
         if found is None:
             while len(self._open) >= MOST_OPEN_FILES:
                 os.close(self._open.pop(next(iter(self._open))))
-            found = os.open(path, os.O_RDONLY)
+            found = regular_descriptor(path)
         self._open[path] = found
         return found
 

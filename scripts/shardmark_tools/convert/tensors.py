@@ -9,11 +9,12 @@ from typing import Any
 from shardmark_tools.convert.layout_boxes import Dims
 from shardmark_tools.convert.region import Files, Region
 from shardmark_tools.job.dtypes import ITEM_SIZES
+from shardmark_tools.refusal import Refused
 
 Hashes = dict[str, int]  # {name of a hash: its value}
 
 
-class ConvertError(Exception):
+class ConvertError(Refused):
     """A checkpoint that cannot be converted; the message names file, tensor and reason."""
 
 

@@ -3,10 +3,11 @@
 
 import dataclasses
 import pathlib
-import tomllib
 from typing import Any
 
 from shardmark_tools.refusal import Refused
+from shardmark_tools.regular_file import open_regular
+from shardmark_tools.results import toml_document
 from shardmark_tools.results.result_folder import Sample
 
 DEFAULTS = pathlib.Path(__file__).with_name("thresholds.toml")
@@ -43,11 +44,11 @@ def family_of(sample: Sample) -> str:
 
 def read_file(path: pathlib.Path | str) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
+        with open_regular(path) as file:
+            return toml_document.parse(file.read().decode("utf-8"))
     except OSError as error:
         raise BadThresholds(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadThresholds(f"{path}: not TOML: {error}") from error
 
 

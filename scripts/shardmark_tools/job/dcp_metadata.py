@@ -18,6 +18,8 @@ from shardmark_tools.job.box_cover import Extents, cover_problem
 from shardmark_tools.job.dtypes import ITEM_SIZES, REFUSED
 from shardmark_tools.job.limits import LimitError, Limits
 from shardmark_tools.job.pickle_reader import PickleError, PickleReader, Record, kind_of, shown
+from shardmark_tools.refusal import Refused
+from shardmark_tools.regular_file import open_regular
 
 # (name, offsets or None): (file, byte offset, bytes)
 Storage = dict[tuple[str, Extents | None], tuple[str, int, int]]
@@ -27,7 +29,7 @@ LONGEST_NAME = 60_000
 WRITER_PATTERN = re.compile(r"(?:.*/)?__(\d{1,9})_\d+\.distcp")
 
 
-class MetadataError(Exception):
+class MetadataError(Refused):
     """The file is not what DCP writes, or cannot be used."""
 
 
@@ -259,7 +261,7 @@ def read_metadata(directory: pathlib.Path | str, limits: Limits | None = None) -
     """Reads DIRECTORY/.metadata. Raises MetadataError, LimitError, OSError."""
     limits = limits or Limits()
     path = pathlib.Path(directory)
-    with (path / METADATA_FILE).open("rb") as file:
+    with open_regular(path / METADATA_FILE) as file:
         file.seek(0, 2)
         limits.check_bytes(file.tell(), str(path / METADATA_FILE))
         file.seek(0)

@@ -14,12 +14,14 @@ from typing import Any
 from shardmark_tools.job.box_cover import Box, Extents, Ranks
 from shardmark_tools.job.dtypes import ITEM_SIZES
 from shardmark_tools.job.layout_fit import Layout, cells, fit_layout
+from shardmark_tools.refusal import Refused
+from shardmark_tools.regular_file import open_regular
 
 FORMAT = "shardmark job"
 VERSION = 1
 
 
-class JobError(Exception):
+class JobError(Refused):
     """A job file that cannot be used, or a job that cannot be written as one."""
 
 
@@ -207,7 +209,7 @@ def read_job(path: pathlib.Path | str) -> Job:
     """The Job of a file that write_job() wrote. Raises JobError for another form or version; the
     contents are believed."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_regular(path) as file:
             value = json.load(file)
     except (ValueError, RecursionError) as error:
         raise JobError(f"{path}: no JSON: {error}") from None

@@ -4,10 +4,12 @@
 import sys
 import time
 
+from shardmark_tools.refusal import Refused
+
 BYTES_A_BLOCK = 160  # of Python's small-object allocator, with what the stack and the memo add to it
 
 
-class LimitError(Exception):
+class LimitError(Refused):
     """Reading went on for longer or took more memory than was allowed."""
 
 

@@ -11,13 +11,14 @@ from shardmark_tools.job.dcp_metadata import DcpCheckpoint
 from shardmark_tools.job.dtypes import ITEM_SIZES
 from shardmark_tools.job.job_file import Job, JobError, JobObject, JobTensor, ranks_of
 from shardmark_tools.job.limits import Limits
+from shardmark_tools.regular_file import open_regular
 
 FORMAT = "shardmark record"
 VERSION = 1
 SIZES_NOTE = "the bytes of objects are not known: DCP plans without them; --checkpoint tells them"
 
 
-def parse_line(line: str, where: str) -> dict[str, Any]:
+def parse_line(line: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -27,7 +28,7 @@ def parse_line(line: str, where: str) -> dict[str, Any]:
     return value
 
 
-def checked_head(line: str, where: str) -> dict[str, Any]:
+def checked_head(line: bytes, where: str) -> dict[str, Any]:
     head = parse_line(line, where)
     if head.get("format") != FORMAT or head.get("version") != VERSION:
         raise JobError(
@@ -77,7 +78,7 @@ def read_tensor(value: Any, world_size: int, limits: Limits) -> JobTensor:
 def job_from_record(path: pathlib.Path | str, limits: Limits) -> Job:
     """The Job of a record. Raises JobError, LimitError, OSError."""
     tensors, objects = [], []
-    with open(path, encoding="utf-8") as file:
+    with open_regular(path) as file:
         head = checked_head(file.readline(), f"{path}: line 1")
         world_size = head["world_size"]
         for number, line in enumerate(file, 2):

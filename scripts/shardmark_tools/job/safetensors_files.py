@@ -9,6 +9,8 @@ from typing import Any
 
 from shardmark_tools.job.dtypes import ITEM_SIZES, SAFETENSORS, SAFETENSORS_BITS
 from shardmark_tools.job.job_file import Job, JobTensor
+from shardmark_tools.refusal import Refused
+from shardmark_tools.regular_file import open_regular
 
 INDEX_SUFFIX = ".safetensors.index.json"
 MOST_HEADER_BYTES = 100_000_000  # as the format's own library has it
@@ -22,7 +24,7 @@ KNOWN_NAMES = (
 )  # fmt: skip
 
 
-class SafetensorsError(Exception):
+class SafetensorsError(Refused):
     """A file is not safetensors, or files and index do not fit together."""
 
 
@@ -93,7 +95,7 @@ def checked_tensor(fqn: str, entry: Any, path: pathlib.Path, begin: int, end: in
 def read_header(path: pathlib.Path | str) -> tuple[dict[str, FileTensor], Any]:
     """{name: FileTensor} of one file, and its "__metadata__". Raises SafetensorsError, OSError."""
     path = pathlib.Path(path)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         file.seek(0, 2)
         size = file.tell()
         file.seek(0)
@@ -130,7 +132,7 @@ def find_source(path: pathlib.Path | str) -> pathlib.Path:
 
 
 def read_index(path: pathlib.Path) -> dict[str, str]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         data = file.read(MOST_INDEX_BYTES + 1)
     if len(data) > MOST_INDEX_BYTES:
         raise SafetensorsError(f"{path}: an index of more than {MOST_INDEX_BYTES >> 20} MiB")

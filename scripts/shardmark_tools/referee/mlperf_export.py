@@ -11,11 +11,12 @@ import datetime
 import fnmatch
 import pathlib
 import re
-import tomllib
 from typing import Any
 
 from shardmark_tools.referee import dlio_form
 from shardmark_tools.referee.mlperf_rules import CHECKPOINTS, LEAST_RANKS_PER_HOST, MOST_GAP_S, PROCESSES
+from shardmark_tools.refusal import Refused
+from shardmark_tools.results import toml_document
 from shardmark_tools.results.json_document import NotReadable, read_json
 from shardmark_tools.results.result_folder import Run, Sample, read_run
 
@@ -31,7 +32,7 @@ NOT_VERIFIED = "measured by Shardmark, not by mlpstorage; not verified by MLComm
 FAMILIES = ("save", "load")
 
 
-class CannotExport(Exception):
+class CannotExport(Refused):
     """The message is for the user."""
 
 
@@ -47,7 +48,16 @@ class Repeated:
 
     @property
     def config(self) -> dict[str, Any]:
-        return tomllib.loads(self.run.context["config"])
+        """As read, but "model" and "parallel" are tables. Errors: NotReadable."""
+        where = f"{self.run.directory}/samples.json: context.config"
+        try:
+            config = toml_document.parse(self.run.context["config"])
+        except ValueError as error:
+            raise NotReadable(f"{where}: no TOML: {error}") from error
+        for name in ("model", "parallel"):
+            if not isinstance(config.setdefault(name, {}), dict):
+                raise NotReadable(f"{where}: {name}: expected a table")
+        return config
 
     @property
     def first_start(self) -> float:

@@ -4,11 +4,10 @@ versions are equal; hosts and dates may differ. A run's facts are all that must 
 
 import collections
 import json
-import tomllib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from shardmark_tools.results import vocabulary
+from shardmark_tools.results import toml_document, vocabulary
 from shardmark_tools.results.json_document import NotReadable
 from shardmark_tools.results.plain_text import one_line
 from shardmark_tools.results.result_folder import Run
@@ -40,8 +39,8 @@ def flattened(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def configuration_of(context: dict[str, Any]) -> Facts:
     """The configuration key by key; where it is no TOML, its text."""
     try:
-        flat = flattened(tomllib.loads(context["config"]))
-    except (ValueError, RecursionError):
+        flat = flattened(toml_document.parse(context["config"]))
+    except ValueError:
         return {"config": context["config"]}
     return {key: text_of(value) for key, value in flat.items()}
 

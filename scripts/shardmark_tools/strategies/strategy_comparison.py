@@ -12,12 +12,11 @@ import math
 import pathlib
 import re
 import statistics
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from shardmark_tools.refusal import Refused
-from shardmark_tools.results import run_facts
+from shardmark_tools.results import run_facts, toml_document
 from shardmark_tools.results.number_text import count_text, three_digits, time_text, time_unit
 from shardmark_tools.results.plain_text import aligned_table, markdown, markdown_table
 from shardmark_tools.results.result_folder import Run, Sample
@@ -82,8 +81,8 @@ class Variant:
 
 def sweep_of(config: str) -> dict[str, list[Any]]:
     try:
-        table = run_facts.flattened(tomllib.loads(config).get("sweep", {}))
-    except (ValueError, RecursionError, AttributeError) as error:
+        table = run_facts.flattened(toml_document.parse(config).get("sweep", {}))
+    except (ValueError, AttributeError) as error:
         raise NothingToCompare(f"the configuration of the run is no TOML: {error}") from error
     return {key: values for key, values in table.items() if isinstance(values, list)}
 

@@ -4,13 +4,13 @@
 import dataclasses
 import pathlib
 import sys
-import tomllib
 from typing import Any
 
 from shardmark_tools.bisect.paired_runs import PairedRuns
 from shardmark_tools.gate.interleaved import CannotRun, SideOptions, SideRunner
 from shardmark_tools.gate.thresholds import Thresholds
 from shardmark_tools.launch.plan_command import CannotPlan
+from shardmark_tools.results import toml_document
 from shardmark_tools.results.result_folder import Run, read_run
 from shardmark_tools.tune import remedies as table
 from shardmark_tools.tune.gain_test import GAIN
@@ -101,7 +101,7 @@ class Tuning:
     def run(self) -> Tuned:
         """Errors: CannotRun, where the suite as it is cannot be run."""
         runs = self.first_looks()
-        config: dict[str, Any] = tomllib.loads(runs[0].context["config"])
+        config: dict[str, Any] = toml_document.parse(runs[0].context["config"])
         families = {str(sample["family"]) for run in runs for sample in run.good()}
         symptoms = symptoms_of(runs, config)
         to_try = table.chosen(symptoms, config, families, self.asked.everything)
