@@ -11,6 +11,9 @@ from typing import Any
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2**63, 1e300, 1e-320, 0.0, "", "x", "1", "<script>alert(1)</script>", "a\nb", "\x1b[31m",
     "|", "../..", [], {}, [[]], [None], {"a": 1}, "ok", 1e9, 3, "save/x/y/z",
+    "[model]\nname = 3\n", "[model]\nscale = nan\n[parallel]\nstrategy = []\n", "parallel = 1\nsweep = 2\n",
+    ".".join("a" * 20_000) + " = 1",
+    "a = " + "[" * 20_000,
 )  # fmt: skip
 DEPTH = 100000
 
@@ -73,8 +76,12 @@ def special(text: str, generator: random.Random) -> str:
 
 
 def write_damaged(path: pathlib.Path, generator: random.Random) -> str:
-    """Damages one JSON file of a sound result folder. Says how."""
+    """Damages one JSON file of a sound result folder; one that is no single document, by its bytes. Says how."""
     text = path.read_text(encoding="utf-8")
+    try:
+        json.loads(text)
+    except ValueError:
+        return write_damaged_bytes(path, generator)
     how = generator.choices(("document", "cut", "flipped", "special", "empty", "version", "bytes", "folder", "pipe"),
                             (60, 8, 8, 8, 2, 4, 4, 1, 1))[0]  # fmt: skip
     if how == "document":
@@ -99,4 +106,78 @@ def write_damaged(path: pathlib.Path, generator: random.Random) -> str:
             path.mkdir()
         else:
             os.mkfifo(path)
+    return how
+
+
+WORDS = ("nan", "inf", "-inf", "1e400", "9" * 5000, "0x7fffffffffffffff", "-9223372036854775808", "9223372036854775807", '""',
+         '"' + "x" * 100_000 + '"', "[]", "{}", "[[1]]", "true", "1979-05-27T07:32:00Z", '"\\u0000"', '"../.."', "-1", "0",
+         "1e-300", "[" * 20_000, "{a=" * 20_000, '"64EiB"', '"groups:0"', '"groups:99999999999999999999"', "'''")  # fmt: skip
+LINES = (".".join("a" * 20_000) + " = 1", "[" + "[" * 20_000, "[" + ".".join("b" * 5_000) + "]", 'include = ["x"]', "x", "= 1",
+         "[[model]]", "[model]", '"\x1b[31m" = 1', "model = 3", "[storage.hints]", "sweep = 1", "a = {b = {c = 1}, b.d = 2}")  # fmt: skip
+
+
+def write_damaged_toml(path: pathlib.Path, generator: random.Random) -> str:
+    """Damages one TOML file: a value, a line, its bytes. Says how."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    how = generator.choices(("value", "line", "swap", "cut", "flipped", "bytes", "empty", "pipe"), (50, 20, 8, 6, 8, 4, 1, 1))[0]
+    if how in ("bytes", "empty", "pipe", "cut"):
+        return write_damaged_bytes(path, generator, how)
+    if how == "flipped":
+        path.write_text(flipped(text, generator), encoding="utf-8")
+        return how
+    for _ in range(generator.randint(1, 3)):
+        place = generator.randrange(len(lines))
+        if how == "value":
+            keyed = [i for i, line in enumerate(lines) if " = " in line] or [0]
+            place = generator.choice(keyed)
+            lines[place] = lines[place].partition(" = ")[0] + " = " + generator.choice(WORDS)
+        elif how == "line":
+            lines.insert(place, generator.choice(LINES))
+        else:
+            other = generator.randrange(len(lines))
+            lines[place], lines[other] = lines[other], lines[place]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return how
+
+
+def write_damaged_bytes(path: pathlib.Path, generator: random.Random, how: str | None = None) -> str:
+    """Damages any file without regard to what it holds. Says how."""
+    raw = bytearray(path.read_bytes())
+    how = how or generator.choices(("bytes", "cut", "inserted", "moved", "empty", "pipe"), (50, 20, 14, 12, 2, 2))[0]
+    if how == "bytes":
+        for _ in range(generator.randint(1, 4)):
+            raw[generator.randrange(len(raw))] = generator.choice((0x00, 0x7F, 0x80, 0xFF, generator.randrange(256)))
+    elif how == "cut":
+        del raw[generator.randrange(len(raw)) :]
+    elif how == "inserted":
+        place = generator.randrange(len(raw))
+        raw[place:place] = generator.randbytes(generator.randint(1, 64))
+    elif how == "moved":
+        place, there, count = generator.randrange(len(raw)), generator.randrange(len(raw)), generator.randint(1, 64)
+        raw[place : place + count] = raw[there : there + count]
+    elif how == "empty":
+        raw.clear()
+    if how == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    else:
+        path.write_bytes(bytes(raw))
+    return how
+
+
+def write_damaged_header(path: pathlib.Path, generator: random.Random) -> str:
+    """Damages a safetensors file: its header as JSON, the header's length, or any byte. Says how."""
+    raw = path.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header, data = raw[8 : 8 + length].decode(), raw[8 + length :]
+    how = generator.choices(("document", "special", "length", "file"), (60, 12, 8, 20))[0]
+    if how == "file":
+        return write_damaged_bytes(path, generator)
+    if how == "length":
+        length = generator.choice((0, 1, length - 1, length + 1, len(raw), 2**31, 2**63, 2**64 - 1))
+    else:
+        header = json.dumps(damaged(json.loads(header), generator)) if how == "document" else special(header, generator)
+        length = len(header.encode("utf-8", "surrogatepass"))
+    path.write_bytes(length.to_bytes(8, "little") + header.encode("utf-8", "surrogatepass") + data)
     return how
