@@ -5,6 +5,8 @@ if(BUILD_SHARED_LIBS)
   message(FATAL_ERROR "Shardmark's libraries are static only: configure without BUILD_SHARED_LIBS "
                       "(-DBUILD_SHARED_LIBS=OFF). They link into shared libraries: their code is position-independent.")
 endif()
+include(CheckCompiler)
+shardmark_check_compiler()
 find_package(MPI 3.1 REQUIRED COMPONENTS C)
 set(HDF5_PREFER_PARALLEL ON)
 find_package(HDF5 REQUIRED COMPONENTS C)
