@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "shardmark/core/cover.hpp"
 #include "shardmark/plan/tables/overlap_search.hpp"
@@ -114,6 +115,9 @@ Result<std::vector<WantedEntry>> collect_wanted(const StateDict& state_dict) {
 Result<LoadPlan> make_load_plan(std::span<const WantedEntry> wanted, const EntryTable& entries,
                                 const ChunkTable& chunks, MissingEntries missing) {
   LoadPlan plan;
+  std::vector<std::pair<std::uint32_t, const WantedEntry*>> found_entries;
+  found_entries.reserve(wanted.size());
+  std::size_t num_boxes = 0;
   for (const WantedEntry& want : wanted) {
     const auto found = entries.find(want.entry->fqn);
     if (!found && missing == MissingEntries::leave_alone) {
@@ -132,11 +136,17 @@ Result<LoadPlan> make_load_plan(std::span<const WantedEntry> wanted, const Entry
       return differs(want.entry->fqn, describe(saved),
                      fmt::format("an object of {} bytes", want.entry->object.size()));
     }
-    SHARDMARK_RETURN_IF_ERROR(add_reads(want, *found, saved, chunks, plan));
+    found_entries.emplace_back(static_cast<std::uint32_t>(*found), &want);
+    num_boxes += want.boxes.size();
   }
-  // In the order of the files; within a tensor as the program holds its boxes.
-  std::stable_sort(plan.reads.begin(), plan.reads.end(),
-                   [](const PlannedRead& a, const PlannedRead& b) { return a.entry < b.entry; });
+  // In the order of the files; within a tensor as the program holds its boxes. Sorted before there
+  // are reads: one has 200 bytes and more.
+  std::stable_sort(found_entries.begin(), found_entries.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  plan.reads.reserve(num_boxes);
+  for (const auto& [entry, want] : found_entries) {
+    SHARDMARK_RETURN_IF_ERROR(add_reads(*want, entry, entries.entries[entry], chunks, plan));
+  }
   return plan;
 }
 
