@@ -18,20 +18,28 @@ namespace shardmark {
 namespace {
 
 /// Removes those names that `is_ours` wants, then the owner and the folder if nothing else is left.
+/// The owner stays where something of ours does: it tells the next who looks that nobody lives
+/// here, at once.
 bool remove_those(const std::string& path, const std::function<bool(const std::string&)>& is_ours,
                   const std::function<void()>& let_go) {
   const auto names = list_folder(path);
   if (!names) {
     return names.error().code == ErrorCode::not_found;
   }
+  bool some_stayed = false;
   for (const std::string& name : *names) {
     if (name != owner_file_name && is_ours(name)) {
-      std::error_code ignored;  // what stays shows in rmdir
-      std::filesystem::remove_all(path + "/" + name, ignored);
+      std::error_code failed;
+      std::filesystem::remove_all(path + "/" + name, failed);
+      // A client of NFS keeps what is open under such a name until it is closed.
+      some_stayed = some_stayed || (failed && !name.starts_with(".nfs"));
     }
   }
   if (let_go) {
     let_go();
+  }
+  if (some_stayed) {
+    return false;
   }
   ::unlink((path + "/" + owner_file_name).c_str());
   return ::rmdir(path.c_str()) == 0 || errno == ENOENT;

@@ -3,6 +3,7 @@
 #include "shardmark/storage/directory/removal.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -30,6 +31,48 @@ TEST(Removal, TheOwnerGoesLastAndAfterItWasLetGo) {
   EXPECT_TRUE(let_go);
   EXPECT_FALSE(fs::exists(folder));
   EXPECT_TRUE(remove_folder(folder.string())) << "what is not there is gone";
+}
+
+/// Files that this process may not remove, as another user where it is root.
+class Unremovable {
+ public:
+  explicit Unremovable(const fs::path& folder) : folder_(folder) {
+    write_text(folder_ / "file");
+    fs::permissions(folder_, fs::perms::owner_read | fs::perms::owner_exec |
+                                 fs::perms::others_read | fs::perms::others_exec);
+    if (::geteuid() == 0) {
+      for (fs::path above = folder_.parent_path();
+           above != fs::temp_directory_path() && above.has_relative_path();
+           above = above.parent_path()) {
+        EXPECT_EQ(::chown(above.c_str(), nobody, nobody), 0);
+      }
+      as_nobody_ = ::seteuid(nobody) == 0;
+      EXPECT_TRUE(as_nobody_);
+    }
+  }
+  ~Unremovable() {
+    if (as_nobody_) {
+      EXPECT_EQ(::seteuid(0), 0);
+    }
+    fs::permissions(folder_, fs::perms::owner_all);
+  }
+
+ private:
+  static constexpr uid_t nobody = 65534;
+  fs::path folder_;
+  bool as_nobody_ = false;
+};
+
+TEST(Removal, TheOwnerStaysWithWhatCouldNotBeRemoved) {
+  const TemporaryDirectory directory;
+  const fs::path folder = fs::path(directory.path()) / "folder";
+  write_text(folder / "owner");
+  {
+    const Unremovable below(folder / "below");
+    EXPECT_FALSE(remove_folder(folder.string()));
+  }
+  EXPECT_TRUE(fs::exists(folder / "owner"));
+  EXPECT_TRUE(remove_folder(folder.string()));
 }
 
 TEST(Removal, OfARunItsOwnStepsAndNothingElse) {

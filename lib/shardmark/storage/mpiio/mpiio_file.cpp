@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/storage/mpiio/mpiio_file.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "shardmark/core/progress.hpp"
 #include "shardmark/mpi/io_hints.hpp"
 #include "shardmark/mpi/mpi_call.hpp"
+#include "shardmark/storage/posix/file.hpp"
 
 namespace shardmark {
 namespace {
@@ -16,13 +18,18 @@ namespace {
 // MPI counts are ints.
 constexpr std::size_t max_count_bytes = std::size_t{1} << 29;
 
+/// A rank that cannot open a file leaves the others waiting inside MPI_File_open (Open MPI 4.1).
+Status can_open(const std::string& path, MpiioFile::Access access) {
+  return Status(open_file(path, access == MpiioFile::Access::write ? O_WRONLY : O_RDONLY));
+}
+
 }  // namespace
 
 Result<MpiioFile> MpiioFile::open(const std::string& path, Access access,
                                   const std::map<std::string, std::string>& hints,
                                   const Communicator& comm) {
   auto info = IoHints::make(hints);
-  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(info)));
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(info ? can_open(path, access) : Status(info)));
   MPI_File file = MPI_FILE_NULL;
   // Not for reading as well: a client of a file system writes back whole what it has read.
   const int mode = access == Access::write ? MPI_MODE_WRONLY : MPI_MODE_RDONLY;

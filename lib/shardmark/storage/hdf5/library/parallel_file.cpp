@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/storage/hdf5/library/parallel_file.hpp"
 
+#include <fcntl.h>
+
 #include <span>
 #include <utility>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "shardmark/mpi/mpi_call.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 #include "shardmark/storage/hdf5/library/selection.hpp"
+#include "shardmark/storage/posix/file.hpp"
 
 namespace shardmark {
 namespace {
@@ -44,9 +47,12 @@ Result<ParallelFile> ParallelFile::open(const std::string& path, Access access, 
     SHARDMARK_RETURN_IF_ERROR(file.set_properties(file_access, hints, comm));
     return file_access;
   };
-  // A rank that has no properties would leave the others waiting inside the open.
+  // A rank that has no properties, or cannot open the file, would leave the others waiting inside
+  // the open.
   const auto file_access = prepare();
-  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(file_access)));
+  const int flags = access == Access::read ? O_RDONLY : O_RDWR;
+  SHARDMARK_RETURN_IF_ERROR(
+      comm.agree(file_access ? Status(open_file(path, flags)) : Status(file_access)));
   SHARDMARK_ASSIGN_OR_RETURN(
       file.file_, hdf5_handle<H5File>(
                       H5Fopen(path.c_str(), access == Access::read ? H5F_ACC_RDONLY : H5F_ACC_RDWR,
