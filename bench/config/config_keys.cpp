@@ -180,7 +180,11 @@ Status assign_scalar(const ConfigKey& key, const ConfigValue& value, const KeyTa
         names.push_back(dtype_name(static_cast<Dtype>(i)));
       }
       Error error = wrong(key, value);
-      error.message += text == nullptr ? std::string() : did_you_mean(*text, names);
+      if (text != nullptr && is_refused_dtype(*text)) {
+        error.message += "; PyTorch's quantized and bit types have no elements to store";
+      } else if (text != nullptr) {
+        error.message += did_you_mean(*text, names);
+      }
       return error;
     }
     *std::get<std::optional<Dtype>*>(target) = *dtype;

@@ -42,12 +42,13 @@ TEST(Dims, CheckedVolume) {
 TEST(Dtype, NamesAreExactAndRoundTrip) {
   EXPECT_EQ(dtype_names(),
             "float64, float32, float16, bfloat16, float8_e4m3fn, float8_e5m2, int64, int32, int16, "
-            "int8, uint8, bool, uint16, uint32, uint64");
+            "int8, uint8, bool, uint16, uint32, uint64, complex64, complex128, float8_e4m3fnuz, "
+            "float8_e5m2fnuz, float8_e8m0fnu, float4_e2m1fn_x2");
   for (std::uint64_t i = 0; i < num_dtypes; ++i) {
     const Dtype dtype = dtype_from_number(i).value();
     EXPECT_EQ(dtype_from_name(dtype_name(dtype)), dtype);
   }
-  EXPECT_EQ(dtype_from_number(15), std::nullopt);
+  EXPECT_EQ(dtype_from_number(21), std::nullopt);
   EXPECT_EQ(dtype_from_name("float"), std::nullopt);
   EXPECT_EQ(element_size(Dtype::bool_), 1);
   EXPECT_EQ(element_size(Dtype::bfloat16), 2);

@@ -4,12 +4,25 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
+
 namespace shardmark {
 namespace {
 
-constexpr std::array<std::string_view, num_dtypes> names = {
-    "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "int64", "int32",
-    "int16",   "int8",    "uint8",   "bool",     "uint16",        "uint32",      "uint64"};
+constexpr std::array<std::string_view, 25> refused = {
+    "qint8",  "quint8", "qint32", "quint4x2", "quint2x4", "bits1x8", "bits2x4",  "bits4x2", "bits8",
+    "bits16", "uint1",  "uint2",  "uint3",    "uint4",    "uint5",   "uint6",    "uint7",   "int1",
+    "int2",   "int3",   "int4",   "int5",     "int6",     "int7",    "complex32"};
+
+constexpr auto names = [] {
+  std::array<std::string_view, num_dtypes> all{};
+  std::ranges::transform(dtype_table, all.begin(), &DtypeTraits::name);
+  return all;
+}();
+
+static_assert(std::ranges::max(dtype_table, {}, &DtypeTraits::element_size).element_size ==
+              max_element_size);
 
 }  // namespace
 
@@ -18,12 +31,13 @@ std::string_view dtype_name(Dtype dtype) noexcept {
 }
 
 std::optional<Dtype> dtype_from_name(std::string_view name) noexcept {
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (names[i] == name) {
-      return static_cast<Dtype>(i);
-    }
-  }
-  return std::nullopt;
+  const auto* const found = std::ranges::find(names, name);
+  return found == names.end() ? std::nullopt
+                              : std::optional(static_cast<Dtype>(found - names.begin()));
+}
+
+bool is_refused_dtype(std::string_view name) noexcept {
+  return std::ranges::find(refused, name) != refused.end();
 }
 
 std::optional<Dtype> dtype_from_number(std::uint64_t number) noexcept {

@@ -60,6 +60,19 @@ void write_run(std::byte* out, const ElementRun& run, const Convert& convert) no
   }
 }
 
+/// The imaginary part is that of the word that the finaliser makes of the real part's.
+template <typename Real, int bits>
+void write_complex(std::byte* out, const ElementRun& run) noexcept {
+  constexpr int dropped = 64 - bits;
+  constexpr Real unit = Real{1} / static_cast<Real>(std::uint64_t{1} << bits);
+  write_run<std::array<Real, 2>>(out, run, [](std::uint64_t v) {
+    const auto part = [](std::uint64_t word) {
+      return static_cast<Real>(static_cast<std::int64_t>(word >> dropped)) * unit;
+    };
+    return std::array<Real, 2>{part(v), part(finalise(v))};
+  });
+}
+
 template <typename Int>
 void write_integers(std::byte* out, const ElementRun& run) noexcept {
   write_run<Int>(out, run, [](std::uint64_t v) { return static_cast<Int>(v); });
@@ -82,8 +95,18 @@ void write(Dtype dtype, std::byte* out, const ElementRun& run) noexcept {
                                       [](std::uint64_t v) { return bfloat16_fractions[v >> 56]; });
     case Dtype::float8_e4m3fn:
     case Dtype::float8_e5m2:
+    case Dtype::float8_e4m3fnuz:
+    case Dtype::float8_e5m2fnuz:
+    case Dtype::float8_e8m0fnu:
       return write_run<std::uint8_t>(
           out, run, [](std::uint64_t v) { return static_cast<std::uint8_t>((v >> 56) & 0x77); });
+    case Dtype::float4_e2m1fn_x2:
+      return write_run<std::uint8_t>(
+          out, run, [](std::uint64_t v) { return static_cast<std::uint8_t>(v >> 56); });
+    case Dtype::complex64:
+      return write_complex<float, 24>(out, run);
+    case Dtype::complex128:
+      return write_complex<double, 53>(out, run);
     case Dtype::int64:
     case Dtype::uint64:
       return write_integers<std::uint64_t>(out, run);
@@ -157,9 +180,9 @@ void for_each_even_run(const BasicTensorView<Byte>& view, std::uint64_t z0, cons
 /// First element of the run that differs, or -1. Expected values are made block by block on the
 /// stack, so that one compare serves a block.
 std::int64_t first_difference(Dtype dtype, const std::byte* data, const ElementRun& run,
-                              std::array<std::byte, 8>& expected) {
+                              std::array<std::byte, max_element_size>& expected) {
   constexpr std::int64_t block = 512;
-  alignas(8) std::array<std::byte, block * 8> law;
+  alignas(max_element_size) std::array<std::byte, block * max_element_size> law;
   const std::int64_t itemsize = element_size(dtype);
   const auto bytes = static_cast<std::size_t>(itemsize);
   for (std::int64_t done = 0; done < run.count; done += block) {
@@ -200,7 +223,7 @@ std::optional<ValueMismatch> check(const ConstTensorView& view, std::string_view
   std::optional<ValueMismatch> mismatch;
   for_each_even_run(view, first_word(fqn, seed), box, global_sizes,
                     [&](const std::byte* data, const ElementRun& run, const Dims& first) {
-                      std::array<std::byte, 8> expected{};
+                      std::array<std::byte, max_element_size> expected{};
                       std::int64_t place = first_difference(view.dtype, data, run, expected);
                       if (place < 0) {
                         return true;

@@ -20,7 +20,9 @@ namespace shardmark {
 ///   v = splitmix64's finaliser of z,
 ///
 /// and of it, by dtype: float64 53, float32 24, float16 and bfloat16 8 top bits as a fraction of 1;
-/// fp8 the top byte & 0x77; integers v mod 2^width; bool the lowest bit; object bytes the low byte.
+/// fp8, all five kinds, the top byte & 0x77; float4_e2m1fn_x2 the top byte; complex the float of
+/// half its width of v, and as imaginary part that of the finaliser of v; integers v mod 2^width;
+/// bool the lowest bit; object bytes the low byte.
 
 /// Local. v of one element.
 std::uint64_t value_word(std::string_view fqn, std::uint64_t seed, std::uint64_t index) noexcept;
@@ -46,7 +48,7 @@ void fill(std::span<std::byte> object, std::string_view fqn, std::uint64_t seed)
 std::optional<ValueMismatch> check(std::span<const std::byte> object, std::string_view fqn,
                                    std::uint64_t seed);
 
-/// Local. One element as a number for messages: "0.5859375", "-17", "true", "nan".
+/// Local. One element as a number for messages: "0.5859375", "-17", "true", "nan", "0.5+0.25i".
 std::string element_to_string(Dtype dtype, const std::byte* element);
 
 }  // namespace shardmark

@@ -13,6 +13,13 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
+/// splitmix64's.
+std::uint64_t finaliser(std::uint64_t v) {
+  v = static_cast<std::uint64_t>(Wide{v ^ v >> 30} * 0xBF58476D1CE4E5B9ULL);
+  v = static_cast<std::uint64_t>(Wide{v ^ v >> 27} * 0x94D049BB133111EBULL);
+  return v ^ v >> 31;
+}
+
 /// The law again, from its text and nothing of the library: 128-bit arithmetic, one element.
 std::uint64_t law(const std::string& fqn, std::uint64_t seed, Wide index) {
   const auto mod64 = [](Wide x) { return static_cast<std::uint64_t>(x); };
@@ -20,11 +27,9 @@ std::uint64_t law(const std::string& fqn, std::uint64_t seed, Wide index) {
   for (const char c : fqn) {
     h = mod64((h ^ static_cast<unsigned char>(c)) * 1099511628211ULL);
   }
-  std::uint64_t z =
+  const std::uint64_t z =
       mod64(h + (Wide{seed} + 1) * 0x9E3779B97F4A7C15ULL + index * 0xD1B54A32D192ED03ULL);
-  z = mod64(Wide{z ^ z >> 30} * 0xBF58476D1CE4E5B9ULL);
-  z = mod64(Wide{z ^ z >> 27} * 0x94D049BB133111EBULL);
-  return z ^ z >> 31;
+  return finaliser(z);
 }
 
 template <typename T>
@@ -57,7 +62,18 @@ bool obeys(Dtype dtype, const std::vector<std::byte>& bytes, std::int64_t index,
     }
     case Dtype::float8_e4m3fn:
     case Dtype::float8_e5m2:
+    case Dtype::float8_e4m3fnuz:
+    case Dtype::float8_e5m2fnuz:
+    case Dtype::float8_e8m0fnu:
       return at<std::uint8_t>(bytes, index) == ((v >> 56) & 0x77);
+    case Dtype::float4_e2m1fn_x2:
+      return at<std::uint8_t>(bytes, index) == v >> 56;
+    case Dtype::complex64:
+      return obeys(Dtype::float32, bytes, 2 * index, v) &&
+             obeys(Dtype::float32, bytes, 2 * index + 1, finaliser(v));
+    case Dtype::complex128:
+      return obeys(Dtype::float64, bytes, 2 * index, v) &&
+             obeys(Dtype::float64, bytes, 2 * index + 1, finaliser(v));
     case Dtype::int64:
       return at<std::int64_t>(bytes, index) == static_cast<std::int64_t>(v);
     case Dtype::int32:
@@ -191,7 +207,8 @@ TEST(ValueLaw, HugeIndicesAndLongRuns) {
 TEST(ValueLaw, FindsOneFlippedBitAnywhere) {
   const Dims sizes = {40, 50};
   const Box box{{3, 11}, {30, 37}};
-  for (const Dtype dtype : {Dtype::uint8, Dtype::bool_, Dtype::float16, Dtype::int64}) {
+  for (const Dtype dtype :
+       {Dtype::uint8, Dtype::bool_, Dtype::float16, Dtype::int64, Dtype::complex128}) {
     const std::int64_t itemsize = element_size(dtype);
     std::vector<std::byte> memory(static_cast<std::size_t>(30 * 37 * itemsize));
     for (const Dims& strides : {Dims{37, 1}, Dims{1, 30}}) {

@@ -18,7 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shardmark_tools.checkpoint.element_values import (
+    BYTE_TYPES,
+    COMPLEX_TYPES,
     DTYPE_NAMES,
+    FLOAT8_FIELDS,
     ITEM_SIZES,
     expected_bits,
     expected_object_bytes,
@@ -27,7 +30,7 @@ from shardmark_tools.checkpoint.element_values import (
 
 STEP_PATTERN = re.compile(r"step-(\d{8})")
 SLAB_ELEMENTS = 1 << 21
-BIT_TYPES = {"bfloat16": np.uint16, "float8_e4m3fn": np.uint8, "float8_e5m2": np.uint8}
+BIT_TYPES: dict[str, Any] = {"bfloat16": np.uint16, **{name: np.uint8 for name in FLOAT8_FIELDS}}
 
 
 class CheckpointError(Exception):
@@ -151,12 +154,14 @@ def type_problem(dataset: h5py.Dataset, dtype: str) -> str | None:
     stored = dataset.id.get_type()
     if stored.get_size() != ITEM_SIZES[dtype]:
         return f"dtype {dtype} has {ITEM_SIZES[dtype]} bytes an element, stored: {stored.get_size()}"
-    kinds = {"b": "bool", "f": "float", "i": "int", "u": "uint"}
-    named = re.match(r"bool|b?float|u?int", dtype)
+    kinds = {"b": "bool", "f": "float", "i": "int", "u": "uint", "c": "complex"}
+    named = re.match(r"bool|b?float|u?int|complex", "uint8" if dtype in BYTE_TYPES else dtype)
     wanted = named[0].replace("bfloat", "float") if named else dtype
     found = kinds.get(dataset.dtype.kind, dataset.dtype.kind)
     if found != wanted:
         return f"dtype {dtype} is stored as {dataset.dtype}"
+    if dtype in COMPLEX_TYPES:
+        stored = stored.get_member_type(0)
     if ITEM_SIZES[dtype] > 1 and stored.get_order() != h5py.h5t.ORDER_LE:
         return "stored big-endian"
     return None

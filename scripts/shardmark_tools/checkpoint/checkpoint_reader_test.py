@@ -37,6 +37,8 @@ SMALL_FLOATS = {
     "bfloat16": (2, 15, 8, 7, 127),
     "float8_e4m3fn": (1, 7, 4, 3, 7),
     "float8_e5m2": (1, 7, 5, 2, 15),
+    "float8_e4m3fnuz": (1, 7, 4, 3, 8),
+    "float8_e5m2fnuz": (1, 7, 5, 2, 16),
 }
 
 
@@ -133,10 +135,22 @@ class ValueLaw(unittest.TestCase):
 
     def test_float8_by_hand(self) -> None:
         bits = np.array([0x00, 0x01, 0x07, 0x10, 0x37, 0x77, 0xB0], dtype=np.uint8)
-        e4m3 = [0.0, 2**-9, 7 * 2**-9, 2**-5, 0.9375, 240.0, -0.5]
-        self.assertEqual(e4m3, element_values.float8_value(bits, 4).tolist())
-        e5m2 = [0.0, 2**-16, 1.75 * 2**-14, 2**-11, 0.4375, 1.75 * 2**14, -0.125]
-        self.assertEqual(e5m2, element_values.float8_value(bits, 5).tolist())
+        e4m3 = np.array([0.0, 2**-9, 7 * 2**-9, 2**-5, 0.9375, 240.0, -0.5])
+        e5m2 = np.array([0.0, 2**-16, 1.75 * 2**-14, 2**-11, 0.4375, 1.75 * 2**14, -0.125])
+        for dtype, values in (("float8_e4m3fn", e4m3), ("float8_e4m3fnuz", e4m3 / 2),
+                              ("float8_e5m2", e5m2), ("float8_e5m2fnuz", e5m2 / 2)):  # fmt: skip
+            self.assertEqual(values.tolist(), element_values.float8_value(bits, dtype).tolist())
+
+    def test_complex_from_its_text(self) -> None:
+        word = -7584380531001642242 % 2**64  # of a.b, seed 3, element 0
+        other = word
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+            other = (other ^ other >> shift) * factor % 2**64
+        for dtype, dropped in (("complex64", 40), ("complex128", 11)):
+            found = element_values.expected_values("a.b", 3, dtype, 0, 1)
+            self.assertEqual(dtype, str(found.dtype))
+            self.assertEqual((word >> dropped) / 2 ** (64 - dropped), found[0].real)
+            self.assertEqual((other >> dropped) / 2 ** (64 - dropped), found[0].imag)
 
 
 class Names(unittest.TestCase):
@@ -180,7 +194,8 @@ class Elements(CheckpointCase):
                 kind = dataset.id.get_type()
                 dataset.id.write(h5py.h5s.ALL, h5py.h5s.ALL, bits, mtype=kind)
             else:
-                dataset[2, 6, 1] = not dataset[2, 6, 1] if dtype == "bool" else 0
+                right = dataset[2, 6, 1]
+                dataset[2, 6, 1] = not right if dtype == "bool" else 0 if right else 1
         findings = self.findings(file)
         self.assertCountEqual(element_values.DTYPE_NAMES, [f.entry for f in findings])
         for finding in findings:
@@ -293,8 +308,8 @@ class CommandLine(CheckpointCase):
         file.close()
         done = self.run_check()
         self.assertEqual(0, done.returncode, done.stderr)
-        self.assertIn("96 tensors", done.stdout)
-        self.assertEqual(1, self.run_check("--tensors", "97").returncode)
+        self.assertIn(f"{6 * (len(element_values.DTYPE_NAMES) + 1)} tensors", done.stdout)
+        self.assertEqual(1, self.run_check("--tensors", "133").returncode)
         with h5py.File(self.directory / "step-00000007" / "checkpoint.h5", "a") as file:
             file["tensors/a%2Fb"][2] = 1
         done = self.run_check()

@@ -30,5 +30,5 @@ def read_safetensors_checkpoint(path: pathlib.Path) -> Checkpoint:
         if tensor.num_bytes:
             chunks = [Chunk(offsets, sizes, region, offsets, {})
                       for offsets, sizes in slabs(tensor.shape, item, CHUNK_BYTES)]  # fmt: skip
-        tensors.append(Tensor(tensor.fqn, tensor.dtype, tensor.shape, chunks))
+        tensors.append(Tensor(tensor.fqn, tensor.dtype, tensor.shape, chunks, tensor.published_dtype))
     return Checkpoint(tensors, [], files, notes=notes)

@@ -15,7 +15,7 @@ from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Tensor
 from shardmark_tools.job.dtypes import ITEM_SIZES, SAFETENSORS, SAFETENSORS_BITS, SAFETENSORS_NAMES
 
 SHARD_BYTES = 5 * 10**9
-CODES = SAFETENSORS_NAMES | {"float4_e2m1fn_x2": "U8"}  # F4 counts elements, this type bytes
+PAIRS = "float4_e2m1fn_x2"
 
 
 def place_of(tensor: Tensor) -> tuple[str, int]:
@@ -41,12 +41,14 @@ def cut_shards(tensors: Sequence[Tensor], most_bytes: int) -> list[list[Tensor]]
 def published_as(tensor: Tensor) -> tuple[str, list[int]]:
     """(dtype, shape) in a header: those under which the tensor was published, if it holds such elements."""
     code, shape = tensor.published_dtype, list(tensor.shape)
+    if tensor.dtype == PAIRS:
+        code = "F4" if shape else "U8"  # F4 counts values along the last dimension, this type bytes
     bits = SAFETENSORS_BITS.get(code)
-    if bits and tensor.dtype == "uint8" and shape and shape[-1] * 8 % bits == 0:
+    if bits and tensor.dtype in ("uint8", PAIRS) and shape and shape[-1] * 8 % bits == 0:
         return code, [*shape[:-1], shape[-1] * 8 // bits]
     if code in SAFETENSORS and ITEM_SIZES[SAFETENSORS[code]] == tensor.item_size:
         return code, shape
-    return CODES[tensor.dtype], shape
+    return SAFETENSORS_NAMES[tensor.dtype], shape
 
 
 def header_of(tensors: Sequence[Tensor]) -> tuple[bytes, dict[str, int]]:
@@ -75,7 +77,7 @@ def copies(tensors: Sequence[Tensor], regions: Mapping[str, Region]) -> Iterator
 
 def check_names(checkpoint: Checkpoint) -> None:
     for tensor in checkpoint.tensors:
-        if tensor.dtype not in CODES:
+        if tensor.dtype not in (*SAFETENSORS_NAMES, PAIRS):
             raise ConvertError(f"'{tensor.fqn}': safetensors has no dtype for {tensor.dtype}")
         if tensor.fqn == "__metadata__":
             raise ConvertError("'__metadata__': a name that safetensors keeps for itself")

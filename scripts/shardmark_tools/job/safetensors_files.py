@@ -30,7 +30,8 @@ class SafetensorsError(Refused):
 
 @dataclasses.dataclass(slots=True)
 class FileTensor:
-    """`byte_offset`: in the file. Types below a byte count their last dimension in bytes, as uint8."""
+    """`byte_offset`: in the file. Types below a byte count their last dimension in bytes, and where
+    `dtype` only has such bytes, `published_dtype` is the file's own name of what they are."""
 
     fqn: str
     dtype: str
@@ -38,6 +39,7 @@ class FileTensor:
     path: pathlib.Path
     byte_offset: int
     num_bytes: int
+    published_dtype: str = ""
 
 
 def object_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -89,7 +91,8 @@ def checked_tensor(fqn: str, entry: Any, path: pathlib.Path, begin: int, end: in
         raise SafetensorsError(
             f"{where}: {num_bytes} bytes by shape and dtype, {place[1] - place[0]} by data_offsets"
         )
-    return FileTensor(fqn, dtype, tuple(shape), path, begin + place[0], num_bytes)
+    published = code if bits is not None and dtype == "uint8" else ""
+    return FileTensor(fqn, dtype, tuple(shape), path, begin + place[0], num_bytes, published)
 
 
 def read_header(path: pathlib.Path | str) -> tuple[dict[str, FileTensor], Any]:

@@ -38,6 +38,18 @@ Result<H5Type> bool_type() {
   return type;
 }
 
+/// Members r and i, which h5py takes for a complex number.
+Result<H5Type> complex_type(hid_t part) {
+  const std::size_t half = H5Tget_size(part);
+  H5Type type(H5Tcreate(H5T_COMPOUND, 2 * half));
+  const bool ok = type && H5Tinsert(type.get(), "r", 0, part) >= 0 &&
+                  H5Tinsert(type.get(), "i", half, part) >= 0;
+  if (!ok) {
+    return hdf5_error("H5Tinsert", "of a complex type");
+  }
+  return type;
+}
+
 Result<H5Type> copy_of(hid_t standard) {
   return hdf5_handle<H5Type>(H5Tcopy(standard), "H5Tcopy", "");
 }
@@ -58,6 +70,17 @@ Result<H5Type> hdf5_type(Dtype dtype) {
       return float_type({1, 4, 3, 7});
     case Dtype::float8_e5m2:
       return float_type({1, 5, 2, 15});
+    case Dtype::float8_e4m3fnuz:
+      return float_type({1, 4, 3, 8});
+    case Dtype::float8_e5m2fnuz:
+      return float_type({1, 5, 2, 16});
+    case Dtype::float8_e8m0fnu:
+    case Dtype::float4_e2m1fn_x2:
+      return copy_of(H5T_STD_U8LE);
+    case Dtype::complex64:
+      return complex_type(H5T_IEEE_F32LE);
+    case Dtype::complex128:
+      return complex_type(H5T_IEEE_F64LE);
     case Dtype::int64:
       return copy_of(H5T_STD_I64LE);
     case Dtype::int32:

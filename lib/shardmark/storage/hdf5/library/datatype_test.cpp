@@ -46,6 +46,10 @@ TEST(Hdf5Datatype, NarrowFloatsAreReadByTheirFields) {
     }
     if ((bits & 0x78) != 0x78) {
       EXPECT_EQ(converted(Dtype::float8_e4m3fn, bits), by_hand(bits, 4, 3, 7)) << bits;
+      EXPECT_EQ(converted(Dtype::float8_e4m3fnuz, bits), by_hand(bits, 4, 3, 8)) << bits;
+    }
+    if ((bits & 0x7C) != 0x7C) {
+      EXPECT_EQ(converted(Dtype::float8_e5m2fnuz, bits), by_hand(bits, 5, 2, 16)) << bits;
     }
   }
   for (std::uint64_t bits = 0; bits < 0x10000; bits += 37) {
@@ -65,13 +69,22 @@ TEST(Hdf5Datatype, SizesAndSignsAreTheDtypes) {
     const auto type = hdf5_type(dtype);
     ASSERT_TRUE(type) << dtype_name(dtype);
     EXPECT_EQ(H5Tget_size(type->get()), static_cast<std::size_t>(element_size(dtype)));
+    const bool is_complex = dtype_name(dtype).starts_with("complex");
     EXPECT_EQ(H5Tget_class(type->get()), is_floating(dtype)      ? H5T_FLOAT
                                          : dtype == Dtype::bool_ ? H5T_ENUM
+                                         : is_complex            ? H5T_COMPOUND
                                                                  : H5T_INTEGER)
         << dtype_name(dtype);
+    if (is_complex) {
+      ASSERT_EQ(H5Tget_nmembers(type->get()), 2);
+      EXPECT_EQ(H5Tget_member_index(type->get(), "r"), 0);
+      EXPECT_EQ(H5Tget_member_index(type->get(), "i"), 1);
+      EXPECT_EQ(H5Tget_member_offset(type->get(), 1),
+                static_cast<std::size_t>(element_size(dtype) / 2));
+    }
     if (H5Tget_class(type->get()) == H5T_INTEGER) {
-      const bool is_unsigned = dtype_name(dtype).starts_with('u');
-      EXPECT_EQ(H5Tget_sign(type->get()), is_unsigned ? H5T_SGN_NONE : H5T_SGN_2);
+      const bool is_signed = dtype_name(dtype).starts_with("int");
+      EXPECT_EQ(H5Tget_sign(type->get()), is_signed ? H5T_SGN_2 : H5T_SGN_NONE);
     }
   }
 }

@@ -46,7 +46,7 @@ Result<VirtualSources> VirtualSources::make(const Dims& sizes, Dtype dtype, cons
   SHARDMARK_ASSIGN_OR_RETURN(
       sources.creation_,
       hdf5_handle<H5Properties>(H5Pcreate(H5P_DATASET_CREATE), "H5Pcreate", "virtual"));
-  std::array<std::byte, 8> ones{};
+  std::array<std::byte, max_element_size> ones{};
   std::fill_n(ones.begin(), element_size(dtype), std::byte{0xFF});
   SHARDMARK_RETURN_IF_ERROR(
       hdf5_status(H5Pset_fill_value(sources.creation_.get(), type.get(), ones.data()),
