@@ -166,7 +166,7 @@ class HookCase final : public BenchmarkCase {
 
   /// Keeps the compiler from dropping a result that nobody reads.
   template <typename T>
-  static Status kept(const Result<T>& result) {
+  static Status kept(Result<T>&& result) {
     benchmark::DoNotOptimize(result);
     return Status(result);
   }
