@@ -59,6 +59,10 @@ int run_collective_command(const std::vector<std::string>& words, const Collecti
   const int launched_rank = launch.rank;
   note_world(launched_rank, launched_rank + 1);
   watch_for_interruption(launched_rank == 0);
+  if (const Status able = check_tasks_can_meet(launch, mpi_library()); !able) {
+    let_rank_0_speak(launch);
+    return report(able.error());
+  }
   auto environment = MpiEnvironment::make();
   if (!environment) {
     return report(environment.error());

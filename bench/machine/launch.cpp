@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
@@ -48,6 +50,12 @@ bool in_slurm_step() {
   return step && *step < first_special_step;
 }
 
+/// Of PMIx or PMI, from srun --mpi=pmix or --mpi=pmi2.
+bool has_meeting_place() {
+  return std::ranges::any_of(std::array{"PMIX_NAMESPACE", "PMIX_RANK", "PMI_FD"},
+                             [](const char* name) { return std::getenv(name) != nullptr; });
+}
+
 }  // namespace
 
 Launch detect_launch() {
@@ -61,9 +69,21 @@ Launch detect_launch() {
       continue;
     }
     return {true, static_cast<int>(rank.value_or(0)), static_cast<int>(size.value_or(0)),
-            size ? fmt::format("{}, {}", variables.rank, variables.size) : variables.rank};
+            size ? fmt::format("{}, {}", variables.rank, variables.size) : variables.rank,
+            variables.slurm_step && !has_meeting_place()};
   }
   return {};
+}
+
+Status check_tasks_can_meet(const Launch& launch, const std::string& library) {
+  if (!launch.bare_step || !library.starts_with("Open MPI")) {
+    return {};
+  }
+  return Error{ErrorCode::invalid_argument,
+               fmt::format("this is task {} of {} of a step of Slurm ({}) without PMIx, by which "
+                           "alone {} finds the others: start it with srun --mpi=pmix, or with "
+                           "mpirun in the allocation",
+                           launch.rank, launch.size, launch.variables, library)};
 }
 
 Status check_world_is_whole(const Launch& launch, int world_size, const std::string& library) {

@@ -11,15 +11,20 @@ namespace shardmark::bench {
 /// belongs to one task counts: variables of an allocation are there for a process started by hand
 /// in it too.
 struct Launch {
-  bool launched = false;  // by mpirun, srun or the like
-  int rank = 0;           // 0 if not launched
-  int size = 1;           // 1 if not launched; 0 where the launcher does not say
-  std::string variables;  // that said so, for messages
+  bool launched = false;   // by mpirun, srun or the like
+  int rank = 0;            // 0 if not launched
+  int size = 1;            // 1 if not launched; 0 where the launcher does not say
+  std::string variables;   // that said so, for messages
+  bool bare_step = false;  // a task of Slurm that got neither PMIx nor PMI: srun --mpi=none
 };
 
 /// Local. Asks, in this order, the variables of Open MPI, of PMI (Hydra, srun --mpi=pmi2), of PALS,
 /// of Flux, of a step of Slurm, of PMIx.
 Launch detect_launch();
+
+/// Local, before MPI is started. Errors: invalid_argument where Open MPI, which `library` says it
+/// is, would end the process with words of its own, for the step gives it nothing to meet by.
+Status check_tasks_can_meet(const Launch& launch, const std::string& library);
 
 /// Local. Errors: invalid_argument where the launcher started several tasks and MPI made a world of
 /// each: they would work on the same files without knowing of each other. `library` is what MPI

@@ -15,10 +15,10 @@ using ::testing::HasSubstr;
 using Environment = std::map<std::string, std::string>;
 
 constexpr const char* known[] = {
-    "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK",     "PMI_SIZE",
-    "PALS_RANKID",          "PALS_NRANKS",          "PMIX_RANK",    "FLUX_TASK_RANK",
-    "FLUX_JOB_SIZE",        "SLURM_PROCID",         "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS",
-    "SLURM_STEP_ID",        "SLURM_JOB_ID"};
+    "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK",       "PMI_SIZE",
+    "PALS_RANKID",          "PALS_NRANKS",          "PMIX_RANK",      "FLUX_TASK_RANK",
+    "FLUX_JOB_SIZE",        "SLURM_PROCID",         "SLURM_NTASKS",   "SLURM_STEP_NUM_TASKS",
+    "SLURM_STEP_ID",        "SLURM_JOB_ID",         "PMIX_NAMESPACE", "PMI_FD"};
 
 Launch launch_in(const Environment& environment) {
   for (const char* variable : known) {
@@ -84,6 +84,29 @@ TEST(Launch, AnAllocationIsNoTask) {
   mpirun["OMPI_COMM_WORLD_RANK"] = "0";
   mpirun["OMPI_COMM_WORLD_SIZE"] = "1";
   EXPECT_FALSE(is_split(mpirun, 1)) << "mpirun -n 1 there";
+}
+
+TEST(Launch, ABareStepOfSlurmIsRefusedBeforeOpenMpiEndsIt) {
+  const Environment bare{
+      {"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "2"}, {"SLURM_STEP_NUM_TASKS", "4"}};
+  const auto refused = [](const Environment& environment, const char* library) {
+    return check_tasks_can_meet(launch_in(environment), library);
+  };
+  const Status met = refused(bare, "Open MPI v4.1.4");
+  ASSERT_FALSE(met);
+  EXPECT_EQ(exit_code(met.error().code), 2);
+  for (const char* word : {"task 2 of 4", "SLURM_PROCID", "srun --mpi=pmix", "mpirun"}) {
+    EXPECT_THAT(met.error().message, HasSubstr(word));
+  }
+  EXPECT_TRUE(refused(bare, "MPICH Version: 4.0.2")) << "Slurm's own PMI sets no variable";
+  for (const char* variable : {"PMIX_RANK", "PMIX_NAMESPACE", "PMI_FD", "OMPI_COMM_WORLD_RANK"}) {
+    Environment with = bare;
+    with[variable] = "2";
+    EXPECT_TRUE(refused(with, "Open MPI v4.1.4")) << variable;
+  }
+  Environment by_hand = bare;
+  by_hand["SLURM_STEP_ID"] = "4294967291";
+  EXPECT_TRUE(refused(by_hand, "Open MPI v4.1.4"));
 }
 
 TEST(Launch, TheMessageNamesTheWayOut) {
