@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <string_view>
+#include <system_error>
 
 #include "bench/config/config_key_table.hpp"
 #include "bench/config/config_keys.hpp"
@@ -23,6 +25,20 @@ constexpr std::array<std::string_view, 2> table_keys = {"storage.hints", "storag
 
 Error refused(const ConfigOrigin& origin, const std::string& what) {
   return {ErrorCode::invalid_argument, fmt::format("{}: {}", to_string(origin), what)};
+}
+
+/// A model beside the configuration that names it is found from whatever folder a command runs in.
+void find_beside(std::string_view key, ConfigValue& value) {
+  auto* const text = std::get_if<std::string>(&value.data);
+  std::error_code ignored;
+  if (key != "model.safetensors" || text == nullptr || text->empty() ||
+      std::filesystem::exists(*text, ignored)) {
+    return;
+  }
+  const auto beside = std::filesystem::path(value.origin.source).parent_path() / *text;
+  if (std::filesystem::exists(beside, ignored)) {
+    *text = beside.string();
+  }
 }
 
 /// Puts one file after another into a document, pieces before their includer.
@@ -103,7 +119,7 @@ class Composer {
     for (const auto& [key, entry] : *table) {
       const std::string full = fmt::format("{}.{}", name, key);
       SHARDMARK_RETURN_IF_ERROR(check_key(full, entry.origin));
-      document_.values[full] = entry;
+      find_beside(full, document_.values[full] = entry);
     }
     return {};
   }
@@ -128,7 +144,9 @@ class Composer {
       }
       SHARDMARK_RETURN_IF_ERROR(check_key(key, entry.origin));
       SHARDMARK_RETURN_IF_ERROR(check_list(key, list, entry));
-      document_.sweep[key] = *list;
+      for (ConfigValue& element : document_.sweep[key] = *list) {
+        find_beside(key, element);
+      }
     }
     return {};
   }

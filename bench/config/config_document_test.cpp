@@ -52,6 +52,26 @@ TEST_F(ConfigTest, IncludesFailWithTheirPlace) {
   EXPECT_TRUE(base("include = [\"storage/p\", \"storage/q\"]\n"));
 }
 
+TEST_F(ConfigTest, AModelBesideItsConfigurationIsFoundFromAnywhere) {
+  const std::string beside = write("suites/a model.safetensors", "");
+  const std::string piece = write("models/in a piece.safetensors", "");
+  write("models/x.toml", "[model]\nsafetensors = \"in a piece.safetensors\"\n");
+  const std::string strategy = "[parallel]\nstrategy = \"ddp\"\n";
+  const auto model = [&](const std::string& text, const Overrides& overrides = {}) {
+    return base(text + strategy, overrides).value().model.safetensors;
+  };
+  EXPECT_EQ(model("[model]\nsafetensors = \"a model.safetensors\"\n"), beside);
+  EXPECT_EQ(model("include = [\"models/x\"]\n"), piece);
+  EXPECT_EQ(model("[model]\nsafetensors = \"nowhere.safetensors\"\n"), "nowhere.safetensors");
+  EXPECT_EQ(model("[model]\nsafetensors = \"x\"\n", {"model.safetensors=a model.safetensors"}),
+            "a model.safetensors")
+      << "--set counts from the working folder";
+  const auto swept =
+      cases(strategy + "[sweep]\n\"model.safetensors\" = [\"a model.safetensors\"]\n");
+  ASSERT_TRUE(swept) << swept.error().message;
+  EXPECT_EQ(swept->at(0).config.model.safetensors, beside);
+}
+
 TEST_F(ConfigTest, OverridesAreTomlOrElseStrings) {
   EXPECT_EQ(minimal_with("storage.directory=/tmp/#x").storage.directory, "/tmp/#x");
   EXPECT_EQ(minimal_with("storage.directory=\"a b\"").storage.directory, "a b");

@@ -45,7 +45,7 @@ const std::vector<ConfigKey> table = {
      .target = SHARDMARK_TARGET(model.name)},
     {.name = "model.safetensors",
      .about =
-         "A safetensors file, or its .index.json, whose names, shapes and dtypes replace the catalog's; only headers are read, and a file may be the header alone",
+         "A safetensors file, or its .index.json, whose names, shapes and dtypes replace the catalog's; only headers are read, and a file may be the header alone. A relative path counts from the working folder, or from that of the configuration",
      .form = KeyForm::text,
      .target = SHARDMARK_TARGET(model.safetensors)},
     {.name = "model.scale",
