@@ -67,7 +67,7 @@ class NewUser(unittest.TestCase):
 
     def test_sweep_and_what_reads_it(self) -> None:
         words = ("sweep", "a suite.toml", "--out", "my sweep", "--build", BUILT, "--ranks-per-node", "1,2")
-        self.assertIn("a model", self.script(*words, "--dry-run", "--set", "model.safetensors=a model.safetensors"))
+        self.assertIn("2 cases", self.script(*words, "--dry-run", "--set", "model.safetensors=a model.safetensors"))
         self.script(*words, "--launcher", "../my build/mpirun")
         rows = [json.loads(path.read_text()) for path in (self.here / "my sweep" / "cases").glob("*/case.json")]
         self.assertEqual([row["status"] for row in rows], ["ok", "ok"], rows)
