@@ -29,6 +29,9 @@ FileSystemCertificate untried(const std::string& directory, const std::string& p
                               const NodeTopology& topology) {
   FileSystemCertificate certificate;
   certificate.mount = mount_of(directory);
+  if (certificate.mount.path.empty()) {  // no /proc, or a root that is no mount, as after chroot
+    certificate.mount = {"/", "unknown", "unknown", ""};
+  }
   certificate.hosts = topology.host_of_node;
   struct utsname system {};
   if (::uname(&system) == 0) {
