@@ -95,10 +95,13 @@ class NewUser(unittest.TestCase):
         document = self.results("marked up", "save")
         for sample in document["samples"]:
             sample["model"] = "<script>alert(1)</script>"
+            sample["name"] = sample["name"].replace("tiny", "<script>alert(1)")
         synthetic.write_run(self.here / "marked up", document)
         self.script(0, "report", "marked up")
         for page in ("report.md", "report.html"):
-            self.assertNotIn("<script>", (self.here / "marked up" / "report" / page).read_text())
+            text = (self.here / "marked up" / "report" / page).read_text()
+            self.assertNotIn("<script>", text)
+            self.assertIn("&lt;script&gt;alert", text)
 
     def test_relative_checkpoints_are_converted_and_described(self) -> None:
         header = json.dumps({"a w": {"dtype": "F32", "shape": [4, 2], "data_offsets": [0, 32]}}).encode()
