@@ -50,7 +50,7 @@ Wish wish_of_environment() {
 }
 
 void tell(const std::string& line) {
-  static const std::string& file = kept(variable("SHARDMARK_TORTURE_HITS"));
+  static const std::string& file = *kept(variable("SHARDMARK_TORTURE_HITS"));
   if (!file.empty()) {
     append_to(file, line.data(), line.size());
   }
@@ -77,7 +77,7 @@ __attribute__((destructor)) void tell_counts() {
 }  // namespace
 
 Fault fault_of(CallKind kind, const std::string& path) {
-  static const Wish& wish = kept(wish_of_environment());
+  static const Wish& wish = *kept(wish_of_environment());
   const auto index = static_cast<std::size_t>(kind);
   const long long turn = counts()[index].fetch_add(1);
   if (wish.kind != kind_names[index] || turn < wish.first || (!wish.always && turn != wish.first)) {

@@ -33,8 +33,8 @@ const std::string& record_file() {
     const std::string folder = variable("SHARDMARK_TORTURE_RECORD");
     utsname host{};
     ::uname(&host);
-    return kept(folder.empty() ? folder
-                               : folder + "/" + host.nodename + "." + std::to_string(::getpid()));
+    return *kept(folder.empty() ? folder
+                                : folder + "/" + host.nodename + "." + std::to_string(::getpid()));
   }();
   return path;
 }

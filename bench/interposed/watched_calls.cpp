@@ -48,7 +48,7 @@ std::string absolute_path(int folder, const char* path) {
 }
 
 bool is_watched(const std::string& path) {
-  static const std::string& root = kept(variable("SHARDMARK_TORTURE_ROOT"));
+  static const std::string& root = *kept(variable("SHARDMARK_TORTURE_ROOT"));
   return !root.empty() && path.compare(0, root.size(), root) == 0 &&
          (path.size() == root.size() || path[root.size()] == '/');
 }

@@ -24,11 +24,11 @@ Function* next_call(const char* name, Function* /*like*/) {
 std::string variable(const char* name);
 
 /// A value that is there to the end of the process: calls are made, and told of, after the
-/// destructors of statics have run.
+/// destructors of statics have run. A pointer: g++ 14 takes a reference for one into the argument.
 template <typename Value>
-const Value& kept(Value value) {
+const Value* kept(Value value) {
   static_assert(std::is_object_v<Value>);
-  return *new Value(std::move(value));
+  return new Value(std::move(value));
 }
 
 /// The rank, as launchers say it; empty if none does.

@@ -174,7 +174,8 @@ class GrowthReporter final : public benchmark::ConsoleReporter {
   void ReportRuns(const std::vector<Run>& runs) override {
     ConsoleReporter::ReportRuns(runs);
     for (const Run& run : runs) {
-      if (run.run_type == Run::RT_Iteration && !run.error_occurred) {
+      if (run.run_type == Run::RT_Iteration &&
+          run.counters.contains("items")) {  // none after an error
         const std::string& name = run.run_name.function_name;
         samples_[name].emplace_back(std::log(static_cast<double>(run.counters.at("items"))),
                                     std::log(run.GetAdjustedRealTime()));

@@ -41,7 +41,7 @@ Result<Workload> Workload::make(const WorkloadOptions& options, std::int64_t ran
   workload.memory_ = memory;
   workload.model_notes_ = model.notes;
   if (strategy.degrees().tp > 1) {
-    workload.uncut_.emplace();
+    workload.uncut_ = Uncut{};
   }
   SHARDMARK_RETURN_IF_ERROR(workload.add_tensors(model, options.filter));
   SHARDMARK_RETURN_IF_ERROR(workload.add_objects(model, options.filter));

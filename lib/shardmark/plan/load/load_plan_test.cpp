@@ -157,10 +157,11 @@ TEST(LoadPlan, AgreesWithACopyElementByElement) {
     }
     EXPECT_EQ(plan->num_bytes, 2 * elements);
     for (const auto& [fqn, boxes] : wanted_boxes) {
+      auto& times_of = times_read[fqn];
       for (const Box& box : boxes) {
-        for_each_element(box, [&](const Dims& at) { ASSERT_EQ(times_read[fqn][at]--, 1); });
+        for_each_element(box, [&](const Dims& at) { ASSERT_EQ(times_of[at]--, 1); });
       }
-      for (const auto& [at, times] : times_read[fqn]) {
+      for (const auto& [at, times] : times_of) {
         ASSERT_EQ(times, 0) << "read though nobody wants it";
       }
     }
