@@ -29,8 +29,8 @@ class Command:
         launch = ["mpirun", "-n", str(ranks)]
         if mode:
             variables |= {"LD_PRELOAD": LIBRARY, "SHARDMARK_TEST_FAIL_MODE": mode, "SHARDMARK_TEST_FAIL_RANK": rank}
-        for name, value in variables.items():
-            launch += ["-x", f"{name}={value}"]
+        if variables:  # for the ranks alone, whatever the launcher's own option is called
+            launch += ["env", *(f"{name}={value}" for name, value in variables.items())]
         self.process = subprocess.Popen(
             [*launch, SHARDMARK, *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, start_new_session=True,
