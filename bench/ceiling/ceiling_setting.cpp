@@ -7,7 +7,7 @@
 
 #include "bench/ceiling/ceiling_transfer.hpp"
 #include "bench/config/lib_options.hpp"
-#include "bench/machine/memory_usage.hpp"
+#include "bench/machine/memory_room.hpp"
 #include "shardmark/checkpoint/save.hpp"
 
 namespace shardmark::bench {

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <system_error>
 
-#include "bench/machine/memory_usage.hpp"
+#include "bench/machine/memory_room.hpp"
 
 namespace shardmark::bench {
 namespace {

@@ -12,22 +12,14 @@
 namespace shardmark::bench {
 namespace {
 
-std::optional<std::int64_t> bytes_in_file(const char* path, std::string_view key) {
-  std::ifstream file(path);
+std::optional<std::int64_t> own_status_bytes(std::string_view key) {
+  std::ifstream file("/proc/self/status");
   std::ostringstream text;
   text << file.rdbuf();
   return parse_status_bytes(text.str(), key);
 }
 
-std::optional<std::int64_t> own_status_bytes(std::string_view key) {
-  return bytes_in_file("/proc/self/status", key);
-}
-
 }  // namespace
-
-std::int64_t available_memory_bytes() {
-  return bytes_in_file("/proc/meminfo", "MemAvailable").value_or(std::int64_t{1} << 30);
-}
 
 std::optional<std::int64_t> parse_status_bytes(std::string_view status_text, std::string_view key) {
   const std::string wanted = fmt::format("{}:", key);

@@ -10,9 +10,6 @@ namespace shardmark::bench {
 /// Local. The value of a "VmRSS:  1234 kB" line of /proc/self/status, in bytes.
 std::optional<std::int64_t> parse_status_bytes(std::string_view status_text, std::string_view key);
 
-/// Local. What this node can still give out; 1 GiB where it does not say.
-std::int64_t available_memory_bytes();
-
 /// Most memory that this process held at once since the watch began, beyond what it held then. The
 /// tensors must have been touched before. One watch at a time: the kernel keeps one high-water mark
 /// a process.

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "bench/harness/measure/file_system_probe.hpp"
+#include "bench/harness/measure/memory_check.hpp"
 #include "bench/harness/measure/suite_environment.hpp"
 #include "bench/harness/report/result_table.hpp"
 #include "bench/harness/report/samples_json.hpp"
@@ -20,7 +21,7 @@
 #include "bench/harness/run/same_on_all_ranks.hpp"
 #include "bench/harness/watch/watcher.hpp"
 #include "bench/machine/launch_facts.hpp"
-#include "bench/machine/memory_usage.hpp"
+#include "bench/machine/memory_room.hpp"
 #include "bench/machine/run_context.hpp"
 #include "bench/suite/earlier_results.hpp"
 #include "bench/suite/families.hpp"
@@ -111,6 +112,30 @@ Status check_points(std::span<const SweepCase> points, WorkloadPool& workloads) 
     }
   }
   return {};
+}
+
+/// Collective. Whether what the cases hold fits, before any of it is allocated.
+Status check_room(std::span<const SweepCase> points, SuiteEnvironment& environment) {
+  std::vector<Config> holding;
+  for (const SweepCase& point : points) {
+    if (!runs_any(point.config.run, [](const FamilyTraits& f) { return f.moves_bytes; })) {
+      continue;
+    }
+    holding.push_back(point.config);
+    if (const std::string& saved = point.config.reshard.saved_strategy; !saved.empty()) {
+      holding.push_back(point.config);
+      holding.back().parallel = {};
+      holding.back().parallel.strategy = saved;
+    }
+  }
+  return check_memory(
+      holding,
+      [&](const Config& config) -> Result<std::int64_t> {
+        SHARDMARK_ASSIGN_OR_RETURN(const Workload* planned,
+                                   environment.workloads.get(config, Memory::none));
+        return planned->local_num_bytes();
+      },
+      memory_rooms(), environment.comm);
 }
 
 std::vector<std::string> directories_of(std::span<const SweepCase> points) {
@@ -255,6 +280,7 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
   if (flags->list_tests) {
     return list_cases(cases, selected);
   }
+  SHARDMARK_RETURN_IF_ERROR(check_room(points, environment));
   const RunConfig& run = points.front().config.run;
   set_late_action(run.late == "end", options.json);
   const auto directories = directories_of(points);

@@ -232,6 +232,9 @@ def check_refusals(root):
             directory)
     refused("shape", "wants", 2, "load", "smoke", "--set", "model.name=tiny", "--set",
             "model.scale=0.5", "--dir", directory)
+    for command in (("save", *to_fresh), ("load", "--dir", directory)):
+        refused(f"{command[0]} of 5 TiB", "MemAvailable", 2, command[0], "smoke", "--set", "model.name=llama3-405b", "--set",
+                "model.scale=1.0", *command[1:])
     refused("step committed", "step 7 exists", 2, "save", "smoke", *TINY, "--dir", directory,
             "--step", "7")
     for key, one, other_one in (("storage.io", "direct", "collective"), ("planner.kind", "layout", "tree"),

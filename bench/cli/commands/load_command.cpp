@@ -12,9 +12,11 @@
 #include "bench/cli/commands/same_settings.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
+#include "bench/harness/measure/memory_check.hpp"
 #include "bench/harness/watch/watched_operation.hpp"
 #include "bench/harness/watch/watcher.hpp"
 #include "bench/machine/cache_state.hpp"
+#include "bench/machine/memory_room.hpp"
 #include "bench/text/error_report.hpp"
 #include "bench/text/human_units.hpp"
 
@@ -148,14 +150,24 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   const auto& [config, options] = *setup;
   SHARDMARK_RETURN_IF_ERROR(same_settings_on_all_ranks(config, comm));
   set_late_action(config.run.late == "end", arguments.json);
-  WorkloadOptions wanted = workload_options(config);
   const auto matches = [&](std::string_view fqn) {
     return ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
   };
-  if (!arguments.only.empty()) {
-    wanted.filter = matches;
-  }
-  auto workload = Workload::make(wanted, comm.rank(), comm.size(), Memory::allocate);
+  const auto make = [&](const Config& of, Memory memory) {
+    WorkloadOptions wanted = workload_options(of);
+    if (!arguments.only.empty()) {
+      wanted.filter = matches;
+    }
+    return Workload::make(wanted, comm.rank(), comm.size(), memory);
+  };
+  SHARDMARK_RETURN_IF_ERROR(check_memory(
+      {&config, 1},
+      [&](const Config& of) -> Result<std::int64_t> {
+        SHARDMARK_ASSIGN_OR_RETURN(const Workload planned, make(of, Memory::none));
+        return planned.local_num_bytes();
+      },
+      memory_rooms(), comm));
+  auto workload = make(config, Memory::allocate);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
   if (comm.all_reduce(static_cast<std::int64_t>(workload->state_dict().size()), MPI_SUM) == 0) {
     return Error{ErrorCode::not_found, fmt::format("--only '{}' matches no tensor of {}",

@@ -13,6 +13,7 @@
 #include "bench/cli/commands/planned_files.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
+#include "bench/harness/measure/memory_check.hpp"
 #include "bench/machine/memory_usage.hpp"
 #include "bench/plan/virtual_planning.hpp"
 #include "bench/text/human_units.hpp"
@@ -70,8 +71,9 @@ struct PlanSummary {
   std::int64_t tensors = 0;
   std::int64_t items = 0;
   std::int64_t num_bytes = 0;
-  Spread written;  // by a rank
-  Spread held;     // by a rank, replicas included
+  Spread written;                     // by a rank
+  Spread held;                        // by a rank, replicas included
+  std::int64_t staging_per_rank = 0;  // at most, beside the tensors
   std::int64_t deduplicated_bytes = 0;
   PlannedFiles files;
   std::int64_t checksum_bytes = 0;
@@ -130,6 +132,7 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.items = sum(statistics.rank_items);
   summary.written = spread_of(counted(statistics.rank_bytes));
   summary.held = spread_of(counted(statistics.rank_held_bytes));
+  summary.staging_per_rank = memory_need(config, summary.held.max, 1).staging;
   summary.files =
       plan_files(storage_options(config), *planning.entries, planning.global->chunks, world_size);
   summary.checksum_bytes = config.storage.checksum == "none"
@@ -161,6 +164,7 @@ std::string json_text(const PlanSummary& s) {
   document["num_bytes"] = s.num_bytes;
   document["bytes_per_rank"] = spread_document(s.written);
   document["memory_per_rank"] = spread_document(s.held);
+  document["staging_per_rank"] = s.staging_per_rank;
   document["imbalance"] = s.imbalance();
   document["deduplicated_bytes"] = s.deduplicated_bytes;
   document["files"] = s.files.files;
@@ -224,13 +228,13 @@ std::string human_text(const PlanSummary& s, const Config& config) {
       "  stored            {} ({} bytes), {} tensors\n"
       "  write items       {} before de-duplication, which saves {}\n"
       "  bytes per rank    {}; imbalance {:.3f}\n"
-      "  memory per rank   {}, replicas included\n"
+      "  memory per rank   {}, replicas included; beside it at most {} for staging\n"
       "  files             {}, layout {}; manifest {}, checksums {}\n"
       "  on the wire       {} gathered, {} scattered\n",
       format_bytes(s.num_bytes), format_count(s.num_bytes), format_count(s.tensors),
       format_count(s.items), format_bytes(s.deduplicated_bytes), spread_text(s.written),
-      s.imbalance(), spread_text(s.held), s.files.files, s.files.layout,
-      format_bytes(s.files.metadata_bytes), format_bytes(s.checksum_bytes),
+      s.imbalance(), spread_text(s.held), format_bytes(s.staging_per_rank), s.files.files,
+      s.files.layout, format_bytes(s.files.metadata_bytes), format_bytes(s.checksum_bytes),
       format_bytes(static_cast<std::int64_t>(s.traffic.bytes_gathered)),
       format_bytes(
           static_cast<std::int64_t>(s.traffic.bytes_scattered + s.traffic.bytes_broadcast)));

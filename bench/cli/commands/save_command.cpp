@@ -12,9 +12,11 @@
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/collective_timer.hpp"
 #include "bench/harness/measure/file_system_probe.hpp"
+#include "bench/harness/measure/memory_check.hpp"
 #include "bench/harness/measure/visibility.hpp"
 #include "bench/harness/watch/watched_operation.hpp"
 #include "bench/harness/watch/watcher.hpp"
+#include "bench/machine/memory_room.hpp"
 #include "bench/text/human_units.hpp"
 #include "shardmark/checkpoint/async_save.hpp"
 
@@ -141,8 +143,17 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   const Config& config = *read_config_file;
   SHARDMARK_RETURN_IF_ERROR(same_settings_on_all_ranks(config, comm));
   set_late_action(config.run.late == "end", arguments.json);
-  auto workload =
-      Workload::make(workload_options(config), comm.rank(), comm.size(), Memory::allocate);
+  const auto make = [&comm](const Config& of, Memory memory) {
+    return Workload::make(workload_options(of), comm.rank(), comm.size(), memory);
+  };
+  SHARDMARK_RETURN_IF_ERROR(check_memory(
+      {&config, 1},
+      [&](const Config& of) -> Result<std::int64_t> {
+        SHARDMARK_ASSIGN_OR_RETURN(const Workload planned, make(of, Memory::none));
+        return planned.local_num_bytes();
+      },
+      memory_rooms(), comm));
+  auto workload = make(config, Memory::allocate);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
   const double expected_s = ExpectedTime().of(workload->global_num_bytes());
   std::optional<WatchedOperation> watched;
