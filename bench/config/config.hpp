@@ -83,6 +83,7 @@ struct LoadConfig {
   bool strict = true;
   std::int64_t sieve_gap = std::int64_t{1} << 16;  // bytes
   std::string exchange = "auto";                   // auto, off, node, world
+  std::string from = {};  // checkpoints that lie there already, for the family load; empty: its own
 
   friend bool operator==(const LoadConfig&, const LoadConfig&) = default;
 };

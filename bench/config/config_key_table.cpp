@@ -256,6 +256,12 @@ const std::vector<ConfigKey> table = {
      .form = KeyForm::choice,
      .target = SHARDMARK_TARGET(load.exchange),
      .choices = {"auto", "off", "node", "world"}},
+    {.name = "load.from",
+     .about =
+         "A folder of checkpoints, or one step's folder, that the family load reads instead of "
+         "a checkpoint of its own; never written to",
+     .form = KeyForm::text,
+     .target = SHARDMARK_TARGET(load.from)},
 
     {.name = "reshard.saved_strategy",
      .about =

@@ -125,6 +125,7 @@ replicas = "read"
 strict = false
 sieve_gap = 0
 exchange = "node"
+from = "/saved/before"
 [reshard]
 saved_strategy = "fsdp"
 save_ranks = 3
@@ -182,7 +183,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       {{"cb_nodes", "2"}, {"flag", "true"}, {"romio_cb_write", "enable"}},
                       "auto",
                       {}};
-  expected.load = {"full", "read", false, 0, "node"};
+  expected.load = {"full", "read", false, 0, "node", "/saved/before"};
   expected.reshard = {"fsdp", 3, 2};
   expected.run = {8, 512, {"save"}, 3, 0, false, "sample", true, 2, 2.5, "warn"};
   EXPECT_EQ(*config, expected) << config_text(*config);

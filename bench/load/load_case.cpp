@@ -35,6 +35,10 @@ class LoadCase final : public BenchmarkCase {
         environment_(environment) {}
 
   Status set_up() override {
+    if (const GivenCheckpoint* const given = environment_.given_to(config_)) {
+      checkpoint_ = {given->directory, given->step, given->seed, {}};
+      return {};  // nothing of it is this run's: it is read, and that is all
+    }
     SHARDMARK_RETURN_IF_ERROR(take_workload());
     SHARDMARK_ASSIGN_OR_RETURN(
         checkpoint_, environment_.checkpoints.next(config_.storage.directory, environment_.comm));
@@ -91,7 +95,7 @@ class LoadCase final : public BenchmarkCase {
     }
     measurement.metrics["unverified_chunks"] = static_cast<double>(report_.unverified_chunks);
     if (config_.run.verify != "none") {
-      SHARDMARK_RETURN_IF_ERROR(workload_->check(checkpoint_.seed));
+      SHARDMARK_RETURN_IF_ERROR(check_values());
       measurement.verified = true;
     }
     return {};
@@ -112,6 +116,19 @@ class LoadCase final : public BenchmarkCase {
     SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(Status(workload)));
     workload_ = *workload;
     return {};
+  }
+
+  Status check_values() const {
+    const Status right = workload_->check(checkpoint_.seed, report_.keys.missing);
+    if (right || saved_) {
+      return right;
+    }
+    return Error{
+        right.error().code,
+        fmt::format("{}\nload.from: these are not the values that 'shardmark save' writes; "
+                    "run.verify = \"none\" loads what others saved, and load.checksum = "
+                    "\"full\" has its checksums compared",
+                    right.error().message)};
   }
 
   LoadOptions options() const {

@@ -11,11 +11,13 @@ inline constexpr FamilyTraits load_family = {
     .moves_bytes = true,
     .has_files = true,
     .uses_back_end = true,
+    .reads_given = true,
     .comparison = Comparison::with_ceilings,
     .keys = {"planner", "storage", "load"},
 };
 
-/// Reads one checkpoint, made in the set-up, into poisoned memory and checks every value after.
+/// Reads one checkpoint, made in the set-up or given by load.from, into poisoned memory and checks
+/// every value after.
 /// Each sample says how much of what it read was in the nodes' page caches.
 CaseMaker load_cases(SuiteEnvironment& environment);
 

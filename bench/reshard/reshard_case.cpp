@@ -171,6 +171,17 @@ CaseMaker reshard_cases(SuiteEnvironment& environment) {
   };
 }
 
+Status check_reshard(const SweepCase& point, SuiteEnvironment& /*environment*/) {
+  const std::string& from = point.config.load.from;
+  return from.empty()
+             ? Status()
+             : Status(
+                   Error{ErrorCode::invalid_argument,
+                         fmt::format("load.from = \"{}\": the family reshard loads what it saves "
+                                     "itself; expected run.benchmarks without it",
+                                     from)});
+}
+
 std::string saving_side(const Config& config) {
   return fmt::format("{} {} {} {} {}", config.model.name, saved_strategy(config),
                      config.reshard.save_ranks, config.storage.layout, config.storage.io);

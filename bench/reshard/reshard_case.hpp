@@ -4,8 +4,10 @@
 #include <string>
 
 #include "bench/config/config.hpp"
+#include "bench/config/resolve.hpp"
 #include "bench/harness/measure/family_traits.hpp"
 #include "bench/harness/measure/suite_environment.hpp"
+#include "shardmark/core/result.hpp"
 
 namespace shardmark::bench {
 
@@ -22,6 +24,9 @@ inline constexpr FamilyTraits reshard_family = {
 /// poisoned memory, every value checked after. Ranks of the launch beyond either world stand by.
 /// What was saved is shared by all cases of the matrix.
 CaseMaker reshard_cases(SuiteEnvironment& environment);
+
+/// Local, the same on all ranks. Errors: invalid_argument for load.from.
+Status check_reshard(const SweepCase& point, SuiteEnvironment& environment);
 
 /// Local. Equal for the points of a matrix that load the same checkpoint.
 std::string saving_side(const Config& config);

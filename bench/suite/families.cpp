@@ -7,6 +7,7 @@
 #include "bench/ceiling/ceiling_cases.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/hooks/hooks_cases.hpp"
+#include "bench/load/given_checkpoint.hpp"
 #include "bench/load/load_case.hpp"
 #include "bench/plan/plan_cases.hpp"
 #include "bench/reshard/reshard_case.hpp"
@@ -19,10 +20,14 @@ constexpr std::array table = {
     Family{.traits = hooks_family, .make = hooks_cases},
     Family{.traits = plan_family, .make = plan_cases},
     Family{.traits = save_family, .make = save_cases},
-    Family{.traits = load_family, .make = load_cases, .pinned_copies = 1},
+    Family{.traits = load_family,
+           .make = load_cases,
+           .check = check_given_checkpoint,
+           .pinned_copies = 1},
     // The pairs of a matrix share the checkpoints of its saving side.
     Family{.traits = reshard_family,
            .make = reshard_cases,
+           .check = check_reshard,
            .pinned_copies = 1,
            .pinned_for = saving_side},
     // What the load ceilings read: a file a rank, and one shared file.
@@ -49,7 +54,8 @@ bool runs_any(const RunConfig& run, const std::function<bool(const FamilyTraits&
 }
 
 bool keeps_files(const FamilyTraits& family, const Config& config) {
-  return family.has_files && (!family.uses_back_end || !backend_of(config.storage).discards);
+  return family.has_files && !(family.reads_given && !config.load.from.empty()) &&
+         (!family.uses_back_end || !backend_of(config.storage).discards);
 }
 
 }  // namespace shardmark::bench

@@ -8,8 +8,10 @@
 #include <string_view>
 
 #include "bench/config/config.hpp"
+#include "bench/config/resolve.hpp"
 #include "bench/harness/measure/family_traits.hpp"
 #include "bench/harness/measure/suite_environment.hpp"
+#include "shardmark/core/result.hpp"
 
 namespace shardmark::bench {
 
@@ -17,6 +19,8 @@ namespace shardmark::bench {
 struct Family {
   FamilyTraits traits;
   CaseMaker (*make)(SuiteEnvironment&) = nullptr;
+  /// Collective, before anything runs, of a point that wants the family: what it cannot do there.
+  Status (*check)(const SweepCase&, SuiteEnvironment&) = nullptr;
   std::int64_t pinned_copies = 0;  // of the checkpoint, on disk for the whole run
   std::string (*pinned_for)(const Config&) = nullptr;  // points with the same text share them
 };

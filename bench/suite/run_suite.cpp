@@ -138,6 +138,18 @@ Status check_room(std::span<const SweepCase> points, SuiteEnvironment& environme
       memory_rooms(), environment.comm);
 }
 
+/// Collective. What families ask of a point before anything runs.
+Status check_families(std::span<const SweepCase> points, SuiteEnvironment& environment) {
+  for (const SweepCase& point : points) {
+    for (const std::string& name : point.config.run.benchmarks) {
+      if (const Family* const family = find_family(name); family->check != nullptr) {
+        SHARDMARK_RETURN_IF_ERROR(family->check(point, environment));
+      }
+    }
+  }
+  return {};
+}
+
 std::vector<std::string> directories_of(std::span<const SweepCase> points) {
   std::set<std::string> directories;
   for (const SweepCase& point : points) {
@@ -183,7 +195,9 @@ RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& o
   context.command_line = options.command_line;
   context.cpus_of_rank = cpus_of_ranks(comm);
   if (comm.is_root()) {
-    const std::string& directory = points.front().config.storage.directory;
+    const Config& first = points.front().config;
+    const bool only_reads = !first.load.from.empty() && directories_of({points.data(), 1}).empty();
+    const std::string& directory = only_reads ? first.load.from : first.storage.directory;
     context.build = build_info();
     context.cpu = cpu_name();
     context.kernel = kernel_name();
@@ -275,6 +289,7 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
       .checkpoints = {},
       .free_memory = FreeMemory(context.topology, comm, gives_free_memory_back())};
   SHARDMARK_RETURN_IF_ERROR(comm.agree(check_points(points, environment.workloads)));
+  SHARDMARK_RETURN_IF_ERROR(check_families(points, environment));
   const Cases cases = make_cases(points, environment);
   SHARDMARK_ASSIGN_OR_RETURN(const auto selected, agree_on_selection(cases, flags->filter, comm));
   if (flags->list_tests) {

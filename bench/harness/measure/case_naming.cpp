@@ -79,17 +79,31 @@ CaseDescription describe_io_case(const FamilyTraits& family, Operation operation
   if (storage.async && operation == Operation::save) {
     variant += "-async";
   }
+  const GivenCheckpoint* const given =
+      operation == Operation::load ? environment.given_to(point.config) : nullptr;
+  if (given != nullptr) {
+    variant = fmt::format("{}-{}-given", file_layout_name(given->layout), storage.io);
+  }
   CaseDescription description = describe(family, variant, point, environment);
   description.operation = operation;
-  description.discards = backend.discards;
+  description.discards = backend.discards && given == nullptr;
   add_real_world(description, environment);
-  description.ceiling_group = ceiling_group(point);
+  // No ceiling reads where the given one lies.
+  description.ceiling_group = given == nullptr ? ceiling_group(point) : std::string();
   description.keys = {{"backend", storage.backend},
                       {"file_layout", storage.layout},
                       {"io", storage.io},
                       {"planner", point.config.planner.kind},
                       {"dedup", point.config.planner.dedup},
                       {"checksum", storage.checksum}};
+  if (given != nullptr) {
+    // What made it is not known here, but for what it says of itself.
+    description.keys = {{"file_layout", std::string(file_layout_name(given->layout))},
+                        {"io", storage.io},
+                        {"from", point.config.load.from},
+                        {"from_step", fmt::format("{}", given->step)},
+                        {"from_world", fmt::format("{}", given->world_size)}};
+  }
   add_varied_keys(description, point);
   return description;
 }

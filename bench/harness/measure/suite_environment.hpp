@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "bench/config/config.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/benchmark_case.hpp"
 #include "bench/harness/measure/checkpoint_steps.hpp"
@@ -15,8 +17,18 @@
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/storage/format/file_system_traits.hpp"
+#include "shardmark/storage/format/storage_options.hpp"
 
 namespace shardmark::bench {
+
+/// What load.from names: one committed step, found once for the whole run.
+struct GivenCheckpoint {
+  std::string directory;  // of the steps
+  std::int64_t step = 0;
+  std::uint64_t seed = 0;
+  std::int64_t world_size = 0;  // of the save
+  FileLayout layout = FileLayout::shared;
+};
 
 /// What all cases of one run share. Outlives them.
 struct SuiteEnvironment {
@@ -26,11 +38,18 @@ struct SuiteEnvironment {
   CheckpointSteps checkpoints;
   FreeMemory free_memory;
   std::map<std::string, FileSystemTraits> traits = {};  // by storage.directory
+  std::map<std::string, GivenCheckpoint> given = {};    // by load.from
 
   /// Local. What was found of the file system of a `storage.directory`.
   FileSystemTraits traits_of(const std::string& directory) const {
     const auto found = traits.find(directory);
     return found == traits.end() ? FileSystemTraits{} : found->second;
+  }
+
+  /// Local. nullptr where a point's load reads a checkpoint of its own.
+  const GivenCheckpoint* given_to(const Config& config) const {
+    const auto found = given.find(config.load.from);
+    return found == given.end() ? nullptr : &found->second;
   }
 };
 
