@@ -24,6 +24,8 @@ struct ModelConfig {
   std::string experts = "separate";  // separate, stacked
   std::string matrix_sizes = "8192x8192,8192x8192,8192";  // of the model "matrix"
 
+  std::string job = {};  // a job file, instead of a model and a strategy
+
   friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 };
 

@@ -48,6 +48,12 @@ const std::vector<ConfigKey> table = {
          "A safetensors file, or its .index.json, whose names, shapes and dtypes replace the catalog's; only headers are read, and a file may be the header alone. A relative path counts from the working folder, or from that of the configuration",
      .form = KeyForm::text,
      .target = SHARDMARK_TARGET(model.safetensors)},
+    {.name = "model.job",
+     .about =
+         "A job file that scripts/job wrote: the tensors of a real job, as its ranks hold them, "
+         "replace model and strategy; in its own world by 'plan', or by run.world",
+     .form = KeyForm::text,
+     .target = SHARDMARK_TARGET(model.job)},
     {.name = "model.scale",
      .about = "Share of the model's bytes to keep, within 10 %, with all names and the structure",
      .form = KeyForm::share,

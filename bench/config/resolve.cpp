@@ -36,6 +36,11 @@ Result<Config> resolve_with(const ConfigDocument& document,
   if (!config.model.safetensors.empty()) {
     config.model.name = std::filesystem::path(config.model.safetensors).stem();
   }
+  if (!config.model.job.empty()) {
+    config.model.name = std::filesystem::path(config.model.job).stem();
+    config.parallel = {};
+    config.parallel.strategy = "job";
+  }
   if (config.model.name.empty()) {
     return missing(document, "model.name",
                    "a model of the catalog (see 'shardmark models'), or model.safetensors");

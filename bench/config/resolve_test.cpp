@@ -99,5 +99,18 @@ TEST_F(ConfigTest, EveryShippedSuiteResolves) {
   EXPECT_GE(suites, 2);
 }
 
+TEST_F(ConfigTest, AJobReplacesModelAndStrategy) {
+  const auto config = base(
+      "model.name = \"m\"\nmodel.job = \"/j/my run.json\"\n"
+      "parallel.strategy = \"fsdp-tp\"\nparallel.tp = 2\n");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->model.name, "my run");
+  EXPECT_EQ(config->parallel.strategy, "job");
+  EXPECT_FALSE(config->parallel.tp);
+  const auto again = base(config_text(*config));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(*again, *config);
+}
+
 }  // namespace
 }  // namespace shardmark::bench

@@ -18,6 +18,7 @@
 #include "bench/plan/virtual_planning.hpp"
 #include "bench/text/human_units.hpp"
 #include "shardmark/plan/save/save_planner.hpp"
+#include "shardmark/workload/job.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -264,7 +265,12 @@ Result<CommandOutput> plan_command(const PlanArguments& arguments) {
   SHARDMARK_ASSIGN_OR_RETURN(const ConfigDocument document,
                              read_config(arguments.config.config, arguments.config.overrides));
   SHARDMARK_ASSIGN_OR_RETURN(const Config config, resolve(document));
-  const std::int64_t world_size = arguments.world_size.value_or(config.run.ranks);
+  std::int64_t usual = config.run.ranks;
+  if (!config.model.job.empty()) {
+    SHARDMARK_ASSIGN_OR_RETURN(const auto job, read_job(config.model.job));
+    usual = job->world_size;
+  }
+  const std::int64_t world_size = arguments.world_size.value_or(usual);
   constexpr std::int64_t max_world_size = std::int64_t{1} << 24;
   if (world_size < 1 || world_size > max_world_size) {
     return Error{ErrorCode::invalid_argument,

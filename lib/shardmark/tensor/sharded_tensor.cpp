@@ -94,4 +94,18 @@ Result<ShardedTensor> ShardedTensor::from_local(std::span<const TensorView> loca
   return ShardedTensor(spec.global_sizes(), dtype, std::move(held));
 }
 
+Result<ShardedTensor> ShardedTensor::from_boxes(const Dims& global_sizes, Dtype dtype,
+                                                std::vector<HeldBox> boxes) {
+  for (const HeldBox& held : boxes) {
+    if (held.box.ndim() != global_sizes.ndim() || !contains(whole_box(global_sizes), held.box) ||
+        held.elements.sizes != held.box.sizes || held.elements.dtype != dtype) {
+      return Error{ErrorCode::invalid_argument,
+                   fmt::format("box {} of a {} tensor {} is out of bounds, or has {} {} elements",
+                               to_string(held.box), dtype_name(dtype), to_string(global_sizes),
+                               to_string(held.elements.sizes), dtype_name(held.elements.dtype))};
+    }
+  }
+  return ShardedTensor(global_sizes, dtype, std::move(boxes));
+}
+
 }  // namespace shardmark

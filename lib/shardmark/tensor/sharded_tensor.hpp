@@ -44,6 +44,12 @@ class ShardedTensor : public BoxedTensor {
   static Result<ShardedTensor> from_local(std::span<const TensorView> locals, Dtype dtype,
                                           const ShardingSpec& spec, std::int64_t rank);
 
+  /// Local. One rank's boxes of a sharding that the caller has checked as a whole: for worlds whose
+  /// list is too long to go through for each rank. Others may hold the same boxes. Errors:
+  /// invalid_argument for a box that leaves the tensor, or is not as its elements are.
+  static Result<ShardedTensor> from_boxes(const Dims& global_sizes, Dtype dtype,
+                                          std::vector<HeldBox> boxes);
+
  private:
   using BoxedTensor::BoxedTensor;
 };

@@ -19,6 +19,7 @@ struct ModelOptions {
   std::string safetensors = {};                           // a file or index; replaces `name`
   std::string matrix_sizes = "8192x8192,8192x8192,8192";  // of the model `matrix`
   bool stacked_experts = false;                           // one tensor a weight of all experts
+  std::string job = {};  // a job file; replaces model and strategy, see Workload::make()
 };
 
 /// Local. The catalog's names, small models first.

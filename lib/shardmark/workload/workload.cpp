@@ -32,6 +32,9 @@ Error broken_law(const StateDictEntry& entry, std::uint64_t seed, const ValueMis
 
 Result<Workload> Workload::make(const WorkloadOptions& options, std::int64_t rank,
                                 std::int64_t world_size, Memory memory) {
+  if (!options.model.job.empty()) {
+    return make_job(options, rank, world_size, memory);
+  }
   SHARDMARK_ASSIGN_OR_RETURN(const Strategy strategy,
                              Strategy::resolve(options.parallel, world_size));
   SHARDMARK_RETURN_IF_ERROR(check_rank(rank, world_size));
@@ -45,11 +48,16 @@ Result<Workload> Workload::make(const WorkloadOptions& options, std::int64_t ran
   }
   SHARDMARK_RETURN_IF_ERROR(workload.add_tensors(model, options.filter));
   SHARDMARK_RETURN_IF_ERROR(workload.add_objects(model, options.filter));
-  if (memory == Memory::allocate) {
-    SHARDMARK_RETURN_IF_ERROR(workload.allocate());
-  }
-  workload.count_local_bytes();
+  SHARDMARK_RETURN_IF_ERROR(workload.finish());
   return workload;
+}
+
+Status Workload::finish() {
+  if (memory_ == Memory::allocate) {
+    SHARDMARK_RETURN_IF_ERROR(allocate());
+  }
+  count_local_bytes();
+  return {};
 }
 
 Status Workload::add_tensor(const TensorSpec& spec, const Distribution& distribution,

@@ -16,6 +16,7 @@
 #include "shardmark/protocol/state_dict.hpp"
 #include "shardmark/workload/catalog.hpp"
 #include "shardmark/workload/host_buffer.hpp"
+#include "shardmark/workload/job.hpp"
 #include "shardmark/workload/local_buffer.hpp"
 #include "shardmark/workload/strategy.hpp"
 
@@ -36,8 +37,10 @@ enum class Memory : std::uint8_t { allocate, none };
 /// of another pipeline stage has no boxes here.
 class Workload {
  public:
-  /// Local. Errors: those of make_model() and Strategy::resolve(); invalid_argument for a rank
-  /// outside the world or more bytes than this machine has.
+  /// Local. With a job file its tensors, as its ranks hold them, instead of a model under a
+  /// strategy. Errors: those of make_model() and Strategy::resolve(), or of read_job();
+  /// invalid_argument for a rank outside the world, another world than the job's, or more bytes
+  /// than this machine has.
   static Result<Workload> make(const WorkloadOptions& options, std::int64_t rank,
                                std::int64_t world_size, Memory memory);
 
@@ -85,6 +88,11 @@ class Workload {
   Status move_to_rank(std::int64_t rank);
 
  private:
+  static Result<Workload> make_job(const WorkloadOptions& options, std::int64_t rank,
+                                   std::int64_t world_size, Memory memory);
+  Status add_job(const std::function<bool(std::string_view)>& filter);
+  Status finish();
+
   explicit Workload(const Strategy& strategy) : strategy_(strategy) {}
 
   Status add_tensors(const Model& model, const std::function<bool(std::string_view)>& filter);
@@ -96,6 +104,7 @@ class Workload {
   void count_local_bytes() noexcept;
 
   Strategy strategy_;
+  std::shared_ptr<const Job> job_;  // its buffers look into it
   std::int64_t rank_ = 0;
   Memory memory_ = Memory::none;
   std::vector<std::unique_ptr<LocalBuffer>> buffers_;  // the StateDict points into them
