@@ -62,9 +62,31 @@ Status check_tensor(const WantedEntry& wanted, const Entry& saved) {
                        : check(items[0].tensor_data.properties.dtype, items[0].tensor_data.size);
 }
 
+/// Bytes of an element, where the checkpoint cannot tell.
+Result<std::int64_t> itemsize_of(const WantedEntry& wanted) {
+  if (wanted.entry->tensor == nullptr) {
+    return std::int64_t{1};
+  }
+  if (const TensorLayout* layout = wanted.entry->tensor->layout()) {
+    return element_size(layout->dtype);
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(const auto items,
+                             wanted.entry->tensor->create_write_items(wanted.entry->fqn));
+  return items.empty() ? 0 : element_size(items[0].tensor_data.properties.dtype);
+}
+
+void add_absent(const WantedEntry& wanted, std::int64_t elements, std::int64_t itemsize,
+                LoadPlan& plan) {
+  if (elements > 0) {
+    plan.absent.push_back(wanted.entry->fqn);
+    plan.absent_bytes += elements * itemsize;
+  }
+}
+
 Status add_reads(const WantedEntry& wanted, std::size_t entry_index, const Entry& saved,
-                 const ChunkTable& chunks, LoadPlan& plan) {
+                 const ChunkTable& chunks, MissingEntries missing, LoadPlan& plan) {
   const OverlapSearch search(chunks, saved);
+  std::int64_t absent = 0;
   std::vector<Box> parts;  // of a wanted box, counted from its corner
   for (const Box& box : wanted.boxes) {
     if (box.ndim() != saved.sizes.ndim() || !contains(whole_box(saved.sizes), box)) {
@@ -81,6 +103,15 @@ Status add_reads(const WantedEntry& wanted, std::size_t entry_index, const Entry
       plan.reads.push_back(
           {static_cast<std::uint32_t>(entry_index), chunk, box.offsets, common, common == stored});
     });
+    if (missing == MissingEntries::of_others) {
+      std::int64_t there = 0;
+      for (const Box& part : parts) {
+        there += part.num_elements();
+      }
+      absent += box.num_elements() - there;
+      plan.num_bytes += there * element_size(saved.dtype);
+      continue;
+    }
     // Before any byte is read: a hole would leave poison, an overlap two versions of an element.
     if (const auto defect = find_cover_defect(box.sizes, parts)) {
       return Error{ErrorCode::data_loss,
@@ -90,6 +121,7 @@ Status add_reads(const WantedEntry& wanted, std::size_t entry_index, const Entry
     }
     plan.num_bytes += box.num_elements() * element_size(saved.dtype);
   }
+  add_absent(wanted, absent, element_size(saved.dtype), plan);
   return {};
 }
 
@@ -120,6 +152,15 @@ Result<LoadPlan> make_load_plan(std::span<const WantedEntry> wanted, const Entry
   std::size_t num_boxes = 0;
   for (const WantedEntry& want : wanted) {
     const auto found = entries.find(want.entry->fqn);
+    if (!found && missing == MissingEntries::of_others) {
+      std::int64_t elements = 0;
+      for (const Box& box : want.boxes) {
+        elements += box.num_elements();
+      }
+      SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t itemsize, itemsize_of(want));
+      add_absent(want, elements, itemsize, plan);
+      continue;
+    }
     if (!found && missing == MissingEntries::leave_alone) {
       plan.missing.push_back(want.entry->fqn);
       continue;
@@ -145,7 +186,8 @@ Result<LoadPlan> make_load_plan(std::span<const WantedEntry> wanted, const Entry
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   plan.reads.reserve(num_boxes);
   for (const auto& [entry, want] : found_entries) {
-    SHARDMARK_RETURN_IF_ERROR(add_reads(*want, entry, entries.entries[entry], chunks, plan));
+    SHARDMARK_RETURN_IF_ERROR(
+        add_reads(*want, entry, entries.entries[entry], chunks, missing, plan));
   }
   return plan;
 }

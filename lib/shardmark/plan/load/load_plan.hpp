@@ -30,10 +30,15 @@ struct LoadPlan {
   std::int64_t num_bytes = 0;                 // delivered to this rank
   std::vector<std::uint32_t> wanted_entries;  // in the EntryTable, with or without bytes for us
   std::vector<std::string> missing;           // wanted and not in the checkpoint; left alone
+  // With MissingEntries::of_others: entries of which a part is not there, as the state dict has
+  // them, and the bytes of those parts.
+  std::vector<std::string> absent;
+  std::int64_t absent_bytes = 0;
 };
 
-/// What a wanted entry that the checkpoint does not have means.
-enum class MissingEntries : std::uint8_t { refuse, leave_alone };
+/// What a wanted entry that the checkpoint does not have means, and elements that lie in no chunk:
+/// always an error, but where ranks that nobody played would have written them.
+enum class MissingEntries : std::uint8_t { refuse, leave_alone, of_others };
 
 /// One entry that a rank wants: its local boxes.
 struct WantedEntry {

@@ -102,7 +102,7 @@ Result<SavePlanning> EnumeratedPlanning::plan(const PlanningCall& call) {
   Status decided;
   if (exchange.is_root()) {
     call.on_step(PlanStep::global_plan);
-    auto global = make_global_plan(std::move(*merged), exchange.world_size(), policy_);
+    auto global = make_global_plan(std::move(*merged), exchange.world_size(), policy_, cover_);
     decided = Status(global);
     if (global) {
       planning.global = std::make_shared<GlobalSavePlan>(std::move(*global));

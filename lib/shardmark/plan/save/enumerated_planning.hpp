@@ -9,6 +9,7 @@
 
 #include "shardmark/plan/merge/merged_plans.hpp"
 #include "shardmark/plan/merge/plan_tree.hpp"
+#include "shardmark/plan/save/make_global_plan.hpp"
 #include "shardmark/plan/save/save_planner.hpp"
 #include "shardmark/protocol/write_item.hpp"
 
@@ -34,6 +35,9 @@ class EnumeratedPlanning {
         collect_(std::move(collect)),
         after_gather_(std::move(after_gather)) {}
 
+  /// Elements that no rank lists are no error: only a part of a world is there.
+  void allow_holes() noexcept { cover_ = Cover::not_looked_at; }
+
   /// Collective over the exchange. Errors: the same one on every process.
   Result<SavePlanning> plan(const PlanningCall& call);
 
@@ -53,6 +57,7 @@ class EnumeratedPlanning {
   Gathering gathering_;
   Collect collect_;
   AfterGather after_gather_;
+  Cover cover_ = Cover::whole;
   std::vector<WriteItem> items_;
   std::size_t last_message_bytes_ = 0;  // those of the next rank are about as many
 };

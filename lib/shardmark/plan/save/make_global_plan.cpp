@@ -69,8 +69,8 @@ std::int64_t accounted_bytes(const MergedPlans::KnownEntry& entry) {
 /// The global plan in the making: chunks are appended in their final order.
 class Assembly {
  public:
-  Assembly(const MergedPlans& merged, int world_size, DedupPolicy policy)
-      : sets_(merged.sets), policy_(policy) {
+  Assembly(const MergedPlans& merged, int world_size, DedupPolicy policy, Cover cover)
+      : sets_(merged.sets), policy_(policy), cover_(cover) {
     SavePlanStatistics& statistics = plan_.statistics;
     statistics.items = merged.items;
     statistics.bytes_gathered = merged.bytes_gathered;
@@ -103,7 +103,7 @@ class Assembly {
       }
       coordinates = sorted_;
     }
-    if (!is_grid_of(known.sizes, held.boxes.size(), coordinates)) {
+    if (cover_ == Cover::whole && !is_grid_of(known.sizes, held.boxes.size(), coordinates)) {
       SHARDMARK_RETURN_IF_ERROR(check_cover(known));
     }
     const std::uint64_t first_chunk = plan_.chunks.size();
@@ -213,6 +213,7 @@ class Assembly {
 
   const HolderSets& sets_;
   DedupPolicy policy_;
+  Cover cover_;
   GlobalSavePlan plan_;
   DedupInput input_;
   std::vector<std::uint32_t> set_of_node_;  // place in holder_sets + 1, 0 for none yet
@@ -223,14 +224,15 @@ class Assembly {
 
 }  // namespace
 
-Result<GlobalSavePlan> make_global_plan(MergedPlans merged, int world_size, DedupPolicy policy) {
+Result<GlobalSavePlan> make_global_plan(MergedPlans merged, int world_size, DedupPolicy policy,
+                                        Cover cover) {
   SHARDMARK_ASSERT(policy != DedupPolicy::dcp || merged.ordered, "dcp needs the order of arrival");
   std::vector<std::uint32_t> by_name(merged.entries.size());
   std::iota(by_name.begin(), by_name.end(), 0U);
   std::sort(by_name.begin(), by_name.end(), [&](std::uint32_t a, std::uint32_t b) {
     return merged.entries[a].fqn < merged.entries[b].fqn;
   });
-  Assembly assembly(merged, world_size, policy);
+  Assembly assembly(merged, world_size, policy, cover);
   for (const std::uint32_t id : by_name) {
     MergedPlans::KnownEntry& entry = merged.entries[id];
     SHARDMARK_RETURN_IF_ERROR(assembly.add_entry(entry));
