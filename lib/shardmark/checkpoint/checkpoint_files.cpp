@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "shardmark/storage/directory/committed_steps.hpp"
+#include "shardmark/storage/directory/played_steps.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/raw/structure_hash.hpp"
 
@@ -61,13 +64,8 @@ Status read_manifest(OpenCheckpoint& checkpoint) {
   return check_locations(checkpoint.manifest, sizes);
 }
 
-}  // namespace
-
-Result<OpenCheckpoint> open_checkpoint(const std::string& directory,
-                                       std::optional<std::int64_t> step) {
-  OpenCheckpoint checkpoint;
-  SHARDMARK_ASSIGN_OR_RETURN(checkpoint.directory, find_checkpoint(directory, step));
-  SHARDMARK_ASSIGN_OR_RETURN(checkpoint.record, read_commit_record(checkpoint.directory));
+/// By its record: sizes, manifest, and every byte of the entry file outside elements.
+Status check_contents(OpenCheckpoint& checkpoint) {
   SHARDMARK_RETURN_IF_ERROR(check_file_sizes(checkpoint));
   SHARDMARK_RETURN_IF_ERROR(read_manifest(checkpoint));
   const std::string entry_file = checkpoint.directory + "/" + checkpoint.record.files.front().name;
@@ -78,6 +76,28 @@ Result<OpenCheckpoint> open_checkpoint(const std::string& directory,
     return damaged(checkpoint.directory,
                    "the entry file is not as it was committed (outside element data)");
   }
+  return {};
+}
+
+}  // namespace
+
+Result<OpenCheckpoint> open_checkpoint(const std::string& directory,
+                                       std::optional<std::int64_t> step) {
+  OpenCheckpoint checkpoint;
+  SHARDMARK_ASSIGN_OR_RETURN(checkpoint.directory, find_checkpoint(directory, step));
+  SHARDMARK_ASSIGN_OR_RETURN(checkpoint.record, read_commit_record(checkpoint.directory));
+  SHARDMARK_RETURN_IF_ERROR(check_contents(checkpoint));
+  return checkpoint;
+}
+
+Result<OpenCheckpoint> open_played(const std::string& directory, std::optional<std::int64_t> step,
+                                   const PlayedWorld& played) {
+  OpenCheckpoint checkpoint;
+  SHARDMARK_ASSIGN_OR_RETURN(checkpoint.directory, find_played(directory, step));
+  SHARDMARK_ASSIGN_OR_RETURN(PlayedMark mark, read_played_mark(checkpoint.directory));
+  SHARDMARK_RETURN_IF_ERROR(check_same_play(checkpoint.directory, mark, played));
+  checkpoint.record = std::move(mark.record);
+  SHARDMARK_RETURN_IF_ERROR(check_contents(checkpoint));
   return checkpoint;
 }
 

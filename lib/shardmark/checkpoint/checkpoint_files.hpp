@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shardmark/core/result.hpp"
+#include "shardmark/plan/merge/played_world.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
 #include "shardmark/storage/format/manifest.hpp"
 
@@ -26,6 +27,11 @@ struct OpenCheckpoint {
 /// data_loss (damaged).
 Result<OpenCheckpoint> open_checkpoint(const std::string& directory,
                                        std::optional<std::int64_t> step);
+
+/// Local. The same of what the ranks `played` have written,. Errors:
+/// mismatch where others have written it.
+Result<OpenCheckpoint> open_played(const std::string& directory, std::optional<std::int64_t> step,
+                                   const PlayedWorld& played);
 
 /// Local. All checksums, by chunk; empty if the checkpoint was saved without.
 Result<std::vector<std::uint64_t>> read_checksums(const std::string& step_directory,

@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "shardmark/checkpoint/checkpoint_files.hpp"
 #include "shardmark/checkpoint/chunk_verification.hpp"
 #include "shardmark/checkpoint/replica_broadcast.hpp"
@@ -27,9 +30,10 @@ class Load {
     Status planned(wanted);
     clock_.enter(Phase::load_plan);
     if (wanted) {
-      auto plan =
-          make_load_plan(*wanted, manifest_.entries, manifest_.chunks,
-                         options_.strict ? MissingEntries::refuse : MissingEntries::leave_alone);
+      auto plan = make_load_plan(*wanted, manifest_.entries, manifest_.chunks,
+                                 options_.played   ? MissingEntries::of_others
+                                 : options_.strict ? MissingEntries::refuse
+                                                   : MissingEntries::leave_alone);
       planned = Status(plan);
       if (plan) {
         plan_ = std::move(*plan);
@@ -69,6 +73,9 @@ class Load {
 
     // Collective, and so a part of the load.
     report.keys = report_keys(plan_, manifest_.entries, comm_);
+    report.absent_bytes = plan_.absent_bytes;
+    report.absent = std::move(plan_.absent);
+    std::sort(report.absent.begin(), report.absent.end());
     report.step = manifest_.step;
     report.seed = manifest_.seed;
     report.num_bytes = plan_.num_bytes;
@@ -128,7 +135,9 @@ class Load {
     Status opened;
     std::vector<std::byte> bytes;
     if (comm_.is_root()) {
-      auto checkpoint = open_checkpoint(options_.directory, options_.step);
+      auto checkpoint = options_.played
+                            ? open_played(options_.directory, options_.step, *options_.played)
+                            : open_checkpoint(options_.directory, options_.step);
       opened = Status(checkpoint);
       if (checkpoint) {
         auto checksums = read_checksums(checkpoint->directory, checkpoint->manifest);

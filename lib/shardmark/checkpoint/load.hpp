@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,8 +11,10 @@
 #include "shardmark/checkpoint/key_report.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
+#include "shardmark/plan/merge/played_world.hpp"
 #include "shardmark/profile/phase_times.hpp"
 #include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/format/manifest.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
 #include "shardmark/storage/posix/page_residency.hpp"
 
@@ -57,6 +60,10 @@ struct LoadReport {
   std::string exchange;               // level at which ranks read together
   std::string exchange_why;           // why at this level
   KeyReport keys;                     // the same on all ranks
+  /// Of this rank, with LoadOptions::played: what it wants and ranks that nobody played would have
+  /// written, in bytes, and the entries of which that is a part, ascending.
+  std::int64_t absent_bytes = 0;
+  std::vector<std::string> absent;
   // Over all ranks; each chunk counts once.
   std::int64_t verified_chunks = 0;
   std::int64_t unverified_chunks = 0;

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "shardmark/plan/owners/dedup.hpp"
+#include "shardmark/plan/save/played_save_planner.hpp"
 #include "shardmark/plan/save/save_planner.hpp"
 #include "shardmark/storage/contract/storage_writer.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
@@ -24,6 +26,8 @@ struct SaveOptions {
   /// Of use if given and kept between saves: the next one of the same content need not ask HDF5 to
   /// lay its entry file out again. Looked at on rank 0.
   KeptEntryFile* kept_entry_file = nullptr;
+  /// This world's ranks play some of a bigger one: see save().
+  std::optional<PlayedSave> played;
   /// By fqn: the name under which a tensor's dtype was published, where the one here has only its
   /// width. Kept with the checkpoint. Looked at on rank 0.
   std::map<std::string, std::string> published_dtypes;

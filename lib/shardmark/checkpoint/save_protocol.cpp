@@ -5,12 +5,14 @@
 
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"
 #include "shardmark/checkpoint/plan_phase.hpp"
+#include "shardmark/checkpoint/playable.hpp"
 #include "shardmark/plan/save/save_planner.hpp"
 #include "shardmark/storage/contract/agree_waiting.hpp"
 #include "shardmark/storage/contract/storage_writer.hpp"
 #include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/directory/owner_record.hpp"
 #include "shardmark/storage/directory/partial_checkpoint.hpp"
+#include "shardmark/storage/directory/played_steps.hpp"
 #include "shardmark/storage/directory/same_folder.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
 #include "shardmark/storage/posix/file_stripes.hpp"
@@ -29,13 +31,15 @@ class Save final : public SaveProtocol {
 
   Status begin(const StateDict& state_dict) override {
     state_dict_ = &state_dict;
+    SHARDMARK_RETURN_IF_ERROR(check_can_be_played(options_, comm_.size()));
     if (stores()) {
       // Before anything costs time: a step that exists, a directory that cannot be.
       SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [this]() -> Status {
         SHARDMARK_RETURN_IF_ERROR(make_checkpoint_root(options_.directory));
         SHARDMARK_RETURN_IF_ERROR(check_can_set_stripes(
             options_.directory, options_.storage.stripe_bytes, options_.storage.stripe_count));
-        return check_step_is_new(options_.directory, options_.step);
+        return options_.played ? check_played_is_new(options_.directory, options_.step)
+                               : check_step_is_new(options_.directory, options_.step);
       }));
     }
     SHARDMARK_RETURN_IF_ERROR(plan());
@@ -89,6 +93,9 @@ class Save final : public SaveProtocol {
     report_.phases = clock_.stop();
     report_.step = options_.step;
     report_.layout = manifest_.layout;
+    for (const WriteTask& task : tasks_) {
+      report_.own_bytes += task.elements.num_bytes();
+    }
     report_.bytes_written = writer_->counters().bytes_written;
     report_.write_requests = writer_->counters().write_requests;
     report_.no_collective_cause = writer_->counters().no_collective_cause;
@@ -111,6 +118,18 @@ class Save final : public SaveProtocol {
   }
 
  private:
+  /// Local. Elements and objects on disk, replicas once; of what is played rank 0 alone knows it.
+  std::int64_t stored_bytes() const {
+    if (options_.played) {
+      return planning_.global ? planning_.global->statistics.num_bytes : 0;
+    }
+    std::int64_t num_bytes = 0;
+    for (const Entry& entry : planning_.entries->entries) {
+      num_bytes += entry.num_bytes();
+    }
+    return num_bytes;
+  }
+
   bool stores() const noexcept { return !traits_of(options_.storage.backend).discards; }
 
   /// Runs `action` on rank 0 in `phase`; its status everywhere.
@@ -135,7 +154,9 @@ class Save final : public SaveProtocol {
     std::unique_ptr<SavePlanner> own;
     SavePlanner* planner = options_.kept_planner;
     if (planner == nullptr) {
-      own = make_save_planner(options_.planner, options_.dedup);
+      own = options_.played
+                ? make_played_save_planner(options_.planner, options_.dedup, *options_.played)
+                : make_save_planner(options_.planner, options_.dedup);
       planner = own.get();
     }
     SHARDMARK_ASSIGN_OR_RETURN(
@@ -164,7 +185,7 @@ class Save final : public SaveProtocol {
     created_ = true;
     manifest_.step = options_.step;
     manifest_.seed = options_.seed;
-    manifest_.world_size = comm_.size();
+    manifest_.world_size = options_.played ? options_.played->world.world_size : comm_.size();
     manifest_.checksum = options_.storage.checksum;
     std::string path;
     SHARDMARK_RETURN_IF_ERROR(on_root(Phase::create, [&]() -> Status {
@@ -194,7 +215,7 @@ class Save final : public SaveProtocol {
     SHARDMARK_RETURN_IF_ERROR(check_place(path));
     return writer_->create({path, planning_.entries.get(), plan_.get(),
                             planning_.global ? &*planning_.global : nullptr, &manifest_,
-                            options_.kept_entry_file});
+                            options_.kept_entry_file, options_.played.has_value()});
   }
 
   /// Before any rank reserves: the folder is the same everywhere, and has room.
@@ -205,11 +226,8 @@ class Save final : public SaveProtocol {
     std::string host = own_record().host;
     comm_.broadcast(host);
     Status fits = check_same_folder(path, host);
-    if (fits) {
-      std::int64_t num_bytes = 0;
-      for (const Entry& entry : planning_.entries->entries) {
-        num_bytes += entry.num_bytes();
-      }
+    if (fits && (!options_.played || comm_.is_root())) {
+      const std::int64_t num_bytes = stored_bytes();
       // COMMIT, the entry file, and at most a file a rank.
       fits = check_free_space(path, num_bytes,
                               options_.storage.layout == FileLayout::per_rank ||
@@ -285,25 +303,31 @@ class Save final : public SaveProtocol {
           report_.stripes = striping ? striping->main_component(size) : StripeComponent{};
         }
       }
-      SHARDMARK_ASSIGN_OR_RETURN(report_.path, partial_->commit(record));
+      const std::string mark =
+          options_.played
+              ? to_text(PlayedMark{options_.played->world, options_.played->parts, record})
+              : to_text(record);
+      SHARDMARK_ASSIGN_OR_RETURN(
+          report_.path, options_.played ? partial_->commit_played({options_.played->world,
+                                                                   options_.played->parts, record})
+                                        : partial_->commit(record));
       partial_.reset();
-      take_inventory(file_bytes, static_cast<std::int64_t>(to_text(record).size()));
+      if (options_.played) {
+        SHARDMARK_ASSIGN_OR_RETURN(file_bytes, allocated_bytes(report_.path, manifest_.files));
+      }
+      take_inventory(file_bytes, static_cast<std::int64_t>(mark.size()));
       return {};
     });
   }
 
   void take_inventory(std::int64_t file_bytes, std::int64_t commit_bytes) {
     Inventory& inventory = report_.inventory;
-    std::int64_t element_bytes = 0;
-    for (const Entry& entry : manifest_.entries.entries) {
-      element_bytes += entry.num_bytes();
-    }
     inventory.files = static_cast<std::int64_t>(manifest_.files.size()) + 1;
     inventory.num_bytes = file_bytes + commit_bytes;
     inventory.checksum_bytes = manifest_.checksums_address < 0
                                    ? 0
                                    : static_cast<std::int64_t>(8 * manifest_.entries.num_chunks());
-    inventory.padding_bytes = file_bytes - element_bytes - inventory.metadata_bytes -
+    inventory.padding_bytes = file_bytes - stored_bytes() - inventory.metadata_bytes -
                               inventory.checksum_bytes -
                               writer_->layout_counters().library_metadata_bytes;
   }
@@ -312,9 +336,7 @@ class Save final : public SaveProtocol {
     Inventory& i = report_.inventory;
     std::array<std::int64_t, 6> shared = {i.files,          i.num_bytes,      i.padding_bytes,
                                           i.metadata_bytes, i.checksum_bytes, 0};
-    for (const Entry& entry : planning_.entries->entries) {
-      shared[5] += entry.num_bytes();
-    }
+    shared[5] = options_.played && !comm_.is_root() ? 0 : stored_bytes();
     comm_.all_reduce(shared, MPI_MAX);
     i = {shared[0], shared[1], shared[2], shared[3], shared[4]};
     report_.num_bytes = shared[5];
@@ -342,7 +364,12 @@ class Save final : public SaveProtocol {
 
 std::unique_ptr<SaveProtocol> make_save_protocol(const SaveOptions& options,
                                                  const Communicator& comm) {
-  return std::make_unique<Save>(options, comm);
+  SaveOptions asked = options;
+  if (asked.played && asked.storage.exchange == ExchangeLevel::automatic) {
+    // What ranks write together would be full of what nobody has.
+    asked.storage.exchange = ExchangeLevel::off;
+  }
+  return std::make_unique<Save>(asked, comm);
 }
 
 }  // namespace shardmark

@@ -33,6 +33,7 @@ struct SaveReport {
   double durable_s = 0;             // until all fsyncs are done and the step is renamed
   PhaseTimes phases;                // sum to this rank's total
   std::vector<PhaseEvent> events;   // when they were
+  std::int64_t own_bytes = 0;       // of num_bytes, what this rank has written
   std::int64_t bytes_written = 0;   // elements and checksums, by this rank
   std::int64_t write_requests = 0;  // HDF5 transfers of this rank
   std::uint32_t no_collective_cause =

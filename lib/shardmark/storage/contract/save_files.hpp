@@ -21,9 +21,12 @@ struct SaveTarget {
   const EntryTable* entries = nullptr;     // the same on all ranks
   const SavePlan* plan = nullptr;          // what this rank writes
   const GlobalSavePlan* global = nullptr;  // rank 0 only: who writes what
-  /// On rank 0 with entries and chunks; gets files, locations and checksums address.
+  /// With the world's size; on rank 0 with entries and chunks. Gets files, locations and checksums
+  /// address.
   Manifest* manifest = nullptr;
   KeptEntryFile* kept_entry_file = nullptr;  // rank 0: see SaveOptions
+  /// Of some entries only a part is written: what is not stays a hole, and takes no room.
+  bool has_holes = false;
 };
 
 /// Bytes in entry and data files that are neither elements nor ours; the same on all ranks or on

@@ -5,12 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
-#include "shardmark/storage/directory/removal.hpp"
-#include "shardmark/storage/directory/unfinished.hpp"
+#include "shardmark/storage/directory/played_steps.hpp"
+#include "shardmark/storage/directory/saved_removal.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/folder.hpp"
 
@@ -68,12 +66,14 @@ Result<std::vector<std::int64_t>> committed_steps(const std::string& directory) 
 
 Result<std::string> find_checkpoint(const std::string& directory,
                                     std::optional<std::int64_t> step) {
+  SHARDMARK_RETURN_IF_ERROR(refuse_played(directory));
   if (step) {
     std::string path = directory + "/" + step_name(*step);
     SHARDMARK_ASSIGN_OR_RETURN(const bool committed, has_commit(path));
     if (committed) {
       return path;
     }
+    SHARDMARK_RETURN_IF_ERROR(refuse_played(path));
     SHARDMARK_ASSIGN_OR_RETURN(const auto steps, committed_steps(directory));
     if (!steps.empty()) {
       return Error{
@@ -89,13 +89,21 @@ Result<std::string> find_checkpoint(const std::string& directory,
     if (committed) {
       return path;
     }
+    SHARDMARK_RETURN_IF_ERROR(refuse_played(path));
   }
-  return Error{ErrorCode::not_found, fmt::format("no committed checkpoint in {}", directory)};
+  return Error{ErrorCode::not_found, fmt::format("no committed checkpoint in {}{}", directory,
+                                                 describe_played(directory))};
 }
 
 Result<CommitRecord> read_commit_record(const std::string& step_directory) {
   const std::string commit = step_directory + "/" + commit_file_name;
   SHARDMARK_ASSIGN_OR_RETURN(const std::string text, read_small_file(commit, max_commit_bytes));
+  if (is_played_mark(text)) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{} is no checkpoint: its COMMIT is the PLAYED of some ranks of a "
+                             "bigger world (run.world)",
+                             step_directory)};
+  }
   SHARDMARK_ASSIGN_OR_RETURN(CommitRecord record, parse_commit_record(text, commit));
   const auto named = step_of_name(step_directory.substr(step_directory.rfind('/') + 1));
   if (named && *named != record.step) {
@@ -152,24 +160,7 @@ Status remove_checkpoint(const std::string& directory, std::int64_t step,
                          const std::string& save_id) {
   const std::string path = directory + "/" + step_name(step);
   SHARDMARK_ASSIGN_OR_RETURN(const CommitRecord record, read_commit_record(path));
-  if (!record.save_id.starts_with(save_id)) {
-    return Error{
-        ErrorCode::invalid_argument,
-        fmt::format("{} is of save {}, not of {}: not removed", path, record.save_id, save_id)};
-  }
-  const std::string hidden = directory + "/" + swept_name(step_name(step));
-  {
-    const auto held = hold_unfinished();
-    if (std::rename(path.c_str(), hidden.c_str()) != 0) {
-      return errno_error("cannot rename", path, errno);
-    }
-    add_unfinished(hidden);
-  }
-  // What stays, of NFS for those who have it open, a later sweep counts or removes.
-  static_cast<void>(remove_folder(hidden));
-  const auto held = hold_unfinished();
-  forget_unfinished(hidden);
-  return {};
+  return remove_saved(directory, step_name(step), record.save_id, save_id);
 }
 
 }  // namespace shardmark

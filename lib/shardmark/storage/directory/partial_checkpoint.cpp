@@ -16,6 +16,7 @@
 
 #include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/directory/owner_record.hpp"
+#include "shardmark/storage/directory/played_steps.hpp"
 #include "shardmark/storage/directory/removal.hpp"
 #include "shardmark/storage/directory/step_names.hpp"
 #include "shardmark/storage/directory/unfinished.hpp"
@@ -93,6 +94,22 @@ Result<PartialCheckpoint> PartialCheckpoint::begin(const std::string& directory,
 }
 
 Result<std::string> PartialCheckpoint::commit(const CommitRecord& record) {
+  return finish(commit_file_name, to_text(record), step_name(step_), [&](const std::string& path) {
+    const auto there = read_commit_record(path);
+    return there && there->save_id == record.save_id;
+  });
+}
+
+Result<std::string> PartialCheckpoint::commit_played(const PlayedMark& mark) {
+  return finish(played_file_name, to_text(mark), played_name(step_), [&](const std::string& path) {
+    const auto there = read_played_mark(path);
+    return there && there->record.save_id == mark.record.save_id;
+  });
+}
+
+Result<std::string> PartialCheckpoint::finish(
+    const std::string& mark_name, const std::string& mark, const std::string& name,
+    const std::function<bool(const std::string& there)>& is_ours) {
   const auto swept = [this](const Error& error) {
     if (error.code != ErrorCode::not_found || is_there(path_)) {
       return error;
@@ -102,21 +119,19 @@ Result<std::string> PartialCheckpoint::commit(const CommitRecord& record) {
                              "too long; nothing was committed",
                              path_)};
   };
-  if (const Status written = write_commit_file(path_ + "/" + commit_file_name, to_text(record));
-      !written) {
+  if (const Status written = write_commit_file(path_ + "/" + mark_name, mark); !written) {
     return swept(written.error());
   }
   if (const Status durable = fsync_folder(path_); !durable) {
     return swept(durable.error());
   }
-  std::string committed = directory_ + "/" + step_name(step_);
+  std::string committed = directory_ + "/" + name;
   {
     const auto held = hold_unfinished();
     const Status renamed = rename_without_replacing(directory_, path_, committed);
     if (!renamed) {
       // A network may lose the answer to a rename that was done.
-      const auto there = read_commit_record(committed);
-      if (!there || there->save_id != record.save_id) {
+      if (!is_ours(committed)) {
         return swept(renamed.error());
       }
     }

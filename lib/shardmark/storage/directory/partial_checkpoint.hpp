@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "shardmark/storage/directory/leftovers.hpp"
 #include "shardmark/storage/directory/ownership.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
+#include "shardmark/storage/format/played_mark.hpp"
 
 namespace shardmark {
 
@@ -30,10 +32,19 @@ class PartialCheckpoint {
   /// crash of this machine may still lose it.
   Result<std::string> commit(const CommitRecord& record);
 
+  /// Local. The same with PLAYED instead of COMMIT, under the name of what was played: never a
+  /// step.
+  Result<std::string> commit_played(const PlayedMark& mark);
+
   /// Local. Removes the directory with all it holds.
   void abandon();
 
  private:
+  /// `is_ours` looks at what is there where a rename has failed.
+  Result<std::string> finish(const std::string& mark_name, const std::string& mark,
+                             const std::string& name,
+                             const std::function<bool(const std::string& there)>& is_ours);
+
   PartialCheckpoint(std::string directory, std::int64_t step, std::string path,
                     std::unique_ptr<Ownership> owner);
 

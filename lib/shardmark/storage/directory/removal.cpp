@@ -11,6 +11,7 @@
 #include "shardmark/storage/directory/owner_record.hpp"
 #include "shardmark/storage/directory/step_names.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
+#include "shardmark/storage/format/played_mark.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/folder.hpp"
 
@@ -55,6 +56,12 @@ bool is_of_run(const std::string& path, const std::string& name, const std::stri
     const auto record =
         text ? parse_commit_record(*text, commit) : Result<CommitRecord>(text.error());
     return record && record->save_id.starts_with(run_id);
+  }
+  if (step_of_played_name(name)) {
+    const std::string played = path + "/" + name + "/" + played_file_name;
+    const auto text = read_small_file(played, max_commit_bytes);
+    const auto mark = text ? parse_played_mark(*text, played) : Result<PlayedMark>(text.error());
+    return mark && mark->record.save_id.starts_with(run_id);
   }
   return is_swept_name(name) || name == owner_file_name || name.starts_with(".nfs") ||
          name.starts_with(".ceiling-") || name.starts_with(".shardmark-");

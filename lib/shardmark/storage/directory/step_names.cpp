@@ -13,6 +13,9 @@ namespace shardmark {
 namespace {
 
 constexpr std::size_t step_name_length = 13;
+constexpr std::size_t step_digits = 8;
+constexpr std::string_view step_prefix = "step-";
+constexpr std::string_view played_prefix = "played-";
 constexpr std::string_view partial = ".partial-";
 constexpr std::string_view swept = ".swept-";
 constexpr std::string_view run_prefix = "run-";
@@ -23,15 +26,8 @@ bool is_hex(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-}  // namespace
-
-std::string step_name(std::int64_t step) {
-  return fmt::format("step-{:08}", step);
-}
-
-std::optional<std::int64_t> step_of_name(std::string_view name) {
-  constexpr std::string_view prefix = "step-";
-  if (!name.starts_with(prefix) || name.size() != step_name_length ||
+std::optional<std::int64_t> number_after(std::string_view prefix, std::string_view name) {
+  if (!name.starts_with(prefix) || name.size() != prefix.size() + step_digits ||
       name.find_first_not_of("0123456789", prefix.size()) != std::string_view::npos) {
     return std::nullopt;
   }
@@ -39,6 +35,24 @@ std::optional<std::int64_t> step_of_name(std::string_view name) {
   const char* end = name.data() + name.size();
   const auto [stop, error] = std::from_chars(name.data() + prefix.size(), end, step);
   return error == std::errc() && stop == end ? std::optional(step) : std::nullopt;
+}
+
+}  // namespace
+
+std::string step_name(std::int64_t step) {
+  return fmt::format("{}{:08}", step_prefix, step);
+}
+
+std::optional<std::int64_t> step_of_name(std::string_view name) {
+  return number_after(step_prefix, name);
+}
+
+std::string played_name(std::int64_t step) {
+  return fmt::format("{}{:08}", played_prefix, step);
+}
+
+std::optional<std::int64_t> step_of_played_name(std::string_view name) {
+  return number_after(played_prefix, name);
 }
 
 bool is_partial_name(std::string_view name) {
@@ -84,7 +98,8 @@ bool is_swept_name(std::string_view name) {
     return false;
   }
   const std::string_view was = name.substr(1, at - 1);
-  return step_of_name(was) || run_id_of_name(was) || is_probe_name(name.substr(0, at));
+  return step_of_name(was) || step_of_played_name(was) || run_id_of_name(was) ||
+         is_probe_name(name.substr(0, at));
 }
 
 std::string swept_name(std::string_view name) {

@@ -16,6 +16,12 @@ std::string step_name(std::int64_t step);
 /// Local. The step of such a name; nullopt for any other text.
 std::optional<std::int64_t> step_of_name(std::string_view name);
 
+/// "played-00000012": what some ranks of a bigger world wrote of that step. Never a step.
+std::string played_name(std::int64_t step);
+
+/// Local. The step of such a name; nullopt for any other text.
+std::optional<std::int64_t> step_of_played_name(std::string_view name);
+
 /// Local. ".step-NNNNNNNN.partial-<hex>": a save under way, or what one left.
 bool is_partial_name(std::string_view name);
 
@@ -33,7 +39,8 @@ std::optional<std::string> run_id_of_name(std::string_view name);
 bool is_probe_name(std::string_view name);
 std::string probe_name();
 
-/// Local. ".step-NNNNNNNN.swept-<hex>", or of a run or a probe: renamed away to be removed.
+/// Local. ".step-NNNNNNNN.swept-<hex>", or of what is called otherwise above: renamed away to be
+/// removed.
 bool is_swept_name(std::string_view name);
 
 /// Local. Such a name, which nobody has, for what is called `name` now.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "shardmark/core/by_rank.hpp"
@@ -22,7 +23,7 @@ bool is_small(const Entry& entry) {
 // When "auto" takes a file a rank. Smaller files cost a file system's metadata more than they
 // bring; more files, more than the writes gain.
 constexpr std::int64_t min_data_file_bytes = std::int64_t{16} << 20;
-constexpr std::size_t max_data_files = 64;
+constexpr std::int64_t max_data_files = 64;
 // HDF5 takes some 80 microseconds for a source of a virtual dataset; meanwhile a rank writes this.
 constexpr std::int64_t rank_bytes_per_source = std::int64_t{24} << 10;
 
@@ -49,11 +50,11 @@ bool pays_as_file_a_rank(const EntryTable& entries, std::int64_t limit, std::int
 /// without one.
 std::optional<std::int64_t> limit_for_file_a_rank(const StorageOptions& options,
                                                   const EntryTable& entries,
-                                                  std::size_t world_size) {
+                                                  std::int64_t world_size) {
   if (options.layout == FileLayout::automatic && options.io == IoMode::direct && world_size > 1 &&
       world_size <= max_data_files) {
     for (const std::int64_t limit : {std::int64_t{0}, max_packed_bytes}) {
-      if (pays_as_file_a_rank(entries, limit, static_cast<std::int64_t>(world_size))) {
+      if (pays_as_file_a_rank(entries, limit, world_size)) {
         return limit;
       }
     }
@@ -156,6 +157,14 @@ LayoutReason check_regular_grid(const Entry& entry, const ChunkTable& chunks) {
       }
     }
   }
+  // Where not all tiles are there, HDF5 would make the others.
+  double tiles = 1;
+  for (int d = 0; d < ndim; ++d) {
+    tiles *= std::ceil(static_cast<double>(entry.sizes[d]) / static_cast<double>(first[d]));
+  }
+  if (tiles != static_cast<double>(entry.num_chunks)) {
+    return LayoutReason::no_regular_grid;
+  }
   // Elements are below 2^63 bytes and a tile is no longer than its tensor, so doubles do.
   const double stored = static_cast<double>(entry.num_chunks) * static_cast<double>(volume(first));
   return stored > 1.05 * static_cast<double>(volume(entry.sizes)) ? LayoutReason::too_much_padding
@@ -192,8 +201,11 @@ StoredAs stored_as(EntryForm form) noexcept {
 }
 
 FileArrangement arrange_files(const StorageOptions& options, const EntryTable& entries,
-                              const ChunkTable& chunks, std::span<const int> node_of_rank) {
-  const auto limit = limit_for_file_a_rank(options, entries, node_of_rank.size());
+                              const ChunkTable& chunks, std::span<const int> node_of_rank,
+                              std::int64_t world_size) {
+  const auto limit = limit_for_file_a_rank(
+      options, entries,
+      world_size == 0 ? static_cast<std::int64_t>(node_of_rank.size()) : world_size);
   const FileLayout layout = limit ? FileLayout::per_rank : options.layout;
   FileArrangement arrangement;
   arrangement.files = {entry_file_name};

@@ -40,9 +40,12 @@ struct FileArrangement {
 /// Tensors up to this size are packed.
 inline constexpr std::int64_t max_packed_bytes = std::int64_t{256} << 10;
 
-/// Local. Pure: the same for the same plan. `node_of_rank` tells the world's size.
+/// Local. Pure: the same for the same plan. `node_of_rank` tells how many ranks write;
+/// `world_size`, for what "auto" takes, how many there are where only some of them write; 0: as
+/// many.
 FileArrangement arrange_files(const StorageOptions& options, const EntryTable& entries,
-                              const ChunkTable& chunks, std::span<const int> node_of_rank);
+                              const ChunkTable& chunks, std::span<const int> node_of_rank,
+                              std::int64_t world_size = 0);
 
 /// Local. Why the chunks of an entry can not be hdf5_chunks; as_asked if they can.
 LayoutReason check_regular_grid(const Entry& entry, const ChunkTable& chunks);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -87,6 +88,36 @@ Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes, std:
     return false;
   }
   return allocate(path, FALLOC_FL_KEEP_SIZE, num_bytes, to_come);
+}
+
+Result<bool> reserve_ranges(const std::string& path, std::span<const FileRange> ranges) {
+  constexpr std::int64_t least = std::int64_t{64} << 10;
+  for (const FileRange& range : ranges) {
+    if (range.num_bytes < least) {
+      continue;
+    }
+    SHARDMARK_ASSIGN_OR_RETURN(const bool reserved,
+                               allocate(path, FALLOC_FL_KEEP_SIZE, range.offset, range.num_bytes));
+    if (!reserved) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Result<std::int64_t> allocated_bytes(const std::string& directory,
+                                     std::span<const std::string> names) {
+  constexpr std::int64_t block_bytes = 512;  // of st_blocks, whatever the file system's
+  std::int64_t num_bytes = 0;
+  for (const std::string& name : names) {
+    const std::string path = directory + "/" + name;
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+      return errno_error("cannot stat", path, errno);
+    }
+    num_bytes += static_cast<std::int64_t>(info.st_blocks) * block_bytes;
+  }
+  return num_bytes;
 }
 
 Status release_reserve(const std::string& path) {

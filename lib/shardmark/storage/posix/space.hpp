@@ -23,6 +23,14 @@ Status check_file_size_limit(const std::string& path, std::int64_t num_bytes);
 Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes,
                            std::int64_t to_come = 0);
 
+/// Local. Likewise for parts of a file, which keeps its length. Parts smaller than a few blocks are
+/// left to the writer: of thousands of short rows each would be an extent of its own.
+Result<bool> reserve_ranges(const std::string& path, std::span<const FileRange> ranges);
+
+/// Local. Bytes of the blocks that these files of a folder take, holes not among them.
+Result<std::int64_t> allocated_bytes(const std::string& directory,
+                                     std::span<const std::string> names);
+
 /// Local. Gives back what was reserved behind the end of a file.
 Status release_reserve(const std::string& path);
 

@@ -7,6 +7,7 @@
 
 #include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/plan/tables/byte_codec.hpp"
+#include "shardmark/storage/contract/reserved_pieces.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
 #include "shardmark/storage/hdf5/files/entry_file.hpp"
 #include "shardmark/storage/hdf5/files/entry_places.hpp"
@@ -83,7 +84,7 @@ class Hdf5FileSet::Making {
     }
     SHARDMARK_RETURN_IF_ERROR(
         check_file_size_limit(target_.directory + "/" + entry_file_name, least));
-    return comm_.is_root() ? check_free_space(target_.directory, element_bytes(*target_.entries))
+    return comm_.is_root() ? check_free_space(target_.directory, bytes_to_store(target_))
                            : Status();
   }
 
@@ -95,8 +96,8 @@ class Hdf5FileSet::Making {
     }
     std::vector<std::byte> bytes;
     if (comm_.is_root()) {
-      arrangement_ =
-          arrange_files(options_, *target_.entries, target_.manifest->chunks, node_of_rank);
+      arrangement_ = arrange_files(options_, *target_.entries, target_.manifest->chunks,
+                                   node_of_rank, target_.manifest->world_size);
       ByteWriter out;
       out.varint(static_cast<std::uint64_t>(arrangement_.layout));
       out.varint(arrangement_.files.size());
@@ -300,10 +301,12 @@ class Hdf5FileSet::Making {
       SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(files_.paths[file]));
       SHARDMARK_RETURN_IF_ERROR(check_file_size_limit(files_.paths[file], size));
       const bool makes_it = file == 0 ? comm_.is_root() : files_.leads_own_file;
-      if (makes_it) {
-        const std::int64_t to_come =
-            file == 0 && set_.unfinished_ ? set_.unfinished_->bytes_to_come() : 0;
-        SHARDMARK_RETURN_IF_ERROR(reserve_space(files_.paths[file], size, to_come));
+      const bool more = file == 0 && set_.unfinished_;
+      if (file == 0 && target_.has_holes) {
+        SHARDMARK_RETURN_IF_ERROR(reserve_pieces(target_, files_, file));
+      } else if (makes_it) {
+        SHARDMARK_RETURN_IF_ERROR(
+            reserve_space(files_.paths[file], size, more ? set_.unfinished_->bytes_to_come() : 0));
       }
     }
     return {};
