@@ -90,9 +90,17 @@ struct LoadConfig {
   friend bool operator==(const LoadConfig&, const LoadConfig&) = default;
 };
 
+/// Where a value was set, as messages begin: "suite.toml:7: ". Makes no two configurations differ.
+struct SetAt {
+  std::string text = {};
+
+  friend bool operator==(const SetAt& /*a*/, const SetAt& /*b*/) { return true; }
+};
+
 struct RunConfig {
   std::int64_t ranks = 4;
   std::int64_t world = 0;  // of virtual ranks; 0: the launched ones
+  std::string play = {};   // of them, those that the launched ranks play: "0-3,256-259"
   std::vector<std::string> benchmarks = {"hooks", "plan", "save", "load"};
   std::int64_t repetitions = 9;
   std::int64_t warmup = 1;
@@ -102,6 +110,7 @@ struct RunConfig {
   std::int64_t keep = 0;                // checkpoints left behind
   std::optional<double> deadline = {};  // seconds of one operation; nullopt: auto
   std::string late = "end";             // end, warn: past it
+  SetAt play_from = {};                 // run.play
 
   friend bool operator==(const RunConfig&, const RunConfig&) = default;
 };

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/config/config_key_table.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
 #include "shardmark/plan/save/save_planner.hpp"
@@ -294,11 +291,17 @@ const std::vector<ConfigKey> table = {
      .minimum = 1,
      .maximum = max_ranks},
     {.name = "run.world",
-     .about = "Virtual ranks that hooks and plan play, 0 for the launched ones",
+     .about = "Ranks of a bigger world, 0 for the launched ones: hooks and plan play all of it, "
+              "save and load write and read what its ranks of run.play do",
      .form = KeyForm::integer,
      .target = SHARDMARK_TARGET(run.world),
      .minimum = 0,
      .maximum = max_virtual_ranks},
+    {.name = "run.play",
+     .about = "Which ranks of run.world the launched ones are, as in 0-3,256-259; left out, the "
+              "first ones",
+     .form = KeyForm::rank_list,
+     .target = SHARDMARK_TARGET(run.play)},
     {.name = "run.benchmarks",
      .about = "Benchmark families to run",
      .form = KeyForm::choice_list,
@@ -359,44 +362,6 @@ const ConfigKey* find_config_key(std::string_view name) {
   const auto it = std::find_if(table.begin(), table.end(),
                                [&](const ConfigKey& key) { return key.name == name; });
   return it == table.end() ? nullptr : &*it;
-}
-
-std::string expectation(const ConfigKey& key) {
-  switch (key.form) {
-    case KeyForm::boolean:
-      return "true or false";
-    case KeyForm::integer:
-      return key.maximum == std::numeric_limits<std::int64_t>::max()
-                 ? fmt::format("an integer of at least {}", key.minimum)
-                 : fmt::format("an integer from {} to {}", key.minimum, key.maximum);
-    case KeyForm::degree:
-      return "an integer of at least 1, or -1 for the rest of the world";
-    case KeyForm::share:
-      return "a number above 0 and at most 1";
-    case KeyForm::text:
-      return "a string that is not empty";
-    case KeyForm::choice:
-      return fmt::format("one of {}", fmt::join(key.choices, ", "));
-    case KeyForm::choice_list:
-      return fmt::format("a list of one or more of {}, none twice", fmt::join(key.choices, ", "));
-    case KeyForm::byte_size:
-      return fmt::format(
-          "bytes from {}{}, as an integer or like \"64KiB\", \"1MiB\", \"2GiB\"", key.minimum,
-          key.multiple_of == 1
-              ? std::string()
-              : fmt::format(" to {}, a multiple of {}", key.maximum, key.multiple_of));
-    case KeyForm::auto_size:
-      return "\"auto\", or bytes as an integer or like \"64KiB\"";
-    case KeyForm::auto_seconds:
-      return "\"auto\", or seconds, a number above 0 and at most 1e9";
-    case KeyForm::dtype:
-      return "one of " + dtype_names();
-    case KeyForm::hints:
-      return "a table of MPI-IO hints, as in {romio_cb_write = \"enable\"}";
-    case KeyForm::traits:
-      return "a table of what a probe finds, as in {coherent = \"no\", locks = \"node\"}";
-  }
-  return {};
 }
 
 }  // namespace shardmark::bench

@@ -33,7 +33,8 @@ enum class KeyForm {
   auto_seconds,  // "auto", or more than 0
   dtype,
   hints,
-  traits,  // of a file system
+  rank_list,  // "0-3,7"
+  traits,     // of a file system
 };
 
 /// What there is to say of a key.
@@ -54,8 +55,5 @@ const std::vector<ConfigKey>& config_key_table();
 
 /// Local. nullptr if there is no such key.
 const ConfigKey* find_config_key(std::string_view name);
-
-/// Local. What the key takes, for messages: "true or false".
-std::string expectation(const ConfigKey& key);
 
 }  // namespace shardmark::bench

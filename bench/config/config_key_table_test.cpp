@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/config/config_key_table.hpp"
+#include "bench/config/key_expectation.hpp"
 
 #include <gtest/gtest.h>
 

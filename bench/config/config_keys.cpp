@@ -10,7 +10,9 @@
 
 #include "bench/config/byte_size.hpp"
 #include "bench/config/config_key_table.hpp"
+#include "bench/config/key_expectation.hpp"
 #include "shardmark/core/nearest_name.hpp"
+#include "shardmark/plan/merge/played_world.hpp"
 #include "shardmark/storage/format/file_system_traits.hpp"
 
 namespace shardmark::bench {
@@ -148,6 +150,23 @@ Status assign_seconds(const ConfigKey& key, const ConfigValue& value,
   } else {
     return wrong(key, value);
   }
+  return {};
+}
+
+/// A single rank may be given as an integer.
+Status assign_ranks(const ConfigKey& key, const ConfigValue& value, std::string& target) {
+  const auto* text = std::get_if<std::string>(&value.data);
+  const auto* number = std::get_if<std::int64_t>(&value.data);
+  if (text == nullptr && number == nullptr) {
+    return wrong(key, value);
+  }
+  const auto ranks = parse_ranks(text != nullptr ? *text : fmt::format("{}", *number));
+  if (!ranks) {
+    Error error = wrong(key, value);
+    error.message += ": " + ranks.error().message;
+    return error;
+  }
+  target = ranks_text(*ranks);
   return {};
 }
 
@@ -310,6 +329,8 @@ Status assign(Config& config, const std::string& name, const ConfigValue& value)
       return assign_hints(key, value, *std::get<std::map<std::string, std::string>*>(target));
     case KeyForm::traits:
       return assign_traits(key, value, *std::get<std::map<std::string, std::string>*>(target));
+    case KeyForm::rank_list:
+      return assign_ranks(key, value, *std::get<std::string*>(target));
     case KeyForm::integer:
     case KeyForm::byte_size: {
       SHARDMARK_ASSIGN_OR_RETURN(*std::get<std::int64_t*>(target), number(key, value));

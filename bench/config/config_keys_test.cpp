@@ -134,6 +134,7 @@ load_ranks = 2
 [run]
 ranks = 8
 world = 512
+play = "0-2,3,256-259"
 benchmarks = ["save"]
 repetitions = 3
 warmup = 0
@@ -185,7 +186,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
                       {}};
   expected.load = {"full", "read", false, 0, "node", "/saved/before"};
   expected.reshard = {"fsdp", 3, 2};
-  expected.run = {8, 512, {"save"}, 3, 0, false, "sample", true, 2, 2.5, "warn"};
+  expected.run = {8, 512, "0-3,256-259", {"save"}, 3, 0, false, "sample", true, 2, 2.5, "warn"};
   EXPECT_EQ(*config, expected) << config_text(*config);
 }
 

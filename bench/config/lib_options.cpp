@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/config/lib_options.hpp"
 
+#include <utility>
+
 namespace shardmark::bench {
 namespace {
 
@@ -105,6 +107,22 @@ LoadOptions load_options(const Config& config, const std::string& directory,
   options.exchange_bytes = config.storage.exchange_bytes;
   options.hints = config.storage.hints;
   return options;
+}
+
+PlayedSave played_save(const Config& config, const PlayedWorld& played, PlayedParts parts) {
+  auto workload = std::make_shared<std::optional<Workload>>();
+  return {.world = played,
+          .parts = parts,
+          .whole_world = [workload, options = workload_options(config),
+                          world_size = played.world_size](int rank) -> Result<const StateDict*> {
+            if (!*workload) {
+              SHARDMARK_ASSIGN_OR_RETURN(Workload made,
+                                         Workload::make(options, rank, world_size, Memory::none));
+              workload->emplace(std::move(made));
+            }
+            SHARDMARK_RETURN_IF_ERROR((*workload)->move_to_rank(rank));
+            return &std::as_const(**workload).state_dict();
+          }};
 }
 
 bool uses_page_cache(const StorageConfig& storage) {

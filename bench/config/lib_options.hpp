@@ -26,6 +26,9 @@ SaveOptions save_options(const Config& config, const std::string& directory, std
                          std::uint64_t seed);
 LoadOptions load_options(const Config& config, const std::string& directory,
                          std::optional<std::int64_t> step);
+/// Local. How a save of `played` is planned, whatever the planner: it can be told of every rank,
+/// by this process alone.
+PlayedSave played_save(const Config& config, const PlayedWorld& played, PlayedParts parts);
 const BackendTraits& backend_of(const StorageConfig& storage);
 /// Whether elements go through the page cache, but for edges and what is too small.
 bool uses_page_cache(const StorageConfig& storage);

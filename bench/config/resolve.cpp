@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "bench/config/config_keys.hpp"
+#include "bench/config/played_ranks.hpp"
 #include "shardmark/core/checksum.hpp"
 
 namespace shardmark::bench {
@@ -33,6 +34,13 @@ Result<Config> resolve_with(const ConfigDocument& document,
   for (const auto& [key, value] : overlay) {
     SHARDMARK_RETURN_IF_ERROR(assign(config, key, *value));
   }
+  const auto overlaid = overlay.find("run.play");
+  const auto written = document.values.find("run.play");
+  const ConfigValue* const play = overlaid != overlay.end()          ? overlaid->second
+                                  : written != document.values.end() ? &written->second
+                                                                     : nullptr;
+  SHARDMARK_RETURN_IF_ERROR(check_play(config, play));
+  config.run.play_from.text = play == nullptr ? "" : to_string(play->origin) + ": ";
   if (!config.model.safetensors.empty()) {
     config.model.name = std::filesystem::path(config.model.safetensors).stem();
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "bench/config/config.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/suite_environment.hpp"
+#include "shardmark/checkpoint/load.hpp"
 #include "shardmark/core/result.hpp"
 
 namespace shardmark::bench {

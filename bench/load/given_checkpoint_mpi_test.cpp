@@ -29,7 +29,7 @@ using ::testing::HasSubstr;
 using shardmark::testing::world;
 
 /// Turns one bit of the first stored tensor's last element byte.
-void damage(const std::string& directory, std::int64_t step) {
+void flip_a_bit(const std::string& directory, std::int64_t step) {
   const auto summary = inspect_checkpoint(directory, step);
   ASSERT_TRUE(summary) << summary.error().message;
   const Manifest& manifest = summary->manifest;
@@ -162,7 +162,7 @@ TEST_F(LoadFrom, IsRefusedBeforeAnythingRunsWhereItCannotBeLoaded) {
 TEST_F(LoadFrom, OfOthersValuesFailsWithTheWayOut) {
   save_given(4);
   if (world().is_root()) {
-    damage(given_, 4);
+    flip_a_bit(given_, 4);
   }
   world().barrier();
   const std::vector<std::string> overrides = {"run.benchmarks=[\"load\"]", "load.from=" + given_,

@@ -32,7 +32,8 @@ class LoadCase final : public BenchmarkCase {
   LoadCase(const SweepCase& point, SuiteEnvironment& environment)
       : BenchmarkCase(describe(point, environment)),
         config_(point.config),
-        environment_(environment) {}
+        environment_(environment),
+        played_(environment.played(config_)) {}
 
   Status set_up() override {
     if (const GivenCheckpoint* const given = environment_.given_to(config_)) {
@@ -41,13 +42,18 @@ class LoadCase final : public BenchmarkCase {
     }
     SHARDMARK_RETURN_IF_ERROR(take_workload());
     SHARDMARK_ASSIGN_OR_RETURN(
-        checkpoint_, environment_.checkpoints.next(config_.storage.directory, environment_.comm));
+        checkpoint_, environment_.checkpoints.next(config_.storage.directory, played_.has_value(),
+                                                   environment_.comm));
     workload_->fill(checkpoint_.seed);
     SaveOptions saving =
         save_options(config_, checkpoint_.directory, checkpoint_.step, checkpoint_.seed);
     saving.save_id_prefix = checkpoint_.save_id_prefix;
     saving.published_dtypes = workload_->published_dtypes();
     follow_traits(environment_.traits_of(config_.storage.directory), saving.storage);
+    if (played_) {
+      // What these ranks read in their world, whoever wrote it there.
+      saving.played = played_save(config_, *played_, PlayedParts::held);
+    }
     SHARDMARK_RETURN_IF_ERROR(save(workload_->state_dict(), saving, environment_.comm));
     environment_.checkpoints.committed(checkpoint_, true);
     saved_ = true;
@@ -112,7 +118,7 @@ class LoadCase final : public BenchmarkCase {
  private:
   /// Collective: the collectives that follow need every rank.
   Status take_workload() {
-    auto workload = environment_.workloads.get(config_, Memory::allocate);
+    auto workload = environment_.workloads.get(config_, Memory::allocate, Played::first);
     SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(Status(workload)));
     workload_ = *workload;
     return {};
@@ -137,6 +143,7 @@ class LoadCase final : public BenchmarkCase {
 
   Config config_;
   SuiteEnvironment& environment_;
+  std::optional<PlayedWorld> played_;
   Workload* workload_ = nullptr;
   CheckpointSteps::Checkpoint checkpoint_;
   bool saved_ = false;

@@ -11,6 +11,7 @@ inline constexpr FamilyTraits load_family = {
     .moves_bytes = true,
     .has_files = true,
     .uses_back_end = true,
+    .is_played = true,
     .reads_given = true,
     .comparison = Comparison::with_ceilings,
     .keys = {"planner", "storage", "load"},

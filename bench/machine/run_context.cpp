@@ -69,6 +69,7 @@ std::vector<ContextEntry> context_entries(const RunContext& context) {
           {"cpus_of_rank", context.cpus_of_rank, false},
           {"filesystem", context.filesystem},
           {"mpi_io", context.mpi_io},
+          {"played", context.played},
           {"gives_free_memory_back", context.gives_free_memory_back, false},
           {"scheduler_job", context.scheduler_job, false},
           {"variables", context.variables, false},

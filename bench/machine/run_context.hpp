@@ -37,9 +37,10 @@ struct RunContext {
   std::vector<std::string> cpus_of_rank;  // that each may run on
   FileSystem filesystem;
   MpiIo mpi_io;
-  bool gives_free_memory_back = false;           // to a host; rank 0's node
-  std::string scheduler_job;                     // empty: none
-  std::map<std::string, std::string> variables;  // of a closed list, those that are set
+  std::map<std::string, std::string> played = {};  // played_facts(); empty: nobody plays
+  bool gives_free_memory_back = false;             // to a host; rank 0's node
+  std::string scheduler_job;                       // empty: none
+  std::map<std::string, std::string> variables;    // of a closed list, those that are set
   std::string suite;
   std::string config;  // canonical text
   std::string config_hash;

@@ -59,7 +59,7 @@ Result<CheckpointSteps::Checkpoint> SavedCheckpoints::acquire(const Config& conf
   }
   SHARDMARK_ASSIGN_OR_RETURN(
       const auto checkpoint,
-      environment_.checkpoints.next(save_config.storage.directory, environment_.comm));
+      environment_.checkpoints.next(save_config.storage.directory, false, environment_.comm));
   SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(save_one(save_config, ranks, checkpoint)));
   environment_.checkpoints.committed(checkpoint, true);
   saved_[key] = {checkpoint, 1};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bench/config/lib_options.hpp"
+#include "shardmark/checkpoint/checkpoint_files.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/plan/tables/chunk_numbers.hpp"
 
@@ -34,6 +35,16 @@ FirstRun first_run(const StoredPiece& piece, const Box& box, std::int64_t itemsi
   }
   run.address = piece.address + offset * itemsize;
   return run;
+}
+
+Result<Manifest> manifest_of(const std::string& directory, std::int64_t step,
+                             const std::optional<PlayedWorld>& played) {
+  if (!played) {
+    SHARDMARK_ASSIGN_OR_RETURN(auto stored, inspect_checkpoint(directory, step));
+    return std::move(stored.manifest);
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(auto stored, open_played(directory, step, *played));
+  return std::move(stored.manifest);
 }
 
 }  // namespace
@@ -134,7 +145,8 @@ std::vector<IoModeRecord> io_mode_records(const std::string& requested, const Sa
 }
 
 void explain_save(const SaveReport& report, const Config& config, const std::string& directory,
-                  const Communicator& comm, Measurement& measurement) {
+                  const std::optional<PlayedWorld>& played, const Communicator& comm,
+                  Measurement& measurement) {
   IoFacts facts;
   facts.backend = config.storage.backend;
   facts.requested = config.storage.io;
@@ -157,11 +169,11 @@ void explain_save(const SaveReport& report, const Config& config, const std::str
   if (!comm.is_root()) {
     return;
   }
-  const auto stored = inspect_checkpoint(directory, report.step);
-  if (!stored) {
+  const auto manifest = manifest_of(directory, report.step, played);
+  if (!manifest) {
     return;  // verification says what is wrong with it
   }
-  count_pieces(stored->manifest, facts);
+  count_pieces(*manifest, facts);
   measurement.why = explain(facts);
   auto& metrics = measurement.metrics;
   metrics["hdf5_metadata_calls"] = static_cast<double>(facts.metadata_calls);

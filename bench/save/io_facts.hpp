@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "bench/harness/measure/sample.hpp"
 #include "shardmark/checkpoint/save_report.hpp"
 #include "shardmark/mpi/communicator.hpp"
+#include "shardmark/plan/merge/played_world.hpp"
 #include "shardmark/storage/format/manifest.hpp"
 
 namespace shardmark::bench {
@@ -25,8 +27,10 @@ std::vector<IoFacts::BrokenCollective> gather_broken(const SaveReport& report,
 std::vector<IoModeRecord> io_mode_records(const std::string& requested, const SaveReport& report,
                                           const std::vector<IoFacts::BrokenCollective>& broken);
 
-/// Collective. How the transfers of a save into `directory` were done, and what made them slow.
+/// Collective. How the transfers of a save into `directory`, by `played` if it was played, were
+/// done, and what made them slow.
 void explain_save(const SaveReport& report, const Config& config, const std::string& directory,
-                  const Communicator& comm, Measurement& measurement);
+                  const std::optional<PlayedWorld>& played, const Communicator& comm,
+                  Measurement& measurement);
 
 }  // namespace shardmark::bench

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "bench/config/lib_options.hpp"
@@ -14,6 +15,7 @@
 #include "bench/save/background_save.hpp"
 #include "bench/save/io_facts.hpp"
 #include "bench/save/save_measurement.hpp"
+#include "shardmark/checkpoint/checkpoint_files.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
@@ -28,7 +30,8 @@ class SaveCase final : public BenchmarkCase {
       : BenchmarkCase(describe_io_case(save_family, Operation::save, point, environment)),
         config_(point.config),
         environment_(environment),
-        planner_(configured_planner(config_)) {}
+        planner_(configured_planner(config_)),
+        played_(environment.played(config_)) {}
 
   Status set_up() override {
     if (config_.storage.async) {
@@ -38,11 +41,12 @@ class SaveCase final : public BenchmarkCase {
   }
 
   Status prepare() override {
-    auto workload = environment_.workloads.get(config_, Memory::allocate);
+    auto workload = environment_.workloads.get(config_, Memory::allocate, Played::first);
     SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(Status(workload)));  // collectives follow
     workload_ = *workload;
     SHARDMARK_ASSIGN_OR_RETURN(
-        checkpoint_, environment_.checkpoints.next(config_.storage.directory, environment_.comm));
+        checkpoint_, environment_.checkpoints.next(config_.storage.directory, played_.has_value(),
+                                                   environment_.comm));
     workload_->fill(checkpoint_.seed);
     if (background_) {
       background_->step_alone();
@@ -60,7 +64,11 @@ class SaveCase final : public BenchmarkCase {
     options.save_id_prefix = checkpoint_.save_id_prefix;
     options.published_dtypes = workload_->published_dtypes();
     follow_traits(environment_.traits_of(config_.storage.directory), options.storage);
-    options.kept_planner = planner_.get();
+    if (played_) {
+      options.played = played_save(config_, *played_, PlayedParts::shares);
+    } else {
+      options.kept_planner = planner_.get();
+    }
     options.kept_entry_file = config_.planner.cache ? &kept_entry_file_ : nullptr;
     const StateDict& state_dict = workload_->state_dict();
     SHARDMARK_ASSIGN_OR_RETURN(report_, background_ ? background_->save(state_dict, options)
@@ -85,9 +93,12 @@ class SaveCase final : public BenchmarkCase {
     if (report_.path.empty()) {
       return counted;  // the null back end keeps nothing
     }
-    SHARDMARK_ASSIGN_OR_RETURN(const Visibility visibility,
-                               observe(checkpoint_.directory, checkpoint_.step, start_s_,
-                                       environment_.topology, environment_.comm));
+    Visibility visibility;  // nobody but those who played it may read what was played
+    if (!played_) {
+      SHARDMARK_ASSIGN_OR_RETURN(visibility,
+                                 observe(checkpoint_.directory, checkpoint_.step, start_s_,
+                                         environment_.topology, environment_.comm));
+    }
     measurement.visible_s = visibility.visible_s;
     measurement.visible_from = visibility.from;
     if (visibility.looks > 0) {
@@ -110,13 +121,14 @@ class SaveCase final : public BenchmarkCase {
     if (report_.path.empty()) {
       describe_hashing(report_, comm, measurement);
     } else {
-      explain_save(report_, config_, checkpoint_.directory, comm, measurement);
+      explain_save(report_, config_, checkpoint_.directory, played_, comm, measurement);
     }
   }
 
   /// The same on all ranks.
   Status check_bytes() const {
-    if (report_.num_bytes == workload_->global_num_bytes()) {
+    // Of what is played the other ranks' part is not there; what is gets read back.
+    if (played_ || report_.num_bytes == workload_->global_num_bytes()) {
       return {};
     }
     return Error{ErrorCode::data_loss,
@@ -131,12 +143,15 @@ class SaveCase final : public BenchmarkCase {
       LoadOptions options = load_options(config_, checkpoint_.directory, checkpoint_.step);
       options.io = IoMode::direct;  // through the cache: what was saved may still lie there
       options.o_direct = false;
-      SHARDMARK_RETURN_IF_ERROR(load(workload_->state_dict(), options, environment_.comm));
-      SHARDMARK_RETURN_IF_ERROR(workload_->check(checkpoint_.seed));
+      options.played = played_;
+      SHARDMARK_ASSIGN_OR_RETURN(const LoadReport loaded,
+                                 load(workload_->state_dict(), options, environment_.comm));
+      SHARDMARK_RETURN_IF_ERROR(workload_->check(checkpoint_.seed, loaded.absent));
       measurement.verified = true;
     } else if (config_.run.verify == "sample" && environment_.comm.is_root()) {
       // Structure only, so this does not count as verified; the load family checks contents.
-      return Status(inspect_checkpoint(checkpoint_.directory, checkpoint_.step));
+      return played_ ? Status(open_played(checkpoint_.directory, checkpoint_.step, *played_))
+                     : Status(inspect_checkpoint(checkpoint_.directory, checkpoint_.step));
     }
     return {};
   }
@@ -145,6 +160,7 @@ class SaveCase final : public BenchmarkCase {
   SuiteEnvironment& environment_;
   std::unique_ptr<SavePlanner> planner_;  // kept, so that a cached one finds its plan
   KeptEntryFile kept_entry_file_;         // with planner.cache
+  std::optional<PlayedWorld> played_;
   Workload* workload_ = nullptr;
   CheckpointSteps::Checkpoint checkpoint_;
   double start_s_ = 0;

@@ -10,6 +10,8 @@
 #include <set>
 #include <sstream>
 
+#include "bench/config/lib_options.hpp"
+#include "bench/config/played_ranks.hpp"
 #include "bench/harness/measure/file_system_probe.hpp"
 #include "bench/harness/measure/memory_check.hpp"
 #include "bench/harness/measure/suite_environment.hpp"
@@ -26,6 +28,8 @@
 #include "bench/suite/earlier_results.hpp"
 #include "bench/suite/families.hpp"
 #include "bench/suite/space_check.hpp"
+#include "bench/text/played_facts.hpp"
+#include "shardmark/checkpoint/playable.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_state.hpp"
 #include "shardmark/storage/posix/file_stripes.hpp"
 
@@ -35,11 +39,15 @@ namespace {
 /// At most: what all ranks hold, as often as they hold it. Planning and hooks move none.
 std::int64_t planned_bytes(const FamilyTraits& family, const Config& config,
                            SuiteEnvironment& environment) {
-  const auto workload = environment.workloads.get(config, Memory::none);
-  return family.has_files && workload
-             ? std::max((*workload)->global_num_bytes(),
-                        (*workload)->local_num_bytes() * environment.comm.size())
-             : 0;
+  if (!family.has_files) {
+    return 0;
+  }
+  const auto workload = environment.workloads.get(config, Memory::none, Played::first);
+  if (!workload) {
+    return 0;
+  }
+  const std::int64_t held = (*workload)->local_num_bytes() * environment.comm.size();
+  return config.run.world == 0 ? std::max((*workload)->global_num_bytes(), held) : held;
 }
 
 /// The families, in the order of the table.
@@ -92,17 +100,39 @@ Status check_rounds(std::span<const SweepCase> points) {
   return {};
 }
 
+/// Local. What some ranks of run.world cannot do.
+Status check_played(const Config& config, int num_ranks) {
+  const RunConfig& run = config.run;
+  if (run.world == 0) {
+    return {};
+  }
+  if (runs_any(run, [](const FamilyTraits& f) { return f.has_files && !f.is_played; })) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("run.world = {}: reshard and ceiling need every rank of their world, "
+                             "expected run.benchmarks of hooks, plan, save and load, found {}",
+                             run.world, fmt::join(run.benchmarks, ", "))};
+  }
+  if (!runs_any(run, [](const FamilyTraits& f) { return f.is_played; })) {
+    return {};
+  }
+  if (config.planner.cache) {
+    return Error{
+        ErrorCode::invalid_argument,
+        fmt::format("run.world = {}: planner.cache keeps what the ranks of one world agreed "
+                    "on, expected false",
+                    run.world)};
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(const auto played, played_world(config, num_ranks));
+  SaveOptions options = save_options(config, "", 0, 0);
+  options.played = PlayedSave{.world = *played};
+  return check_can_be_played(options, num_ranks);
+}
+
 /// Local. Every point must be possible in this world.
-Status check_points(std::span<const SweepCase> points, WorkloadPool& workloads) {
+Status check_points(std::span<const SweepCase> points, const Communicator& comm,
+                    WorkloadPool& workloads) {
   for (const SweepCase& point : points) {
-    const RunConfig& run = point.config.run;
-    if (run.world != 0 && runs_any(run, [](const FamilyTraits& f) { return f.has_files; })) {
-      return Error{
-          ErrorCode::invalid_argument,
-          fmt::format(
-              "run.world = {}: virtual ranks have neither memory nor files, expected run.benchmarks of hooks and plan alone, found {}",
-              run.world, fmt::join(run.benchmarks, ", "))};
-    }
+    SHARDMARK_RETURN_IF_ERROR(check_played(point.config, comm.size()));
     SHARDMARK_RETURN_IF_ERROR(workloads.get(point.config, Memory::none));
     if (const std::string& saved = point.config.reshard.saved_strategy; !saved.empty()) {
       Config saving = point.config;
@@ -132,7 +162,7 @@ Status check_room(std::span<const SweepCase> points, SuiteEnvironment& environme
       holding,
       [&](const Config& config) -> Result<std::int64_t> {
         SHARDMARK_ASSIGN_OR_RETURN(const Workload* planned,
-                                   environment.workloads.get(config, Memory::none));
+                                   environment.workloads.get(config, Memory::none, Played::first));
         return planned->local_num_bytes();
       },
       memory_rooms(), environment.comm);
@@ -185,6 +215,18 @@ Status probe_all(std::span<const SweepCase> points, std::span<const std::string>
   return {};
 }
 
+/// Local. What of these results is of some ranks of a bigger world, and what is not there.
+std::map<std::string, std::string> played_note(std::span<const SweepCase> points, int num_ranks) {
+  for (const SweepCase& point : points) {
+    const auto played = played_world(point.config, num_ranks);
+    if (played && *played &&
+        runs_any(point.config.run, [](const FamilyTraits& f) { return f.is_played; })) {
+      return played_facts(**played);
+    }
+  }
+  return {};
+}
+
 /// Collective. Files and hardware are rank 0's.
 RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& options,
                         const Communicator& comm) {
@@ -210,6 +252,7 @@ RunContext make_context(std::span<const SweepCase> points, const SuiteOptions& o
     if (const StorageConfig& storage = points.front().config.storage; storage.stripe_count != 0) {
       context.filesystem.stripe_count = std::max<std::int64_t>(0, storage.stripe_count);
     }
+    context.played = played_note(points, comm.size());
     context.gives_free_memory_back = gives_free_memory_back();
     context.suite = options.suite;
     context.config = config_text(points);
@@ -256,7 +299,7 @@ SuiteOutcome report(const RunResult& result, const RunContext& context, const Su
   }
   const auto summaries = summarise(result.cases, result.samples);
   if (options.json) {
-    outcome.text = summary_json(summaries, options.directory, outcome.error);
+    outcome.text = summary_json(context, summaries, options.directory, outcome.error);
     return outcome;
   }
   const std::string table = result_table(context, summaries, options.directory, options.style);
@@ -288,7 +331,7 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
       .workloads = WorkloadPool(comm.rank(), comm.size(), memory_budget(context, comm)),
       .checkpoints = {},
       .free_memory = FreeMemory(context.topology, comm, gives_free_memory_back())};
-  SHARDMARK_RETURN_IF_ERROR(comm.agree(check_points(points, environment.workloads)));
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(check_points(points, comm, environment.workloads)));
   SHARDMARK_RETURN_IF_ERROR(check_families(points, environment));
   const Cases cases = make_cases(points, environment);
   SHARDMARK_ASSIGN_OR_RETURN(const auto selected, agree_on_selection(cases, flags->filter, comm));
@@ -318,10 +361,15 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
     }
   }
   SHARDMARK_RETURN_IF_ERROR(comm.agree(made));
-  SHARDMARK_RETURN_IF_ERROR(
-      comm.agree(comm.is_root() ? check_space(points, environment.workloads) : Status()));
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(
+      comm.is_root() ? check_space(points, comm.size(), environment.workloads) : Status()));
   if (comm.is_root()) {
     warn_of_file_system(context.filesystem);
+    for (const auto& [key, text] : context.played) {
+      if (key == "measured" || key == "not_there") {
+        fmt::print(stderr, "shardmark: note: {}\n", text);
+      }
+    }
   }
   RunSettings settings;
   settings.repetitions = static_cast<int>(run.repetitions);

@@ -152,7 +152,8 @@ TEST_F(Suite, VirtualWorldsOfAnySizeArePlannedAndSaySo) {
     EXPECT_FALSE(std::filesystem::exists(checkpoints()));
   }
 
-  const auto with_files = run_suite(points({"run.world=12"}), options_, world());
+  const auto with_files = run_suite(
+      points({"run.world=12", "run.benchmarks=[\"save\", \"ceiling\"]"}), options_, world());
   ASSERT_FALSE(with_files);
   EXPECT_THAT(with_files.error().message, HasSubstr("run.world = 12"));
 }

@@ -24,7 +24,7 @@ struct Need {
 
 }  // namespace
 
-Status check_space(std::span<const SweepCase> points, WorkloadPool& workloads) {
+Status check_space(std::span<const SweepCase> points, int num_ranks, WorkloadPool& workloads) {
   std::map<std::string, Need> needs;
   std::set<std::string> pinned;
   for (const SweepCase& point : points) {
@@ -33,8 +33,10 @@ Status check_space(std::span<const SweepCase> points, WorkloadPool& workloads) {
     if (!runs_any(config.run, keeps)) {
       continue;
     }
-    SHARDMARK_ASSIGN_OR_RETURN(const Workload* workload, workloads.get(config, Memory::none));
-    const std::int64_t num_bytes = workload->global_num_bytes();
+    SHARDMARK_ASSIGN_OR_RETURN(const Workload* workload,
+                               workloads.get(config, Memory::none, Played::first));
+    const std::int64_t num_bytes = config.run.world == 0 ? workload->global_num_bytes()
+                                                         : workload->local_num_bytes() * num_ranks;
     Need& need = needs[config.storage.directory];
     for (const std::string& name : config.run.benchmarks) {
       const Family& family = *find_family(name);

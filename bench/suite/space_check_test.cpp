@@ -18,15 +18,15 @@ TEST(SpaceCheck, RefusesWhatCannotFitAndNamesTheKnobs) {
   config.storage.directory = ".";
   config.run.benchmarks = {"load"};
   config.run.keep = 1000;
-  const Status refused = check_space(points, workloads);
+  const Status refused = check_space(points, 1, workloads);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::no_space);
   EXPECT_THAT(refused.error().message, ::testing::HasSubstr("run.keep"));
   config.run.benchmarks = {"hooks", "plan"};
-  EXPECT_TRUE(check_space(points, workloads)) << "nothing is stored";
+  EXPECT_TRUE(check_space(points, 1, workloads)) << "nothing is stored";
   config.run.benchmarks = {"save"};
   config.storage.backend = "null";
-  EXPECT_TRUE(check_space(points, workloads)) << "nothing is kept";
+  EXPECT_TRUE(check_space(points, 1, workloads)) << "nothing is kept";
 }
 
 }  // namespace

@@ -9,8 +9,10 @@
 #include <optional>
 
 #include "bench/cli/commands/phase_report.hpp"
+#include "bench/cli/commands/played_workload.hpp"
 #include "bench/cli/commands/same_settings.hpp"
 #include "bench/config/lib_options.hpp"
+#include "bench/config/played_ranks.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/memory_check.hpp"
 #include "bench/harness/watch/watched_operation.hpp"
@@ -19,6 +21,7 @@
 #include "bench/machine/memory_room.hpp"
 #include "bench/text/error_report.hpp"
 #include "bench/text/human_units.hpp"
+#include "bench/text/played_facts.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -29,6 +32,8 @@ struct LoadSummary {
   std::vector<PhaseTimes> phases;
   std::optional<bool> verified;
   std::optional<Error> error;
+  std::optional<PlayedWorld> played;
+  std::int64_t absent_bytes = 0;  // of all ranks
 };
 
 std::string json_text(const LoadSummary& summary) {
@@ -61,6 +66,12 @@ std::string json_text(const LoadSummary& summary) {
   if (summary.cold.resident_fraction) {
     document["cold"]["resident_fraction"] = *summary.cold.resident_fraction;
   }
+  document["played"] = nullptr;
+  if (summary.played) {
+    document["played"] = played_facts(*summary.played);
+    document["played"]["world_size"] = summary.played->world_size;
+    document["played"]["absent_bytes"] = summary.absent_bytes;
+  }
   document["total_s"] = report.total_s;
   document["phases_s"] = phases_document(summary.phases, load_phases);
   if (summary.error) {
@@ -92,6 +103,12 @@ std::string human_text(const LoadSummary& summary, const Config& config, int ran
                        report.keys.missing.size(),
                        report.keys.missing.empty() ? "" : " and left alone",
                        report.keys.unexpected.size());
+  }
+  if (summary.played) {
+    keys += played_lines(*summary.played);
+    keys += fmt::format("  {} that these ranks hold are of others to write: not read{}\n",
+                        format_bytes(summary.absent_bytes),
+                        summary.verified ? ", nor the tensors around them checked" : "");
   }
   const std::string verified = !summary.verified   ? "values not checked (--verify)"
                                : *summary.verified ? "every value is as written"
@@ -145,20 +162,23 @@ Result<LoadSetup> read(const LoadArguments& arguments) {
 }  // namespace
 
 Result<CommandOutput> load_command(const LoadArguments& arguments, const Communicator& comm) {
-  const auto setup = read(arguments);
+  auto setup = read(arguments);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(setup)));
-  const auto& [config, options] = *setup;
+  auto& [config, options] = *setup;
   SHARDMARK_RETURN_IF_ERROR(same_settings_on_all_ranks(config, comm));
   set_late_action(config.run.late == "end", arguments.json);
   const auto matches = [&](std::string_view fqn) {
     return ::fnmatch(arguments.only.c_str(), std::string(fqn).c_str(), 0) == 0;
   };
+  const auto played = played_world(config, comm.size());
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(played)));
+  options.played = *played;
   const auto make = [&](const Config& of, Memory memory) {
     WorkloadOptions wanted = workload_options(of);
     if (!arguments.only.empty()) {
       wanted.filter = matches;
     }
-    return Workload::make(wanted, comm.rank(), comm.size(), memory);
+    return played_workload(wanted, *played, memory, comm);
   };
   SHARDMARK_RETURN_IF_ERROR(check_memory(
       {&config, 1},
@@ -203,11 +223,13 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
     std::erase_if(summary.report.keys.unexpected,
                   [&](const std::string& fqn) { return !matches(fqn); });
   }
+  summary.played = *played;
+  summary.absent_bytes = comm.all_reduce(summary.report.absent_bytes, MPI_SUM);
   summary.phases = gather_phases(summary.report.phases, comm);
   sum_over_ranks(summary.report, comm);
   if (arguments.verify) {
-    const Status checked =
-        comm.agree(workload->check(summary.report.seed, summary.report.keys.missing));
+    const Status checked = comm.agree(workload->check(
+        summary.report.seed, *played ? summary.report.absent : summary.report.keys.missing));
     summary.verified = checked.has_value();
     if (!checked) {
       summary.error = checked.error();

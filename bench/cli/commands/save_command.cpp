@@ -3,12 +3,17 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <vector>
 
 #include "bench/cli/commands/phase_report.hpp"
+#include "bench/cli/commands/played_workload.hpp"
 #include "bench/cli/commands/same_settings.hpp"
 #include "bench/config/lib_options.hpp"
+#include "bench/config/played_ranks.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/collective_timer.hpp"
 #include "bench/harness/measure/file_system_probe.hpp"
@@ -18,7 +23,9 @@
 #include "bench/harness/watch/watcher.hpp"
 #include "bench/machine/memory_room.hpp"
 #include "bench/text/human_units.hpp"
+#include "bench/text/played_facts.hpp"
 #include "shardmark/checkpoint/async_save.hpp"
+#include "shardmark/checkpoint/playable.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -28,6 +35,8 @@ struct SaveSummary {
   SaveReport report;  // of rank 0, times replaced by those of the slowest rank
   std::vector<PhaseTimes> phases;
   Visibility visibility;
+  std::optional<PlayedWorld> played;
+  std::vector<std::int64_t> bytes_by_rank;  // of elements and objects, of the launched ranks
 };
 
 nlohmann::ordered_json optional_number(const std::optional<double>& value) {
@@ -77,6 +86,16 @@ std::string json_text(const SaveSummary& summary, const Config& config) {
   document["padding_bytes"] = report.inventory.padding_bytes;
   document["metadata_bytes"] = report.inventory.metadata_bytes;
   document["checksum_bytes"] = report.inventory.checksum_bytes;
+  document["played"] = nullptr;
+  if (summary.played) {
+    document["played"] = played_facts(*summary.played);
+    document["played"]["world_size"] = summary.played->world_size;
+    document["played"]["bytes_by_rank"] = nlohmann::ordered_json::object();
+    for (std::size_t i = 0; i < summary.bytes_by_rank.size(); ++i) {
+      document["played"]["bytes_by_rank"][fmt::format("{}", summary.played->ranks[i])] =
+          summary.bytes_by_rank[i];
+    }
+  }
   return document.dump(2) + "\n";
 }
 
@@ -104,9 +123,11 @@ std::string human_text(const SaveSummary& summary, const Config& config, int ran
         format_seconds(report.returned_s), phases_table(summary.phases, save_phases));
   }
   return fmt::format(
-      "saved {}\n  {} from {} ranks ({}, {}): returned after {}, durable after {}, {}{}\n  {} files, {} on disk, padding {}\n{}\n{}",
-      report.path, format_bytes(report.num_bytes), ranks, config.model.name,
-      config.parallel.strategy, format_seconds(report.returned_s), format_seconds(report.durable_s),
+      "{} {}\n{}  {} from {} ranks ({}, {}): returned after {}, durable after {}, {}{}\n  {} files, {} on disk, padding {}\n{}\n{}",
+      summary.played ? "played" : "saved", report.path,
+      summary.played ? played_lines(*summary.played) : std::string(),
+      format_bytes(report.num_bytes), ranks, config.model.name, config.parallel.strategy,
+      format_seconds(report.returned_s), format_seconds(report.durable_s),
       format_rate(static_cast<double>(report.num_bytes) / report.durable_s),
       visible_text(summary.visibility), report.inventory.files,
       format_bytes(report.inventory.num_bytes), format_bytes(report.inventory.padding_bytes),
@@ -143,8 +164,10 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   const Config& config = *read_config_file;
   SHARDMARK_RETURN_IF_ERROR(same_settings_on_all_ranks(config, comm));
   set_late_action(config.run.late == "end", arguments.json);
-  const auto make = [&comm](const Config& of, Memory memory) {
-    return Workload::make(workload_options(of), comm.rank(), comm.size(), memory);
+  const auto played = played_world(config, comm.size());
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(played)));
+  const auto make = [&](const Config& of, Memory memory) {
+    return played_workload(workload_options(of), *played, memory, comm);
   };
   SHARDMARK_RETURN_IF_ERROR(check_memory(
       {&config, 1},
@@ -162,6 +185,10 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   const NodeTopology topology = NodeTopology::discover(comm);
   SaveOptions options = save_options(config, arguments.directory, arguments.step, arguments.seed);
   options.published_dtypes = workload->published_dtypes();
+  if (*played) {
+    options.played = played_save(config, **played, PlayedParts::shares);
+    SHARDMARK_RETURN_IF_ERROR(check_can_be_played(options, comm.size()));
+  }
   std::string probed_reason;
   if (options.storage.backend != Backend::null) {
     SHARDMARK_ASSIGN_OR_RETURN(const FileSystemCertificate found,
@@ -188,14 +215,15 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   report.returned_s = comm.all_reduce(report.returned_s, MPI_MAX);
   report.durable_s = comm.all_reduce(report.durable_s, MPI_MAX);
   Visibility visibility;
-  if (!report.path.empty()) {
+  if (!report.path.empty() && !*played) {
     watched.reset();
     watched.emplace("the look at the saved step",
                     deadline_around_s(config.run.deadline, expected_s));
     SHARDMARK_ASSIGN_OR_RETURN(
         visibility, observe(arguments.directory, arguments.step, start_s, topology, comm));
   }
-  SaveSummary summary{report, gather_phases(report.phases, comm), visibility};
+  SaveSummary summary{report, gather_phases(report.phases, comm), visibility, *played, {}};
+  summary.bytes_by_rank = comm.gather(std::array<std::int64_t, 1>{report.own_bytes});
   if (!comm.is_root()) {
     return CommandOutput{};
   }

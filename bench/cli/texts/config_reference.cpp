@@ -6,6 +6,7 @@
 
 #include "bench/config/config_key_table.hpp"
 #include "bench/config/config_keys.hpp"
+#include "bench/config/key_expectation.hpp"
 #include "shardmark/workload/catalog.hpp"
 #include "shardmark/workload/strategy.hpp"
 
@@ -34,6 +35,7 @@ std::string_view type_of(KeyForm form) {
     case KeyForm::text:
     case KeyForm::choice:
     case KeyForm::dtype:
+    case KeyForm::rank_list:
       return "string";
   }
   return {};

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "bench/config/lib_options.hpp"
+#include "bench/config/played_ranks.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -59,6 +60,22 @@ std::string ceiling_group(const SweepCase& point) {
   return group;
 }
 
+/// What is read or written by some ranks of a bigger world is told from all else by its name.
+void add_played_world(CaseDescription& description, const SweepCase& point,
+                      const SuiteEnvironment& environment) {
+  const auto played = played_world(point.config, environment.comm.size());
+  if (!description.family.is_played || !played || !*played) {
+    return;
+  }
+  const std::string ranks = ranks_text((*played)->ranks);
+  description.name += fmt::format("/world:{}/play:{}", (*played)->world_size, ranks);
+  description.world_size = (*played)->world_size;
+  description.is_virtual = true;
+  description.extra = describe(**played);
+  description.keys["played"] = ranks;
+  description.ceiling_group.clear();  // no ceiling moves the bytes of these ranks
+}
+
 void add_real_world(CaseDescription& description, const SuiteEnvironment& environment) {
   description.name +=
       fmt::format("/nodes:{}/ranks:{}", environment.topology.num_nodes(), environment.comm.size());
@@ -87,7 +104,6 @@ CaseDescription describe_io_case(const FamilyTraits& family, Operation operation
   CaseDescription description = describe(family, variant, point, environment);
   description.operation = operation;
   description.discards = backend.discards && given == nullptr;
-  add_real_world(description, environment);
   // No ceiling reads where the given one lies.
   description.ceiling_group = given == nullptr ? ceiling_group(point) : std::string();
   description.keys = {{"backend", storage.backend},
@@ -104,6 +120,8 @@ CaseDescription describe_io_case(const FamilyTraits& family, Operation operation
                         {"from_step", fmt::format("{}", given->step)},
                         {"from_world", fmt::format("{}", given->world_size)}};
   }
+  add_played_world(description, point, environment);
+  add_real_world(description, environment);
   add_varied_keys(description, point);
   return description;
 }

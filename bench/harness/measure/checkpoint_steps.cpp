@@ -6,6 +6,7 @@
 
 #include "shardmark/core/first_failure.hpp"
 #include "shardmark/storage/directory/committed_steps.hpp"
+#include "shardmark/storage/directory/played_steps.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -49,13 +50,14 @@ std::vector<std::string> CheckpointSteps::folders() const {
   return paths;
 }
 
-Result<CheckpointSteps::Checkpoint> CheckpointSteps::next(const std::string& directory,
+Result<CheckpointSteps::Checkpoint> CheckpointSteps::next(const std::string& directory, bool played,
                                                           const Communicator& comm) {
   const std::string folder = folder_of(directory);
   Status looked;
   // Somebody else may save into this folder; a number that is taken is passed over, never replaced.
   while (comm.is_root()) {
-    looked = check_step_is_new(folder, next_step_);
+    looked =
+        played ? check_played_is_new(folder, next_step_) : check_step_is_new(folder, next_step_);
     if (looked || looked.error().code != ErrorCode::already_exists) {
       break;
     }
@@ -67,7 +69,8 @@ Result<CheckpointSteps::Checkpoint> CheckpointSteps::next(const std::string& dir
   return Checkpoint{.directory = folder,
                     .step = step,
                     .seed = first_seed_ + static_cast<std::uint64_t>(step),
-                    .save_id_prefix = run_id_};
+                    .save_id_prefix = run_id_,
+                    .played = played};
 }
 
 void CheckpointSteps::committed(const Checkpoint& checkpoint, bool pinned) {
@@ -91,7 +94,9 @@ Status CheckpointSteps::remove_old(const Communicator& comm) {
     }
     if (comm.is_root()) {
       const Checkpoint& old = held->checkpoint;
-      const Status removed = remove_checkpoint(old.directory, old.step, old.save_id_prefix);
+      const Status removed = old.played
+                                 ? remove_played(old.directory, old.step, old.save_id_prefix)
+                                 : remove_checkpoint(old.directory, old.step, old.save_id_prefix);
       keep_first_failure(status, removed);
     }
     held = held_.erase(held);

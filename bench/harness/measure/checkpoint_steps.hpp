@@ -23,6 +23,7 @@ class CheckpointSteps {
     std::int64_t step = 0;
     std::uint64_t seed = 0;
     std::string save_id_prefix;  // of the run: by it a step is known as its own
+    bool played = false;         // by some ranks of run.world
   };
 
   /// Collective. Rank 0 makes the directories (their last component), sweeps them and makes the
@@ -38,7 +39,7 @@ class CheckpointSteps {
 
   /// Collective. The next step in the run's folder below `directory` that is free; where somebody
   /// else has taken a number, the next one. Errors, agreed: io_error.
-  Result<Checkpoint> next(const std::string& directory, const Communicator& comm);
+  Result<Checkpoint> next(const std::string& directory, bool played, const Communicator& comm);
 
   /// Local: `checkpoint` was committed. A pinned one stays until release().
   void committed(const Checkpoint& checkpoint, bool pinned = false);

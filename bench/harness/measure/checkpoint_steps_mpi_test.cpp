@@ -43,7 +43,7 @@ TEST(CheckpointSteps, TheNewestAndThePinnedStay) {
   ASSERT_TRUE(steps) << steps.error().message;
   std::vector<CheckpointSteps::Checkpoint> made;
   for (int i = 0; i < 4; ++i) {
-    const auto next = steps->next(directories[0], world());
+    const auto next = steps->next(directories[0], false, world());
     ASSERT_TRUE(next) << next.error().message;
     EXPECT_EQ(next->seed, 100 + static_cast<std::uint64_t>(next->step));
     for (const auto& other : made) {
@@ -76,13 +76,13 @@ TEST(CheckpointSteps, ANumberThatSomebodyTookIsPassedOver) {
   const std::array directories = {directory.path() + "/a"};
   auto steps = CheckpointSteps::make(directories, 0, 0, world());
   ASSERT_TRUE(steps) << steps.error().message;
-  const auto first = steps->next(directories[0], world());
+  const auto first = steps->next(directories[0], false, world());
   ASSERT_TRUE(first);
   if (world().is_root()) {
     std::filesystem::create_directory(first->directory + "/" + step_name(first->step + 1));
   }
   world().barrier();
-  EXPECT_EQ(steps->next(directories[0], world())->step, first->step + 2);
+  EXPECT_EQ(steps->next(directories[0], false, world())->step, first->step + 2);
   world().barrier();
   if (world().is_root()) {
     std::filesystem::remove(first->directory + "/" + step_name(first->step + 1));

@@ -26,6 +26,7 @@ struct FamilyTraits {
   bool moves_bytes = false;    // has a rate
   bool has_files = false;      // below storage.directory, so it needs real ranks
   bool uses_back_end = false;  // its files are a back end's, in a file layout and by an I/O mode
+  bool is_played = false;      // with run.world its ranks are some of that world's
   bool reads_given = false;    // load.from names files that take the place of its own
   Comparison comparison = Comparison::none;
   Keys keys =

@@ -5,15 +5,18 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bench/config/config.hpp"
+#include "bench/config/played_ranks.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/benchmark_case.hpp"
 #include "bench/harness/measure/checkpoint_steps.hpp"
 #include "bench/harness/measure/workload_pool.hpp"
 #include "bench/machine/free_memory.hpp"
+#include "shardmark/checkpoint/load.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/storage/format/file_system_traits.hpp"
@@ -44,6 +47,12 @@ struct SuiteEnvironment {
   FileSystemTraits traits_of(const std::string& directory) const {
     const auto found = traits.find(directory);
     return found == traits.end() ? FileSystemTraits{} : found->second;
+  }
+
+  /// Local. Who plays whom at a point that has been checked; nullopt without run.world.
+  std::optional<PlayedWorld> played(const Config& config) const {
+    const auto world = played_world(config, comm.size());
+    return world ? *world : std::nullopt;
   }
 
   /// Local. nullptr where a point's load reads a checkpoint of its own.

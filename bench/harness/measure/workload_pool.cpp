@@ -5,6 +5,8 @@
 #include <iterator>
 
 #include "bench/config/lib_options.hpp"
+#include "bench/config/played_ranks.hpp"
+#include "shardmark/core/by_rank.hpp"
 
 namespace shardmark::bench {
 
@@ -12,19 +14,22 @@ std::int64_t virtual_rank(std::int64_t process, std::int64_t processes, std::int
   return processes == 1 ? 0 : process * (world_size - 1) / (processes - 1);
 }
 
-Result<Workload*> WorkloadPool::get(const Config& config, Memory memory) {
+Result<Workload*> WorkloadPool::get(const Config& config, Memory memory, Played played) {
+  const std::int64_t world_size = config.run.world == 0 ? world_size_ : config.run.world;
+  std::int64_t rank = config.run.world == 0 ? rank_ : virtual_rank(rank_, world_size_, world_size);
+  if (played == Played::first || !config.run.play.empty()) {
+    SHARDMARK_ASSIGN_OR_RETURN(const auto world, played_world(config, world_size_));
+    rank = world ? of_rank(world->ranks, rank_) : rank_;
+  }
   const auto found = std::ranges::find_if(held_, [&](const Held& held) {
     return held.model == config.model && held.parallel == config.parallel &&
-           held.virtual_world == config.run.world && held.memory == memory;
+           held.virtual_world == config.run.world && held.rank == rank && held.memory == memory;
   });
   if (found != held_.end()) {
     held_.splice(held_.begin(), held_, found);
     return held_.front().workload.get();
   }
   const WorkloadOptions options = workload_options(config);
-  const std::int64_t world_size = config.run.world == 0 ? world_size_ : config.run.world;
-  const std::int64_t rank =
-      config.run.world == 0 ? rank_ : virtual_rank(rank_, world_size_, world_size);
   if (memory == Memory::allocate) {
     // Without memory first: how much there must be room for.
     SHARDMARK_ASSIGN_OR_RETURN(const Workload planned,
@@ -32,7 +37,7 @@ Result<Workload*> WorkloadPool::get(const Config& config, Memory memory) {
     make_room(planned.local_num_bytes());
   }
   SHARDMARK_ASSIGN_OR_RETURN(Workload made, Workload::make(options, rank, world_size, memory));
-  held_.push_front({config.model, config.parallel, config.run.world, memory,
+  held_.push_front({config.model, config.parallel, config.run.world, rank, memory,
                     std::make_unique<Workload>(std::move(made))});
   return held_.front().workload.get();
 }

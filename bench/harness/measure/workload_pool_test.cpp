@@ -42,5 +42,19 @@ TEST(WorkloadPool, VirtualRanksAreSpreadFromTheFirstToTheLast) {
   EXPECT_LT(virtual_rank(1, 4, 100), virtual_rank(2, 4, 100));
 }
 
+TEST(WorkloadPool, WhoReadsAndWritesIsOneOfTheFirstRanksOrThoseThatAreNamed) {
+  Config config = tiny("fsdp");
+  config.run.world = 100;
+  WorkloadPool pool(1, 2, std::int64_t{1} << 40);
+  EXPECT_EQ((*pool.get(config, Memory::none))->rank(), 99);
+  EXPECT_EQ((*pool.get(config, Memory::none, Played::first))->rank(), 1);
+  EXPECT_EQ((*pool.get(config, Memory::none))->rank(), 99) << "kept apart";
+  config.run.play = "7,40";
+  EXPECT_EQ((*pool.get(config, Memory::none))->rank(), 40);
+  EXPECT_EQ((*pool.get(config, Memory::allocate, Played::first))->rank(), 40);
+  config.run.play = "7";
+  EXPECT_FALSE(pool.get(config, Memory::none)) << "there are two of us";
+}
+
 }  // namespace
 }  // namespace shardmark::bench

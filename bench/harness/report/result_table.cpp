@@ -226,6 +226,13 @@ std::string node_remarks(const RunContext& context, std::span<const CaseSummary>
   return text;
 }
 
+/// What is of some ranks of a bigger world must not be read as that world's.
+std::string played_text(const std::map<std::string, std::string>& facts) {
+  return facts.empty() ? std::string()
+                       : fmt::format("Measured: {}.\nNot there: {}.\n", facts.at("measured"),
+                                     facts.at("not_there"));
+}
+
 std::string legend(std::span<const CaseSummary> summaries) {
   int repetitions = 0;
   for (const CaseSummary& summary : summaries) {
@@ -265,8 +272,10 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
   table.may_omit({"imbal", "of raw", "returned", "bytes", "slowest phase"});
   TextStyle fitted = style;
   fitted.width = std::min(style.width.value_or(max_table_width), max_table_width);
-  std::string text = labels.heading(context) + "\n\n" + table.text(fitted) + "\n" +
-                     remarks(summaries) + wrapped(same_layout_text(summaries), fitted.width) +
+  std::string text = labels.heading(context) + "\n" +
+                     wrapped(played_text(context.played), fitted.width) + "\n" +
+                     table.text(fitted) + "\n" + remarks(summaries) +
+                     wrapped(same_layout_text(summaries), fitted.width) +
                      wrapped(node_remarks(context, summaries), fitted.width) +
                      wrapped(legend(summaries), fitted.width);
   if (!falls.empty()) {

@@ -190,6 +190,8 @@ Json summary_json(const CaseSummary& summary) {
                {"family", summary.description->family.name},
                {"model", text_or_null(summary.description->model)},
                {"strategy", text_or_null(summary.description->strategy)},
+               {"world_size", summary.description->world_size},
+               {"virtual", summary.description->is_virtual},
                {"repetitions", summary.repetitions},
                {"failed", summary.failed},
                {"skipped", or_null(summary.skipped)},
@@ -240,13 +242,14 @@ std::string dumped(const Json& document) {
 
 }  // namespace
 
-std::string summary_json(std::span<const CaseSummary> summaries, const std::string& directory,
-                         const std::optional<Error>& error) {
+std::string summary_json(const RunContext& context, std::span<const CaseSummary> summaries,
+                         const std::string& directory, const std::optional<Error>& error) {
   Json list = Json::array();
   for (const CaseSummary& summary : summaries) {
     list.push_back(summary_json(summary));
   }
   Json document = {{"directory", text_or_null(directory)},
+                   {"played", context.played.empty() ? Json(nullptr) : Json(context.played)},
                    {"cases", list},
                    {"waterfalls", waterfalls_json(summaries)}};
   if (error) {

@@ -21,7 +21,7 @@ std::string samples_json(const RunContext& context, std::span<const CaseDescript
                          std::span<const Sample> samples);
 
 /// Local, rank 0. What `run --json` prints: the medians, and where the files are.
-std::string summary_json(std::span<const CaseSummary> summaries, const std::string& directory,
-                         const std::optional<Error>& error);
+std::string summary_json(const RunContext& context, std::span<const CaseSummary> summaries,
+                         const std::string& directory, const std::optional<Error>& error);
 
 }  // namespace shardmark::bench
