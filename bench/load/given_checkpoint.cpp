@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "bench/config/lib_options.hpp"
+#include "bench/load/safetensors_source.hpp"
 #include "shardmark/checkpoint/checkpoint_files.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/storage/directory/step_names.hpp"
@@ -36,8 +37,15 @@ std::pair<std::string, std::optional<std::int64_t>> place_of(std::string from) {
 
 /// Collective. Rank 0 opens it; all learn what there is to know before a load.
 Result<GivenCheckpoint> find_given(const std::string& from, const Communicator& comm) {
-  const auto [directory, step] = place_of(from);
   GivenCheckpoint given;
+  if (is_safetensors(from)) {
+    auto source = open_safetensors(from);
+    SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(source)));
+    given.directory = (*source)->directory;
+    given.foreign = std::move(*source);
+    return given;
+  }
+  const auto [directory, step] = place_of(from);
   given.directory = directory;
   Status opened;
   std::array<std::int64_t, 4> facts{};
@@ -65,6 +73,19 @@ Error named(const Error& error, const std::string& from) {
 
 }  // namespace
 
+LoadOptions options_of(const Config& config, const GivenCheckpoint& given) {
+  LoadOptions options = load_options(config, given.directory, given.step);
+  if (given.foreign) {
+    options.foreign = given.foreign;
+    options.strict = false;  // objects are not there; tensors have been looked for
+    if (options.exchange == ExchangeLevel::automatic) {
+      // What ranks of a node want of a file is read once, however they have cut its rows.
+      options.exchange = ExchangeLevel::node;
+    }
+  }
+  return options;
+}
+
 Status check_given_checkpoint(const SweepCase& point, SuiteEnvironment& environment) {
   const Config& config = point.config;
   const std::string& from = config.load.from;
@@ -79,11 +100,15 @@ Status check_given_checkpoint(const SweepCase& point, SuiteEnvironment& environm
     environment.given[from] = std::move(*found);
   }
   const GivenCheckpoint& given = environment.given.at(from);
-  auto workload = environment.workloads.get(config, Memory::none);
+  auto workload = environment.workloads.get(config, Memory::none, Played::first);
   SHARDMARK_RETURN_IF_ERROR(environment.comm.agree(Status(workload)));
+  if (given.foreign) {
+    const Status there =
+        environment.comm.agree(check_has_tensors((*workload)->state_dict(), *given.foreign));
+    SHARDMARK_RETURN_IF_ERROR(there ? there : Status(named(there.error(), from)));
+  }
   const auto planned =
-      plan_load_ranges((*workload)->state_dict(), load_options(config, given.directory, given.step),
-                       environment.comm);
+      plan_load_ranges((*workload)->state_dict(), options_of(config, given), environment.comm);
   return planned ? Status() : Status(named(planned.error(), from));
 }
 

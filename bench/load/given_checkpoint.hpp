@@ -14,4 +14,7 @@ namespace shardmark::bench {
 /// before any byte is read, naming load.from.
 Status check_given_checkpoint(const SweepCase& point, SuiteEnvironment& environment);
 
+/// Local. How a point's load reads it.
+LoadOptions options_of(const Config& config, const GivenCheckpoint& given);
+
 }  // namespace shardmark::bench

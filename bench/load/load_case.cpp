@@ -10,6 +10,8 @@
 #include "bench/config/lib_options.hpp"
 #include "bench/harness/measure/case_naming.hpp"
 #include "bench/harness/measure/file_system_probe.hpp"
+#include "bench/load/given_checkpoint.hpp"
+#include "bench/load/safetensors_source.hpp"
 #include "bench/machine/cache_state.hpp"
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
@@ -125,6 +127,15 @@ class LoadCase final : public BenchmarkCase {
   }
 
   Status check_values() const {
+    if (report_.absent_bytes != 0) {
+      return Error{ErrorCode::internal,
+                   fmt::format("'{}' was not laid down as a whole for the ranks that are played",
+                               report_.absent.front())};
+    }
+    const GivenCheckpoint* const given = environment_.given_to(config_);
+    if (given != nullptr && given->foreign) {
+      return compare_with_files(std::as_const(*workload_).state_dict(), *given->foreign);
+    }
     const Status right = workload_->check(checkpoint_.seed, report_.keys.missing);
     if (right || saved_) {
       return right;
@@ -138,7 +149,12 @@ class LoadCase final : public BenchmarkCase {
   }
 
   LoadOptions options() const {
-    return load_options(config_, checkpoint_.directory, checkpoint_.step);
+    if (const GivenCheckpoint* const given = environment_.given_to(config_)) {
+      return options_of(config_, *given);
+    }
+    LoadOptions options = load_options(config_, checkpoint_.directory, checkpoint_.step);
+    options.played = checkpoint_.played ? played_ : std::nullopt;
+    return options;
   }
 
   Config config_;

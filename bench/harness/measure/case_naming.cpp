@@ -99,7 +99,9 @@ CaseDescription describe_io_case(const FamilyTraits& family, Operation operation
   const GivenCheckpoint* const given =
       operation == Operation::load ? environment.given_to(point.config) : nullptr;
   if (given != nullptr) {
-    variant = fmt::format("{}-{}-given", file_layout_name(given->layout), storage.io);
+    variant = given->foreign
+                  ? std::string("safetensors-direct-given")
+                  : fmt::format("{}-{}-given", file_layout_name(given->layout), storage.io);
   }
   CaseDescription description = describe(family, variant, point, environment);
   description.operation = operation;
@@ -112,7 +114,10 @@ CaseDescription describe_io_case(const FamilyTraits& family, Operation operation
                       {"planner", point.config.planner.kind},
                       {"dedup", point.config.planner.dedup},
                       {"checksum", storage.checksum}};
-  if (given != nullptr) {
+  if (given != nullptr && given->foreign) {
+    description.keys = {
+        {"file_layout", "safetensors"}, {"io", "direct"}, {"from", point.config.load.from}};
+  } else if (given != nullptr) {
     // What made it is not known here, but for what it says of itself.
     description.keys = {{"file_layout", std::string(file_layout_name(given->layout))},
                         {"io", storage.io},

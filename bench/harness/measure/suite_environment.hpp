@@ -31,6 +31,7 @@ struct GivenCheckpoint {
   std::uint64_t seed = 0;
   std::int64_t world_size = 0;  // of the save
   FileLayout layout = FileLayout::shared;
+  std::shared_ptr<const ForeignFiles> foreign = {};  // files of others instead of a step
 };
 
 /// What all cases of one run share. Outlives them.

@@ -118,6 +118,9 @@ class Load {
  private:
   /// What reads the files: raw ones never HDF5, HDF5's whatever was asked for.
   Backend backend() const {
+    if (options_.foreign) {
+      return Backend::posix_shared;
+    }
     const bool raw = manifest_.files.front() == raw_entry_file_name;
     if (options_.backend == Backend::null || (raw && options_.backend == Backend::hdf5)) {
       return raw ? Backend::posix_shared : Backend::hdf5;
@@ -132,6 +135,11 @@ class Load {
 
   /// Rank 0 checks the checkpoint; all ranks get what it has read.
   Status open() {
+    if (options_.foreign) {
+      directory_ = options_.foreign->directory;
+      manifest_ = options_.foreign->manifest;
+      return {};
+    }
     Status opened;
     std::vector<std::byte> bytes;
     if (comm_.is_root()) {

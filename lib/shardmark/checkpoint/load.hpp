@@ -26,6 +26,13 @@ enum class Replicas : std::uint8_t {
   broadcast,  // one reads, the others get it from there: ExchangeLevel::world where there is one
 };
 
+/// Files that nobody here has written: where their tensors lie is told by a manifest that somebody
+/// has made for them, without checksums.
+struct ForeignFiles {
+  std::string directory;
+  Manifest manifest;
+};
+
 struct LoadOptions {
   std::string directory;
   std::optional<std::int64_t> step;  // newest committed by default
@@ -40,6 +47,11 @@ struct LoadOptions {
   std::map<std::string, std::string> hints = {};      // for MPI-IO
   ExchangeLevel exchange = ExchangeLevel::automatic;  // in IoMode::direct
   std::int64_t exchange_bytes = 0;                    // its staging on a node; 0: choose
+  /// This world's ranks play some of a bigger one, and read what those have written when they were
+  /// played.
+  std::optional<PlayedWorld> played = {};
+  /// Read instead of a step; the same on all ranks, who believe it.
+  std::shared_ptr<const ForeignFiles> foreign = {};
 
   friend bool operator==(const LoadOptions&, const LoadOptions&) = default;
 };

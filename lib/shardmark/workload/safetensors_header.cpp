@@ -310,6 +310,10 @@ Result<std::vector<SafetensorsEntry>> read_safetensors_header(const std::string&
   if (!entries) {
     return broken(fmt::format("{}: {}", path, entries.error().message));
   }
+  for (SafetensorsEntry& entry : *entries) {
+    entry.file = path;
+    entry.address = word.size() + header_bytes + entry.begin;
+  }
   return entries;
 }
 

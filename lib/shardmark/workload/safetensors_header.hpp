@@ -19,6 +19,8 @@ struct SafetensorsEntry {
   Dims shape;                    // of what is held: elements below a byte are counted in bytes
   std::uint64_t begin = 0;       // of its bytes, counted from the end of the header
   std::uint64_t end = 0;
+  std::string file = {};      // where read_safetensors_header() found it
+  std::uint64_t address = 0;  // of its bytes in that file
 };
 
 /// Local. Parses the JSON of a header. `data_bytes` is what follows it in the file; 0: the file is

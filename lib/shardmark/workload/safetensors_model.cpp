@@ -268,10 +268,8 @@ Result<Headers> read_headers(const std::string& path) {
   return headers;
 }
 
-}  // namespace
-
-Result<Model> read_safetensors_model(const std::string& path) {
-  SHARDMARK_ASSIGN_OR_RETURN(const Headers headers, read_headers(path));
+Result<Headers> read_named(const std::string& path) {
+  SHARDMARK_ASSIGN_OR_RETURN(Headers headers, read_headers(path));
   if (headers.entries.empty()) {
     return Error{ErrorCode::invalid_argument, fmt::format("{}: names no tensor", path)};
   }
@@ -280,9 +278,21 @@ Result<Model> read_safetensors_model(const std::string& path) {
       return Error{ErrorCode::invalid_argument, fmt::format("{}: {}", path, named.error().message)};
     }
   }
+  return headers;
+}
+
+}  // namespace
+
+Result<Model> read_safetensors_model(const std::string& path) {
+  SHARDMARK_ASSIGN_OR_RETURN(const Headers headers, read_named(path));
   Model model = model_of(headers.entries);
   model.notes = headers.notes;
   return model;
+}
+
+Result<std::vector<SafetensorsEntry>> read_safetensors_entries(const std::string& path) {
+  SHARDMARK_ASSIGN_OR_RETURN(Headers headers, read_named(path));
+  return std::move(headers.entries);
 }
 
 }  // namespace shardmark

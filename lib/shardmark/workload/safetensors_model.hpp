@@ -2,9 +2,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/workload/model.hpp"
+#include "shardmark/workload/safetensors_header.hpp"
 
 namespace shardmark {
 
@@ -16,5 +18,8 @@ namespace shardmark {
 /// none. Errors: not_found for a missing file; invalid_argument, naming the file, for one that
 /// breaks its format or an index that does not fit its files.
 Result<Model> read_safetensors_model(const std::string& path);
+
+/// Local. The tensors of that model, and where each one's bytes lie. Errors: the same.
+Result<std::vector<SafetensorsEntry>> read_safetensors_entries(const std::string& path);
 
 }  // namespace shardmark
