@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <set>
+#include <vector>
 
 #include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/posix/file.hpp"
@@ -17,33 +18,64 @@
 namespace shardmark {
 namespace {
 
-// Mapped piece by piece: the address space of a large file is cheap, one vector of its pages is
-// not.
-constexpr std::int64_t mapped_window_bytes = std::int64_t{1} << 30;
+// Of a file, how much is asked for at once: neighbours of a small range, such as the rows of a
+// shard, lie in what has been asked for already; of a large range, as much as one vector holds.
+constexpr std::int64_t small_window_bytes = std::int64_t{16} << 20;
+constexpr std::int64_t large_window_bytes = std::int64_t{1} << 30;
 
-Status count_pages(const FileDescriptor& file, const FileRange& range, Residency& residency) {
-  const std::int64_t page = ::sysconf(_SC_PAGESIZE);
-  const std::int64_t end = range.offset + range.num_bytes;
-  std::vector<unsigned char> resident;
-  for (std::int64_t at = round_down(range.offset, page); at < end; at += mapped_window_bytes) {
-    const auto length = static_cast<std::size_t>(std::min(mapped_window_bytes, end - at));
-    void* window = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, file.get(), at);
-    if (window == MAP_FAILED) {
-      return errno_error("cannot map", range.path, errno);
+/// What the kernel says of a part of one file.
+class Window {
+ public:
+  Window() : page_(::sysconf(_SC_PAGESIZE)) {}
+
+  /// Another file.
+  void forget() noexcept { end_ = begin_ = 0; }
+
+  /// Counts the pages of the range, each range's by itself.
+  Status count(const FileDescriptor& file, const FileRange& range, Residency& residency) {
+    const std::int64_t end = round_up(range.offset + range.num_bytes, page_);
+    for (std::int64_t at = round_down(range.offset, page_); at < end;) {
+      if (at < begin_ || at >= end_) {
+        SHARDMARK_RETURN_IF_ERROR(move_to(
+            file, range.path, at, std::clamp(end - at, small_window_bytes, large_window_bytes)));
+      }
+      const std::int64_t stop = std::min(end, end_);
+      const auto first = resident_.begin() + (at - begin_) / page_;
+      const auto last = resident_.begin() + (stop - begin_) / page_;
+      residency.pages += last - first;
+      residency.resident_pages +=
+          std::count_if(first, last, [](unsigned char p) { return (p & 1U) != 0; });
+      at = stop;
     }
-    resident.resize((length + static_cast<std::size_t>(page) - 1) / static_cast<std::size_t>(page));
-    const int failed = ::mincore(window, length, resident.data());
-    const int error_number = errno;
-    ::munmap(window, length);
-    if (failed != 0) {
-      return errno_error("cannot ask the residency of", range.path, error_number);
-    }
-    residency.pages += static_cast<std::int64_t>(resident.size());
-    residency.resident_pages += std::count_if(resident.begin(), resident.end(),
-                                              [](unsigned char p) { return (p & 1U) != 0; });
+    return {};
   }
-  return {};
-}
+
+ private:
+  Status move_to(const FileDescriptor& file, const std::string& path, std::int64_t begin,
+                 std::int64_t num_bytes) {
+    forget();
+    const auto length = static_cast<std::size_t>(num_bytes);
+    void* const mapped = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, file.get(), begin);
+    if (mapped == MAP_FAILED) {
+      return errno_error("cannot map", path, errno);
+    }
+    resident_.resize(length / static_cast<std::size_t>(page_));
+    const int failed = ::mincore(mapped, length, resident_.data());
+    const int error_number = errno;
+    ::munmap(mapped, length);
+    if (failed != 0) {
+      return errno_error("cannot ask the residency of", path, error_number);
+    }
+    begin_ = begin;
+    end_ = begin + num_bytes;
+    return {};
+  }
+
+  std::int64_t page_;
+  std::int64_t begin_ = 0;
+  std::int64_t end_ = 0;
+  std::vector<unsigned char> resident_;  // by page of [begin, end)
+};
 
 }  // namespace
 
@@ -51,6 +83,7 @@ Result<Residency> page_residency(std::span<const FileRange> ranges) {
   Residency residency;
   FileDescriptor file;
   const std::string* open_path = nullptr;
+  Window window;
   for (const FileRange& range : ranges) {
     if (range.num_bytes == 0) {
       continue;
@@ -58,6 +91,7 @@ Result<Residency> page_residency(std::span<const FileRange> ranges) {
     if (open_path == nullptr || *open_path != range.path) {
       SHARDMARK_ASSIGN_OR_RETURN(file, open_file(range.path, O_RDONLY));
       open_path = &range.path;
+      window.forget();
       struct stat info {};
       // It calls every page of such a file resident, lest one user learn what another reads.
       if (::fstat(file.get(), &info) == 0 && info.st_uid != ::geteuid() && ::geteuid() != 0 &&
@@ -67,7 +101,7 @@ Result<Residency> page_residency(std::span<const FileRange> ranges) {
             fmt::format("what is in memory of {}, of another user, is not told", range.path)};
       }
     }
-    SHARDMARK_RETURN_IF_ERROR(count_pages(file, range, residency));
+    SHARDMARK_RETURN_IF_ERROR(window.count(file, range, residency));
   }
   return residency;
 }

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "shardmark/storage/posix/file.hpp"
@@ -40,6 +44,37 @@ TEST(PageResidency, DroppedPagesAreGoneAndReadOnesAreBack) {
   EXPECT_EQ(page_residency(ranges)->resident_pages, 7);
   EXPECT_FALSE(page_residency(std::vector<FileRange>{{path + "x", 0, 1}}));
   EXPECT_EQ(page_residency(std::vector<FileRange>{{path, 5, 0}})->pages, 0);
+}
+
+/// Rows of a shard, ranges longer than what is asked for at once, and a step back.
+TEST(PageResidency, OfManyRangesIsThatOfEachByItself) {
+  const TemporaryDirectory directory;
+  constexpr std::int64_t size = 40'000 * page + 17;
+  const std::string path =
+      make_file(directory, std::vector<std::byte>(static_cast<std::size_t>(size), std::byte{1}));
+  ASSERT_TRUE(drop_cached_pages(std::vector<FileRange>{{path, 0, size}}));
+  const auto file = open_file(path, O_RDONLY);
+  ASSERT_EQ(::posix_fadvise(file->get(), 0, 0, POSIX_FADV_RANDOM), 0);
+  std::vector<std::byte> got(1);
+  std::vector<FileRange> ranges = {{path, 5, size - 5}, {path, 0, 1}};
+  for (std::int64_t at = 3; at < size; at += 11 * page / 2) {
+    ranges.push_back({path, at, std::min<std::int64_t>(page, size - at)});
+    if (at % 7 == 0) {
+      ASSERT_TRUE(read_at(*file, path, got, at));
+    }
+  }
+  Residency each;
+  for (const FileRange& range : ranges) {
+    const auto one = page_residency({&range, 1});
+    ASSERT_TRUE(one);
+    each.pages += one->pages;
+    each.resident_pages += one->resident_pages;
+  }
+  const auto all = page_residency(ranges);
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->pages, each.pages);
+  EXPECT_EQ(all->resident_pages, each.resident_pages);
+  EXPECT_GT(all->resident_pages, 0);
 }
 
 }  // namespace
