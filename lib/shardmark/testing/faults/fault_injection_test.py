@@ -27,9 +27,8 @@ def run_ranks(ranks, arguments, io_component=None, **variables):
     """Result of one job; variables go to the ranks only. None if it took too long."""
     command = [MPIRUN, "-n", str(ranks)]
     if io_component:
-        command += ["--mca", "io", io_component]
-    for name, value in variables.items():
-        command += ["-x", f"{name}={value}"]
+        variables["OMPI_MCA_io"] = io_component
+    command += ["env", *(f"{name}={value}" for name, value in variables.items())]
     command += [PROGRAM, *map(str, arguments)]
     job = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -291,8 +290,8 @@ class FaultInjection(unittest.TestCase):
         files = [self.directory.parent / f"pid-{rank}" for rank in range(ranks)]
         for file in files:
             file.unlink(missing_ok=True)
-        command = [MPIRUN, "-n", str(ranks), "-x", f"SHARDMARK_TEST_EXCHANGE={level}",
-                   "-x", f"SHARDMARK_PRETEND_RANKS_A_NODE={chance.choice([1, 2, 8])}",
+        command = [MPIRUN, "-n", str(ranks), "env", f"SHARDMARK_TEST_EXCHANGE={level}",
+                   f"SHARDMARK_PRETEND_RANKS_A_NODE={chance.choice([1, 2, 8])}",
                    PROGRAM, "repeat", str(self.directory), str(step), io, layout]  # fmt: skip
         job = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

@@ -46,9 +46,7 @@ class OneWriter(unittest.TestCase):
         variables |= {f"SHARDMARK_TEST_{key}": value for key, value in more.items()}
         if layout == "posix-shared":
             variables["SHARDMARK_TEST_BACKEND"], layout = layout, "shared"
-        command = [MPIRUN, "-n", str(ranks)]
-        for key, value in variables.items():
-            command += ["-x", f"{key}={value}"]
+        command = [MPIRUN, "-n", str(ranks), "env", *(f"{key}={value}" for key, value in variables.items())]
         command += [PROGRAM, "save", f"{folder}/{name}", "1", "direct", layout]
         job = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
         self.assertEqual(job.returncode, 0, job.stderr)

@@ -48,9 +48,8 @@ class IncoherentClients(unittest.TestCase):
         self, clients: Clients, ranks: int, action: str, step: int, layout: str, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Ranks in turn on the two mounts."""
-        command: list[str | pathlib.Path] = [MPIRUN, "-n", str(ranks)]
-        for name, value in variables.items():
-            command += ["-x", f"{name}={value}"]
+        passed = ["env", *(f"{name}={value}" for name, value in variables.items())]
+        command: list[str | pathlib.Path] = [MPIRUN, "-n", str(ranks), *passed]
         command += [clients.by_rank, clients.seen, *clients.mounts, PROGRAM, action, clients.seen / "checkpoints",
                     str(step), "direct", layout]  # fmt: skip
         return subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
