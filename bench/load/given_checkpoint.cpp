@@ -78,10 +78,6 @@ LoadOptions options_of(const Config& config, const GivenCheckpoint& given) {
   if (given.foreign) {
     options.foreign = given.foreign;
     options.strict = false;  // objects are not there; tensors have been looked for
-    if (options.exchange == ExchangeLevel::automatic) {
-      // What ranks of a node want of a file is read once, however they have cut its rows.
-      options.exchange = ExchangeLevel::node;
-    }
   }
   return options;
 }

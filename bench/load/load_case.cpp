@@ -67,6 +67,11 @@ class LoadCase final : public BenchmarkCase {
     workload_->poison();
     SHARDMARK_ASSIGN_OR_RETURN(
         const auto ranges, plan_load_ranges(workload_->state_dict(), options(), environment_.comm));
+    const GivenCheckpoint* const given = environment_.given_to(config_);
+    // Rows that ranks have cut are read once for all of a node, where reading across the gaps of
+    // each would read too much.
+    together_ = given != nullptr && given->foreign && config_.load.exchange == "auto" &&
+                sieve_share(ranges, config_.load.sieve_gap, environment_.comm) > most_sieve_share;
     cold_ = cache_state(ranges, config_.run.cold_read, environment_.comm);
     if (config_.run.cold_read && uses_page_cache(config_.storage)) {
       environment_.free_memory.touch(workload_->local_num_bytes());
@@ -150,7 +155,9 @@ class LoadCase final : public BenchmarkCase {
 
   LoadOptions options() const {
     if (const GivenCheckpoint* const given = environment_.given_to(config_)) {
-      return options_of(config_, *given);
+      LoadOptions given_options = options_of(config_, *given);
+      given_options.exchange = together_ ? ExchangeLevel::node : given_options.exchange;
+      return given_options;
     }
     LoadOptions options = load_options(config_, checkpoint_.directory, checkpoint_.step);
     options.played = checkpoint_.played ? played_ : std::nullopt;
@@ -163,6 +170,7 @@ class LoadCase final : public BenchmarkCase {
   Workload* workload_ = nullptr;
   CheckpointSteps::Checkpoint checkpoint_;
   bool saved_ = false;
+  bool together_ = false;  // of files of others
   CacheReport cold_;
   LoadReport report_;
 };

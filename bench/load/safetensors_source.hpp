@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/core/result.hpp"
+#include "shardmark/mpi/communicator.hpp"
 #include "shardmark/protocol/state_dict.hpp"
+#include "shardmark/storage/posix/page_residency.hpp"
 
 namespace shardmark::bench {
 
@@ -21,6 +25,13 @@ Result<std::shared_ptr<const ForeignFiles>> open_safetensors(const std::string& 
 /// Local. Errors: not_found naming a tensor that is wanted and not there. Objects are not asked
 /// for: such files have none.
 Status check_has_tensors(const StateDict& wanted, const ForeignFiles& source);
+
+/// More than this is not read of such files for what is wanted, where it can be helped.
+inline constexpr double most_sieve_share = 1.05;
+
+/// Collective. What all ranks read, each for itself and across gaps of up to `gap` bytes, over what
+/// they want.
+double sieve_share(std::span<const FileRange> ranges, std::int64_t gap, const Communicator& comm);
 
 /// Local. There is no law of values for such files: what was loaded is compared, tensor by tensor,
 /// with the same bytes read once more, row by row and by no code of the load. Errors: data_loss

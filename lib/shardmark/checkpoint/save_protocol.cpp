@@ -100,6 +100,9 @@ class Save final : public SaveProtocol {
     report_.write_requests = writer_->counters().write_requests;
     report_.no_collective_cause = writer_->counters().no_collective_cause;
     report_.counters = writer_->counters();
+    if (options_.played && !report_.counters.exchange.empty()) {
+      report_.counters.exchange_why = "some ranks of a bigger world are played";
+    }
     report_.metadata_calls = hdf5_metadata_calls() - calls_before_;
     if (options_.storage.io == IoMode::collective) {
       for (const Entry& entry : planning_.entries->entries) {
