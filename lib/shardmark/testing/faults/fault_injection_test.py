@@ -18,6 +18,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "scripts"))
+from shardmark_tools.launch import mpi_io_components  # noqa: E402
+
 MPIRUN, PROGRAM, LIBRARY = sys.argv[1:4]
 TIME_LIMIT_S = 20
 LAYOUTS = ["shared", "shared-chunked", "per-rank", "per-node", "groups", "packed", "auto"]
@@ -108,7 +111,7 @@ class FaultInjection(unittest.TestCase):
         for failing, io, mode in [(0, "collective", "EIO"), (1, "independent", "drop")]:
             with self.subTest(failing=failing, io=io, mode=mode):
                 self.expect_failure(
-                    2, io, "", "romio321",
+                    2, io, "", mpi_io_components.romio(),
                     LD_PRELOAD=LIBRARY,
                     SHARDMARK_TEST_FAIL_RANK=failing,
                     SHARDMARK_TEST_FAIL_MODE=mode,
