@@ -217,6 +217,21 @@ def make_index(folder: pathlib.Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {"total_size": 823}, "weight_map": where}))
 
 
+def make_job(folder: pathlib.Path) -> None:
+    folder.mkdir()
+    document = {
+        "format": "shardmark job", "version": 1, "source": {"kind": "dcp", "torch": "2"}, "world_size": 4,
+        "world_size_known": True, "replicas": "listed", "hashed_names": False, "notes": ["made for a test"],
+        "layouts": [{"mesh": [4], "placements": ["S(0)"], "first_rank": 0, "strides": [1]}],
+        "rank_lists": [{"one_each": [[0, 2, 1]]}, {"sets": [[[0, 4, 1]]]}],
+        "tensors": [{"fqn": "a.weight", "dtype": "float32", "shape": [8, 4], "layout": 0},
+                    {"fqn": "b.weight", "dtype": "bfloat16", "shape": [4, 4], "boxes": [[0, 0, 2, 4], [2, 0, 2, 4]], "holders": 0},
+                    {"fqn": "c.bias", "dtype": "int64", "shape": [4], "boxes": [[0, 4]], "holders": 1}],
+        "objects": [{"fqn": "step", "num_bytes": 8, "writer": 0}],
+    }  # fmt: skip
+    (folder / "job.json").write_text(json.dumps(document))
+
+
 def make_config(folder: pathlib.Path) -> None:
     folder.mkdir()
     (folder / "suite.toml").write_text(CONFIG)
@@ -227,9 +242,9 @@ def sweep_words(folder: pathlib.Path) -> list[str]:
             "--strategies", "ddp,fsdp"]  # fmt: skip
 
 
-def plan_words(name: str) -> Callable[[pathlib.Path], list[str]]:
+def plan_words(name: str, key: str = "safetensors") -> Callable[[pathlib.Path], list[str]]:
     return lambda folder: ["plan", "smoke", "--world", "4", "--json", "--set", "model.scale=1.0", "--set",
-                           f"model.safetensors={folder / name}"]  # fmt: skip
+                           f"model.{key}={folder / name}"]  # fmt: skip
 
 
 def store_words(*words: str) -> Callable[[pathlib.Path], list[str]]:
@@ -263,6 +278,7 @@ READERS = (
            damage=damage_text),
     Reader("model.safetensors", COMMAND, make_safetensors, plan_words("model.safetensors"), damage=damage_safetensors),
     Reader("model.safetensors of an index", COMMAND, make_index, plan_words("."), damage=damage_safetensors),
+    Reader("model.job", COMMAND, make_job, plan_words("job.json", "job")),
     Reader("run --out", COMMAND, lambda d: write(d), lambda d: ["run", "smoke", "--set", "run.benchmarks=[\"hooks\"]", "--out", str(d)],
            sound=(2,)),
 )  # fmt: skip

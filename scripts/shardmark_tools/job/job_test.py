@@ -257,9 +257,10 @@ class SafetensorsTest(unittest.TestCase):
         path.write_text(json.dumps(index))
         with self.assertRaisesRegex(SafetensorsError, "'c' is not in p2"):
             read_safetensors(path)
-        path.write_text(json.dumps({"weight_map": {"a": "../x"}}))
-        with self.assertRaisesRegex(SafetensorsError, "no file beside"):
-            read_safetensors(path)
+        for name in ("../x", "", "..", "a\0", "\ud800", "x" * 256):
+            path.write_text(json.dumps({"weight_map": {"a": name}}))
+            with self.assertRaisesRegex(SafetensorsError, "no file beside"):
+                read_safetensors(path)
 
     def test_damaged_files(self) -> None:
         good = entry("F32", [2], 0, 8)

@@ -13,6 +13,7 @@ from shardmark_tools.refusal import Refused
 from shardmark_tools.regular_file import open_regular
 
 INDEX_SUFFIX = ".safetensors.index.json"
+LONGEST_NAME = 255  # bytes of a file name, on every file system
 MOST_HEADER_BYTES = 100_000_000  # as the format's own library has it
 MOST_INDEX_BYTES = 256 << 20
 MOST_DIMENSIONS = 8
@@ -134,6 +135,14 @@ def find_source(path: pathlib.Path | str) -> pathlib.Path:
     raise SafetensorsError(f"{path}: no known name, and not one safetensors file; found: {names}")
 
 
+def is_file_name(name: str) -> bool:
+    """Of a file beside the index."""
+    try:
+        return 0 < len(name.encode()) <= LONGEST_NAME and name not in (".", "..") and not set(name) & {"/", "\0"}
+    except UnicodeEncodeError:  # half of a character
+        return False
+
+
 def read_index(path: pathlib.Path) -> dict[str, str]:
     with open_regular(path) as file:
         data = file.read(MOST_INDEX_BYTES + 1)
@@ -143,7 +152,7 @@ def read_index(path: pathlib.Path) -> dict[str, str]:
     if not isinstance(names, dict) or not all(isinstance(v, str) for v in names.values()):
         raise SafetensorsError(f"{path}: 'weight_map' is not a table of names to files")
     for name in names.values():
-        if name in ("", ".", "..") or "/" in name or "\0" in name:
+        if not is_file_name(name):
             raise SafetensorsError(f"{path}: '{name[:80]}' is no file beside it")
     return names
 
