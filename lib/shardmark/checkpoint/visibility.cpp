@@ -75,9 +75,14 @@ Status check_visible(const std::string& directory, std::int64_t step, const Obse
 }
 
 Result<std::int64_t> wait_until_visible(const std::string& directory, std::int64_t step,
-                                        const ObserverPart& part, double timeout_s) {
+                                        const ObserverPart& part, const Patience& patience) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
   const std::string commit = directory + "/" + step_name(step) + "/" + commit_file_name;
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
+  Clock::time_point last_without_failure = start;
   for (std::int64_t looks = 1;; ++looks) {
     // The cheapest question first: asking must not disturb the save.
     const auto there = file_size(commit);
@@ -85,13 +90,18 @@ Result<std::int64_t> wait_until_visible(const std::string& directory, std::int64
     if (seen) {
       return looks;
     }
-    // Whatever was wrong: another client may show names before sizes, and sizes before bytes.
-    if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(timeout_s)) {
-      const bool missing = seen.error().code == ErrorCode::not_found;
-      return Error{missing ? ErrorCode::io_error : seen.error().code,
+    // Another client may show names before sizes, and sizes before bytes. A storage that fails
+    // again and again is no client that is late.
+    const ErrorCode code = seen.error().code;
+    if (code != ErrorCode::io_error) {
+      last_without_failure = Clock::now();
+    }
+    if (seconds_since(start) > patience.missing_s ||
+        seconds_since(last_without_failure) > patience.failing_s) {
+      return Error{code == ErrorCode::not_found ? ErrorCode::io_error : code,
                    fmt::format("step {} is committed in {} and an observer does not see it whole "
-                               "after {} s and {} looks: {}",
-                               step, directory, timeout_s, looks, seen.error().message)};
+                               "after {:.3g} s and {} looks: {}",
+                               step, directory, seconds_since(start), looks, seen.error().message)};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

@@ -19,11 +19,16 @@ struct ObserverPart {
 /// data_loss, io_error.
 Status check_visible(const std::string& directory, std::int64_t step, const ObserverPart& part);
 
-/// Local. check_visible() every millisecond until it holds, whatever is wrong meanwhile. Returns
-/// how many looks it took: who looks more than once may see what its node remembers of the looks
-/// before. Errors, after `timeout_s` seconds: that of the last look, saying that the step is
-/// committed.
+/// How long an observer looks on.
+struct Patience {
+  double missing_s = 60;  // while what it sees is not whole: NFS remembers what was not there
+  double failing_s = 10;  // while every look ends with a failure of the storage
+};
+
+/// Local. check_visible() every millisecond until it holds. Returns how many looks it took: who
+/// looks more than once may see what its node remembers of the looks before. Errors, when its
+/// patience ends: that of the last look, saying that the step is committed.
 Result<std::int64_t> wait_until_visible(const std::string& directory, std::int64_t step,
-                                        const ObserverPart& part, double timeout_s = 60);
+                                        const ObserverPart& part, const Patience& patience = {});
 
 }  // namespace shardmark
