@@ -16,8 +16,8 @@ namespace shardmark {
 /// The boxes that a job's rank holds of one tensor, end to end in memory.
 class JobBuffer final : public LocalBuffer {
  public:
-  /// `tensor` must outlive it.
-  explicit JobBuffer(const JobTensor& tensor) : job_tensor_(tensor) {}
+  /// `job_tensor` must outlive it.
+  explicit JobBuffer(const JobTensor& job_tensor) : job_tensor_(job_tensor) {}
 
   std::int64_t num_bytes() const noexcept override { return tensor->local_num_bytes(); }
   Status place(std::int64_t rank, std::byte* memory) override;
