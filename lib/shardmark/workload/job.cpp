@@ -221,8 +221,7 @@ class JobReader {
       }
     }
     std::ranges::sort(tensor.boxes, {}, [](const Box& box) { return box.offsets; });
-    const auto same = std::ranges::unique(tensor.boxes);
-    tensor.boxes.erase(same.begin(), same.end());
+    tensor.boxes.erase(std::unique(tensor.boxes.begin(), tensor.boxes.end()), tensor.boxes.end());
   }
 
   void read_holders(const Json& value, JobTensor& tensor) {
