@@ -19,6 +19,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from shardmark_tools.launch.launching import Launcher  # noqa: E402
+
 SHARDMARK, LIBRARY = sys.argv[1:3]
 TINY = ["--set", "model.name=tiny", "--set", "model.scale=1.0"]
 TIME_LIMIT_S = 120
@@ -89,7 +92,8 @@ class Neighbours(unittest.TestCase):
         os.killpg(job.pid, signal.SIGINT)
         code, _, err = finish(job)
         self.assertEqual(code, 1, err)
-        self.assertIn("nothing unfinished is left behind", err)
+        if Launcher.make("mpirun").kind.name != "prrte":  # which drops what ranks say once it has got a signal
+            self.assertIn("nothing unfinished is left behind", err)
         wait_for(lambda: len(self.names()) == 3)
         self.assertEqual(self.names(), ["step-00000000", "step-00000001", "step-00000012"])
         self.assertEqual(self.load("--step", 12)[0], 0)
