@@ -29,6 +29,16 @@ struct ModelConfig {
   friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 };
 
+/// A value of parallel.rules.
+struct RulePlacements {
+  std::string placements;  // "S(0)", "R,S(1)"
+  std::string origin;      // where it was written, for messages alone
+
+  friend bool operator==(const RulePlacements& a, const RulePlacements& b) {
+    return a.placements == b.placements;
+  }
+};
+
 /// Degrees are -1 (the rest of the world) or at least 1; the workload layer knows which ones a
 /// strategy uses.
 struct ParallelConfig {
@@ -41,6 +51,7 @@ struct ParallelConfig {
   std::string order;                           // "tp-pp-dp"; empty: the default order
   std::optional<std::int64_t> grid_rows = {};  // of block-cyclic; nullopt: near the square root
   std::int64_t block_size = 256;               // of block-cyclic, elements
+  std::map<std::string, RulePlacements> rules = {};  // by glob of parameters' names
 
   friend bool operator==(const ParallelConfig&, const ParallelConfig&) = default;
 };

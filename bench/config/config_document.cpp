@@ -21,7 +21,8 @@ namespace {
 
 constexpr std::size_t max_include_depth = 64;
 /// Keys that are tables, of which --set sets one entry as in storage.hints.cb_nodes=4.
-constexpr std::array<std::string_view, 2> table_keys = {"storage.hints", "storage.assume"};
+constexpr std::array<std::string_view, 3> table_keys = {"storage.hints", "storage.assume",
+                                                        "parallel.rules"};
 
 Error refused(const ConfigOrigin& origin, const std::string& what) {
   return {ErrorCode::invalid_argument, fmt::format("{}: {}", to_string(origin), what)};

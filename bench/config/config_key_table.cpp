@@ -112,6 +112,11 @@ const std::vector<ConfigKey> table = {
      .form = KeyForm::integer,
      .target = SHARDMARK_TARGET(parallel.block_size),
      .minimum = 1},
+    {.name = "parallel.rules",
+     .about =
+         "Placements by glob of parameters' names, instead of the strategy's; the pattern that says most of a name wins",
+     .form = KeyForm::rules,
+     .target = SHARDMARK_TARGET(parallel.rules)},
 
     {.name = "planner.kind",
      .about = "How a save is planned",

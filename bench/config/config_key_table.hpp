@@ -15,9 +15,10 @@
 namespace shardmark::bench {
 
 /// The member that a key sets.
-using KeyTarget = std::variant<bool*, std::int64_t*, std::string*, std::optional<std::int64_t>*,
-                               std::optional<double>*, std::optional<Dtype>*,
-                               std::vector<std::string>*, std::map<std::string, std::string>*>;
+using KeyTarget =
+    std::variant<bool*, std::int64_t*, std::string*, std::optional<std::int64_t>*,
+                 std::optional<double>*, std::optional<Dtype>*, std::vector<std::string>*,
+                 std::map<std::string, std::string>*, std::map<std::string, RulePlacements>*>;
 
 /// What a key takes.
 enum class KeyForm {
@@ -35,6 +36,7 @@ enum class KeyForm {
   hints,
   rank_list,  // "0-3,7"
   traits,     // of a file system
+  rules,      // placements by glob
 };
 
 /// What there is to say of a key.

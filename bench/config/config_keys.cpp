@@ -13,6 +13,7 @@
 #include "bench/config/key_expectation.hpp"
 #include "shardmark/core/nearest_name.hpp"
 #include "shardmark/plan/merge/played_world.hpp"
+#include "shardmark/protocol/placement.hpp"
 #include "shardmark/storage/format/file_system_traits.hpp"
 
 namespace shardmark::bench {
@@ -110,6 +111,30 @@ Status assign_traits(const ConfigKey& key, const ConfigValue& value,
   return known ? Status()
                : Status(Error{known.error().code,
                               fmt::format("{}: {}", place(key, value), known.error().message)});
+}
+
+Status assign_rules(const ConfigKey& key, const ConfigValue& value,
+                    std::map<std::string, RulePlacements>& target) {
+  const auto* table = std::get_if<ConfigValue::Table>(&value.data);
+  if (table == nullptr) {
+    return wrong(key, value);
+  }
+  target.clear();
+  for (const auto& [pattern, placements] : *table) {
+    const auto* text = std::get_if<std::string>(&placements.data);
+    const auto parsed = text == nullptr ? Result<std::vector<Placement>>(std::vector<Placement>())
+                                        : parse_placements(*text);
+    if (!parsed || parsed->empty() ||
+        std::ranges::find(*parsed, PlacementKind::partial, &Placement::kind) != parsed->end()) {
+      return Error{
+          ErrorCode::invalid_argument,
+          fmt::format("{}: {}: \"{}\": found {}, expected S(d), R or SS(d,k), one alone or "
+                      "one for each mesh dimension as in \"R,S(0)\"",
+                      to_string(placements.origin), key.name, pattern, describe(placements))};
+    }
+    target[pattern] = {*text, to_string(placements.origin)};
+  }
+  return {};
 }
 
 /// Integers, degrees and byte sizes, checked against their range.
@@ -259,6 +284,13 @@ struct TargetText {
     }
     return to_text({std::move(table), {}});
   }
+  std::string operator()(const std::map<std::string, RulePlacements>* value) const {
+    ConfigValue::Table table;
+    for (const auto& [pattern, rule] : *value) {
+      table.push_back({pattern, ConfigValue{rule.placements, {}}});
+    }
+    return table.empty() ? std::string() : to_text({std::move(table), {}});
+  }
 };
 
 }  // namespace
@@ -331,6 +363,8 @@ Status assign(Config& config, const std::string& name, const ConfigValue& value)
       return assign_traits(key, value, *std::get<std::map<std::string, std::string>*>(target));
     case KeyForm::rank_list:
       return assign_ranks(key, value, *std::get<std::string*>(target));
+    case KeyForm::rules:
+      return assign_rules(key, value, *std::get<std::map<std::string, RulePlacements>*>(target));
     case KeyForm::integer:
     case KeyForm::byte_size: {
       SHARDMARK_ASSIGN_OR_RETURN(*std::get<std::int64_t*>(target), number(key, value));

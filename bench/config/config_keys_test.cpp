@@ -76,7 +76,7 @@ keep = 0
 late = "end"
 )";
 
-constexpr const char* every_key = R"(
+constexpr const char* every_key = R"toml(
 [model]
 name = "llama3-8b"
 scale = 0.05
@@ -95,6 +95,7 @@ ep = 1
 order = "tp-pp-dp"
 grid_rows = 2
 block_size = 32
+rules = {"*.experts.*.weight" = "S(0)", "lm_head.weight" = "R,S(1)"}
 [planner]
 kind = "coordinator"
 dedup = "lowest-rank"
@@ -144,7 +145,7 @@ interference = true
 keep = 2
 deadline = 2.5
 late = "warn"
-)";
+)toml";
 
 TEST_F(ConfigTest, DefaultsAreTheDesignsOrTheNearestBuilt) {
   const auto config = base(minimal);
@@ -161,7 +162,12 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
   expected.model = {
       "some.model", 0.05, Dtype::float8_e5m2, "sgd-momentum", "/m/some.model.safetensors",
       "stacked",    "3x4"};
-  expected.parallel = {"fsdp-tp", 2, -1, 4, 3, 1, "tp-pp-dp", 2, 32};
+  expected.parallel = {
+      "fsdp-tp",  2,
+      -1,         4,
+      3,          1,
+      "tp-pp-dp", 2,
+      32,         {{"*.experts.*.weight", {"S(0)", ""}}, {"lm_head.weight", {"R,S(1)", ""}}}};
   expected.planner = {"coordinator", "lowest-rank", false};
   expected.storage = {"null",
                       "/x y",
@@ -317,6 +323,35 @@ TEST_F(ConfigTest, StripesAreNoHints) {
   EXPECT_THAT(message(base(std::string(minimal) + "[storage]\nhints = {striping_factor = 4}\n"),
                       ErrorCode::invalid_argument),
               AllOf(HasSubstr("t.toml:"), HasSubstr("storage.hints.striping_factor cannot act")));
+}
+
+TEST_F(ConfigTest, RulesAreOfTheTextAndItsHash) {
+  const char* const written = "rules = {\"b.*\" = \"R\", \"*.w\" = \"S(0),SS(1,2)\"}\n";
+  const auto config = base(minimal + std::string(written));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_THAT(config_text(*config),
+              HasSubstr("rules = {\"*.w\" = \"S(0),SS(1,2)\", \"b.*\" = \"R\"}"));
+  EXPECT_EQ(*base(config_text(*config)), *config);
+  EXPECT_NE(config_hash(config_text(*config)), config_hash(config_text(*base(minimal))));
+  EXPECT_THAT(config->parallel.rules.at("b.*").origin, HasSubstr("t.toml:5"));
+  // One of them, or all, from the command line.
+  const auto one = base(minimal + std::string(written), {"parallel.rules.b.*=S(1)"});
+  ASSERT_TRUE(one) << one.error().message;
+  EXPECT_EQ(one->parallel.rules.at("b.*").placements, "S(1)");
+  EXPECT_EQ(one->parallel.rules.size(), 2U);
+  EXPECT_EQ(minimal_with("parallel.rules={\"x\" = \"R\"}").parallel.rules.size(), 1U);
+}
+
+TEST_F(ConfigTest, RulesThatAreNoneAreRefused) {
+  for (const char* placements :
+       {"\"Q(0)\"", "\"\"", "\"P\"", "\"S(0),\"", "3", "[\"R\"]", "\"SS(0,0)\""}) {
+    const std::string message = refusal(std::string("rules = {\"*.w\" = ") + placements + "}\n");
+    EXPECT_THAT(message, HasSubstr("t.toml:5: parallel.rules: \"*.w\": found ")) << placements;
+    EXPECT_THAT(message, HasSubstr("expected S(d), R or SS(d,k)"));
+  }
+  EXPECT_THAT(refusal("rules = \"R\"\n"), HasSubstr("expected a table of placements by glob"));
+  EXPECT_THAT(set_refusal("parallel.rules.lm_head.weight=X"),
+              HasSubstr("--set parallel.rules.lm_head.weight=X"));
 }
 
 }  // namespace

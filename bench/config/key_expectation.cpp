@@ -45,6 +45,8 @@ std::string expectation(const ConfigKey& key) {
       return "ranks and runs of ranks, ascending, none twice, as in \"0-3,256-259\"";
     case KeyForm::traits:
       return "a table of what a probe finds, as in {coherent = \"no\", locks = \"node\"}";
+    case KeyForm::rules:
+      return "a table of placements by glob, as in {\"*.experts.*.weight\" = \"S(0)\", \"lm_head.weight\" = \"R\"}";
   }
   return {};
 }

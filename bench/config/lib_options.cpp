@@ -13,6 +13,14 @@ T known(const std::optional<T>& value) {
   return *value;
 }
 
+std::vector<PlacementRule> placement_rules(const Config& config) {
+  std::vector<PlacementRule> rules;
+  for (const auto& [pattern, rule] : config.parallel.rules) {
+    rules.push_back({pattern, *parse_placements(rule.placements), rule.origin});
+  }
+  return rules;
+}
+
 }  // namespace
 
 WorkloadOptions workload_options(const Config& config) {
@@ -34,7 +42,8 @@ WorkloadOptions workload_options(const Config& config) {
                        .ep = p.ep,
                        .order = p.order,
                        .grid_rows = p.grid_rows,
-                       .block_size = p.block_size},
+                       .block_size = p.block_size,
+                       .rules = placement_rules(config)},
           .filter = {}};
 }
 

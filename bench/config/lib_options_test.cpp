@@ -14,6 +14,7 @@ TEST(LibOptions, CarryEveryValue) {
   config.parallel.strategy = "hsdp";
   config.parallel.dp_shard = 4;
   config.parallel.block_size = 64;
+  config.parallel.rules["*.w"] = {"R,S(1)", "f.toml:3"};
   config.storage.layout = "groups:3";
   config.storage.io = "independent";
   config.storage.checksum = "none";
@@ -28,6 +29,9 @@ TEST(LibOptions, CarryEveryValue) {
   EXPECT_EQ(workload.parallel.dp_shard, 4);
   EXPECT_EQ(workload.parallel.dp_replicate, std::nullopt);
   EXPECT_EQ(workload.parallel.block_size, 64);
+  ASSERT_EQ(workload.parallel.rules.size(), 1U);
+  EXPECT_EQ(to_string(workload.parallel.rules[0]),
+            "f.toml:3: parallel.rules: \"*.w\" = \"R,S(1)\"");
   const StorageOptions storage = storage_options(config);
   EXPECT_EQ(storage.layout, FileLayout::groups);
   EXPECT_EQ(storage.groups, 3);

@@ -171,6 +171,22 @@ def flip(path, position, bit):
         file.write(bytes([byte ^ bit]))
 
 
+def check_rules(root):
+    """parallel.rules decide what is stored in which pieces; everybody else loads it."""
+    directory = f"{root}/rules"
+    rules = ["--set", 'parallel.rules={"*.up.weight" = "S(1)", "head.weight" = "R"}', "--set",
+             "parallel.rules.embed.weight=S(0),R", "--set", "planner.dedup=lowest-rank"]  # fmt: skip
+    save(directory, 4, "fsdp-tp", 1, "--set", "parallel.tp=2", *rules)
+    listed = json.loads(run(0, "inspect", directory, "--verify", "--json")[1])["tensors"]
+    chunks = {tensor["fqn"]: tensor["chunks"] for tensor in listed}
+    for fqn, count in (("layers.0.up.weight", 4), ("head.weight", 2), ("embed.weight", 2),
+                       ("optimizer.state.head.weight.master", 2)):  # fmt: skip
+        expect(chunks[fqn] == count, f"rules: {fqn} in {chunks[fqn]} chunks, expected {count}")
+    for strategy, more in (("fsdp", ()), ("megatron", rules[:2])):
+        code, _, messages = load(directory, 3, strategy, *more)
+        expect(code == 0, f"rules: loaded as {strategy}: {code} {messages}")
+
+
 def check_damage(root, draw):
     directory = f"{root}/fsdp"
     path = f"{directory}/step-00000007/checkpoint.h5"
@@ -223,6 +239,11 @@ def check_refusals(root):
         refused(what, word, 2, "save", str(bad), *to_fresh)
     refused("degrees", "dp_shard", 3, "save", "smoke", "--set", "parallel.dp_shard=2", *to_fresh)
     refused("unknown model", "tiny", 2, "save", "smoke", "--set", "model.name=tinny", *to_fresh)
+    rule = "parallel.rules.{}"
+    refused("no tensor of that name", "*.wieght", 2, "save", "smoke", "--set", rule.format("*.wieght=R"), *to_fresh)
+    refused("a placement too many", "expected one", 2, "save", "smoke", "--set", rule.format("*=R,R"), *to_fresh)
+    refused("no placement", "expected S(d)", 2, "save", "smoke", "--set", rule.format("*=T"), *to_fresh)
+    refused("no such dimension", "outside", 2, "save", "smoke", "--set", rule.format("*norm*=S(1)"), *to_fresh)
     refused("no parent", "parent", 2, "save", "smoke", "--dir", f"{fresh}/a/b", "--step", "1")
     refused("no checkpoint", "no committed checkpoint", 2, "load", "smoke", "--dir", str(empty))
     refused("no directory", "empty/none", 2, "load", "smoke", "--dir", f"{empty}/none")
@@ -270,6 +291,7 @@ def main():
         check_round_trips(root)
         check_counters(root)
         check_load_choices(root)
+        check_rules(root)
         check_damage(root, random.Random(seed))
         check_refusals(root)
         check_launchers(root)

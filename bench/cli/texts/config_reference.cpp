@@ -31,6 +31,7 @@ std::string_view type_of(KeyForm form) {
       return "number or string";
     case KeyForm::hints:
     case KeyForm::traits:
+    case KeyForm::rules:
       return "table";
     case KeyForm::text:
     case KeyForm::choice:

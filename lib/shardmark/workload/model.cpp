@@ -61,7 +61,7 @@ std::vector<TensorSpec> optimizer_tensors(const Model& model) {
     }
     for (const std::string_view state : states) {
       TensorSpec tensor = parameter;
-      tensor.fqn = "optimizer.state." + parameter.fqn + "." + std::string(state);
+      tensor.fqn = fmt::format("{}{}.{}", optimizer_prefix, parameter.fqn, state);
       tensor.dtype = Dtype::float32;
       tensor.optimizer_state = true;
       tensors.push_back(std::move(tensor));

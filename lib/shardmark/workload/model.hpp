@@ -64,6 +64,8 @@ struct Model {
   std::vector<std::string> notes{};          // what a reader of results should know of its making
 };
 
+inline constexpr std::string_view optimizer_prefix = "optimizer.state.";
+
 /// Local. The optimizer's tensors, state by state within a parameter of floating point, in
 /// parameter order: `optimizer.state.<fqn>.{master,exp_avg,exp_avg_sq}` or `.momentum`.
 std::vector<TensorSpec> optimizer_tensors(const Model& model);

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "shardmark/core/result.hpp"
+#include "shardmark/workload/placement_rules.hpp"
 
 namespace shardmark {
 
@@ -21,6 +23,7 @@ struct ParallelOptions {
   // Of block-cyclic only.
   std::optional<std::int64_t> grid_rows;  // default: the largest divisor up to the square root
   std::int64_t block_size = 256;          // elements, in both dimensions
+  std::vector<PlacementRule> rules = {};  // before the strategy's own
 };
 
 /// How many ways each kind of parallelism divides the world; the product is the world size.

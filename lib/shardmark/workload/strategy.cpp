@@ -59,6 +59,7 @@ Result<Strategy> Strategy::resolve(const ParallelOptions& options, std::int64_t 
   SHARDMARK_ASSIGN_OR_RETURN(strategy.degrees_,
                              derive_degrees(strategy.kind_, options, world_size));
   SHARDMARK_RETURN_IF_ERROR(strategy.resolve_grid(options));
+  SHARDMARK_RETURN_IF_ERROR(strategy.check_rules(options.rules));
   const ParallelDegrees& degrees = strategy.degrees_;
   Strides& strides = strategy.strides_;
   // Ranks are numbered fastest dimension first: neighbours share a tensor-parallel group, which
@@ -99,6 +100,40 @@ bool Strategy::pools_over_world(const TensorSpec& tensor) const noexcept {
                                kind_ == StrategyKind::megatron_dist);
 }
 
+int Strategy::mesh_ndim() const noexcept {
+  switch (kind_) {
+    case StrategyKind::hsdp:
+    case StrategyKind::fsdp_tp:
+    case StrategyKind::megatron:
+    case StrategyKind::megatron_dist:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+Status Strategy::check_rules(const std::vector<PlacementRule>& rules) const {
+  if (kind_ == StrategyKind::block_cyclic && !rules.empty()) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{}: strategy '{}' has no placements, expected another strategy, or "
+                             "no rules",
+                             to_string(rules.front()), name_)};
+  }
+  const auto ndim = static_cast<std::size_t>(mesh_ndim());
+  const auto wrong = std::ranges::find_if(rules, [&](const PlacementRule& rule) {
+    return rule.placements.empty() ||
+           (rule.placements.size() != 1 && rule.placements.size() != ndim);
+  });
+  if (wrong == rules.end()) {
+    return {};
+  }
+  return Error{ErrorCode::invalid_argument,
+               fmt::format("{}: {} placements, expected {} for strategy '{}', whose mesh has {} "
+                           "dimension{}",
+                           to_string(*wrong), wrong->placements.size(),
+                           ndim == 1 ? "one" : "one or two", name_, ndim, ndim == 1 ? "" : "s")};
+}
+
 Result<DeviceMesh> Strategy::mesh_of(const TensorSpec& tensor, std::int64_t stage) const {
   // A pool belongs to no stage: all of them share it, so that it is cut over the world.
   if (pools_over_world(tensor)) {
@@ -127,48 +162,65 @@ Result<DeviceMesh> Strategy::mesh_of(const TensorSpec& tensor, std::int64_t stag
   return Error{ErrorCode::invalid_argument, fmt::format("strategy '{}' has no placements", name_)};
 }
 
-Result<TensorLayout> Strategy::layout(const TensorSpec& tensor, std::int32_t num_layers,
-                                      LayerSplit split) const {
-  SHARDMARK_ASSIGN_OR_RETURN(const DeviceMesh mesh,
-                             mesh_of(tensor, stage(tensor, num_layers, split)));
+Strategy::Placements Strategy::own_placements(const TensorSpec& tensor,
+                                              const Placement& by_tp) const {
   const Placement whole = Placement::replicate();
   const Placement rows = Placement::shard(0);
-  const int ndim = tensor.shape.ndim();
-  const auto tp_dim = tp_dimension(tensor);
-  const Placement by_tp = tp_dim ? Placement::shard(*tp_dim) : whole;
-  std::array<Placement, 2> placements = {whole, whole};
-  if (pools_over_world(tensor)) {
-    placements[0] = rows;
-  } else if (ndim > 0) {
-    switch (kind_) {
-      case StrategyKind::ddp:
-      case StrategyKind::flat_fsdp:
-      case StrategyKind::block_cyclic:
-        break;
-      case StrategyKind::zero1:
-        placements[0] = tensor.optimizer_state ? rows : whole;
-        break;
-      case StrategyKind::fsdp:
-      case StrategyKind::ep:
-        placements[0] = rows;
-        break;
-      case StrategyKind::hsdp:
-        placements[1] = rows;
-        break;
-      case StrategyKind::fsdp_tp:
-        // tp cuts first, then fsdp cuts what is left of the same dimension: fsdp is the outer mesh
-        // dimension, so its shards are not neighbours in the tensor.
-        placements[0] = tp_dim == 0 ? Placement::strided_shard(0, degrees_.tp) : rows;
-        placements[1] = by_tp;
-        break;
-      case StrategyKind::megatron:
-      case StrategyKind::megatron_dist:
-        placements[1] = by_tp;
-        break;
-    }
+  const bool tp_cuts_rows =
+      by_tp.kind == PlacementKind::shard && (by_tp.dim == 0 || by_tp.dim == -tensor.shape.ndim());
+  switch (kind_) {
+    case StrategyKind::ddp:
+    case StrategyKind::flat_fsdp:
+    case StrategyKind::block_cyclic:
+      break;
+    case StrategyKind::zero1:
+      return {tensor.optimizer_state ? rows : whole, whole};
+    case StrategyKind::fsdp:
+    case StrategyKind::ep:
+      return {rows, whole};
+    case StrategyKind::hsdp:
+      return {whole, rows};
+    case StrategyKind::fsdp_tp:
+      // tp cuts first, then fsdp cuts what is left of the same dimension: fsdp is the outer mesh
+      // dimension, so its shards are not neighbours in the tensor.
+      return {tp_cuts_rows ? Placement::strided_shard(0, degrees_.tp) : rows, by_tp};
+    case StrategyKind::megatron:
+    case StrategyKind::megatron_dist:
+      return {whole, by_tp};
   }
-  return make_tensor_layout(tensor.shape, tensor.dtype, mesh,
-                            {placements.data(), static_cast<std::size_t>(mesh.ndim())});
+  return {whole, whole};
+}
+
+Strategy::Placements Strategy::placements_of(const TensorSpec& tensor,
+                                             const PlacementRule* rule) const {
+  if (pools_over_world(tensor)) {
+    return {Placement::shard(0), Placement::replicate()};
+  }
+  if (tensor.shape.empty()) {
+    return {Placement::replicate(), Placement::replicate()};
+  }
+  const auto tp_dim = tp_dimension(tensor);
+  if (rule == nullptr) {
+    return own_placements(tensor, tp_dim ? Placement::shard(*tp_dim) : Placement::replicate());
+  }
+  const auto ndim = static_cast<std::size_t>(mesh_ndim());
+  Placements placements = own_placements(tensor, rule->placements.back());
+  std::ranges::copy_backward(rule->placements, placements.begin() + static_cast<int>(ndim));
+  return placements;
+}
+
+Result<TensorLayout> Strategy::layout(const TensorSpec& tensor, std::int32_t num_layers,
+                                      LayerSplit split, const PlacementRule* rule) const {
+  SHARDMARK_ASSIGN_OR_RETURN(const DeviceMesh mesh,
+                             mesh_of(tensor, stage(tensor, num_layers, split)));
+  const Placements placements = placements_of(tensor, rule);
+  auto made = make_tensor_layout(tensor.shape, tensor.dtype, mesh,
+                                 {placements.data(), static_cast<std::size_t>(mesh.ndim())});
+  if (!made && rule != nullptr) {
+    return Error{made.error().code,
+                 fmt::format("{}: '{}': {}", to_string(*rule), tensor.fqn, made.error().message)};
+  }
+  return made;
 }
 
 Status Strategy::resolve_grid(const ParallelOptions& options) {
@@ -238,23 +290,24 @@ Result<Distribution> Strategy::expert(const TensorSpec& tensor) const {
   return own;
 }
 
-std::string Strategy::flat_buffer_of(const TensorSpec& tensor, std::int64_t stage) const {
+std::string Strategy::flat_buffer_of(const TensorSpec& tensor, std::int64_t stage,
+                                     bool by_tp) const {
   const std::string_view state =
       tensor.optimizer_state ? std::string_view(tensor.fqn).substr(tensor.fqn.rfind('.') + 1) : "";
   // One buffer an optimizer state: states are flattened apart, as the optimizer keeps them.
   if (kind_ == StrategyKind::flat_fsdp) {
     return fmt::format("{}/{}/{}", tensor.layer, dtype_name(tensor.dtype), state);
   }
-  return fmt::format("{}/{}/{}", stage, tp_dimension(tensor).has_value(), state);
+  return fmt::format("{}/{}/{}", stage, by_tp, state);
 }
 
 Result<Distribution> Strategy::distribution(const TensorSpec& tensor, std::int32_t num_layers,
-                                            LayerSplit split) const {
+                                            LayerSplit split, const PlacementRule* rule) const {
   const bool scalar = tensor.shape.empty();
   if (kind_ == StrategyKind::block_cyclic && !scalar) {
     return cyclic(tensor);
   }
-  if (kind_ == StrategyKind::ep && tensor.num_experts > 0 && !scalar) {
+  if (kind_ == StrategyKind::ep && tensor.num_experts > 0 && !scalar && rule == nullptr) {
     return expert(tensor);
   }
   if (kind_ == StrategyKind::block_cyclic) {
@@ -264,12 +317,18 @@ Result<Distribution> Strategy::distribution(const TensorSpec& tensor, std::int32
                                make_tensor_layout(tensor.shape, tensor.dtype, world, replicated));
     return layout;
   }
-  SHARDMARK_ASSIGN_OR_RETURN(const TensorLayout placed, layout(tensor, num_layers, split));
-  const bool flat =
-      kind_ == StrategyKind::flat_fsdp ||
-      (kind_ == StrategyKind::megatron_dist && tensor.optimizer_state && !tensor.world_pool);
+  SHARDMARK_ASSIGN_OR_RETURN(const TensorLayout placed, layout(tensor, num_layers, split, rule));
+  // A flat buffer takes one box a rank of each tensor, the same on all ranks that share it.
+  const bool in_windows = placed.placements().front().kind == PlacementKind::replicate &&
+                          placed.placements().back().kind != PlacementKind::strided_shard;
+  const bool flat = kind_ == StrategyKind::flat_fsdp
+                        ? rule == nullptr
+                        : kind_ == StrategyKind::megatron_dist && tensor.optimizer_state &&
+                              !tensor.world_pool && in_windows;
   if (flat && !scalar) {
-    return FlatMembership{placed, 0, flat_buffer_of(tensor, stage(tensor, num_layers, split))};
+    const bool by_tp = placed.placements().back().kind != PlacementKind::replicate;
+    return FlatMembership{placed, 0,
+                          flat_buffer_of(tensor, stage(tensor, num_layers, split), by_tp)};
   }
   return placed;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/protocol/tensor_layout.hpp"
@@ -51,12 +53,17 @@ using Distribution = std::variant<TensorLayout, ExpertStack, FlatMembership, Blo
 ///   block-cyclic    dimensions 0 and 1 block-cyclic over a grid of processes; 1-d tensors over its
 ///                   first column, other ranks hold nothing of them
 ///
-/// 0-d tensors are replicated in all of them.
+/// 0-d tensors are replicated in all of them. A rule (placement_rules.hpp) takes the place of what
+/// stands above, on the same mesh: of ep that of its dense tensors. One placement alone is that of
+/// the last mesh dimension (tp, dp_shard), beside which the others stay as the strategy has them.
+/// What a rule places is not flattened, but for megatron-dist's optimizer states where
+/// dp_replicate does not cut them.
 class Strategy {
  public:
   /// Local. Errors: unsupported for a strategy that this version does not have; invalid_argument
   /// if the degrees do not multiply to `world_size`, two are -1, or one is given that the strategy
-  /// does not use.
+  /// does not use; or a rule has neither one placement nor as many as the strategy's mesh has
+  /// dimensions.
   static Result<Strategy> resolve(const ParallelOptions& options, std::int64_t world_size);
 
   std::string_view name() const noexcept { return name_; }
@@ -68,16 +75,20 @@ class Strategy {
   std::int64_t stage(const TensorSpec& tensor, std::int32_t num_layers,
                      LayerSplit split = LayerSplit::ceil) const noexcept;
 
-  /// Local. Errors: as make_tensor_layout().
+  /// Local. `rule` places the tensor, if there is one. Errors: as make_tensor_layout().
   Result<Distribution> distribution(const TensorSpec& tensor, std::int32_t num_layers,
-                                    LayerSplit split = LayerSplit::ceil) const;
+                                    LayerSplit split = LayerSplit::ceil,
+                                    const PlacementRule* rule = nullptr) const;
 
   /// Local. The placements alone: of flat-fsdp and megatron-dist before flattening, of the dense
   /// tensors of ep. Errors: as distribution(); invalid_argument for block-cyclic.
   Result<TensorLayout> layout(const TensorSpec& tensor, std::int32_t num_layers,
-                              LayerSplit split = LayerSplit::ceil) const;
+                              LayerSplit split = LayerSplit::ceil,
+                              const PlacementRule* rule = nullptr) const;
 
  private:
+  using Placements = std::array<Placement, 2>;  // as many as the mesh has dimensions count
+
   struct Strides {
     std::int64_t tp = 1;
     std::int64_t dp_shard = 1;
@@ -86,9 +97,13 @@ class Strategy {
   };
 
   Status resolve_grid(const ParallelOptions& options);
+  Status check_rules(const std::vector<PlacementRule>& rules) const;
+  int mesh_ndim() const noexcept;
+  Placements own_placements(const TensorSpec& tensor, const Placement& by_tp) const;
+  Placements placements_of(const TensorSpec& tensor, const PlacementRule* rule) const;
   Result<Distribution> cyclic(const TensorSpec& tensor) const;
   Result<Distribution> expert(const TensorSpec& tensor) const;
-  std::string flat_buffer_of(const TensorSpec& tensor, std::int64_t stage) const;
+  std::string flat_buffer_of(const TensorSpec& tensor, std::int64_t stage, bool by_tp) const;
   Result<DeviceMesh> mesh_of(const TensorSpec& tensor, std::int64_t stage) const;
   bool pools_over_world(const TensorSpec& tensor) const noexcept;
 

@@ -46,7 +46,8 @@ Result<Workload> Workload::make(const WorkloadOptions& options, std::int64_t ran
   if (strategy.degrees().tp > 1) {
     workload.uncut_ = Uncut{};
   }
-  SHARDMARK_RETURN_IF_ERROR(workload.add_tensors(model, options.filter));
+  PlacementRules rules(options.parallel.rules);
+  SHARDMARK_RETURN_IF_ERROR(workload.add_tensors(model, options.filter, rules));
   SHARDMARK_RETURN_IF_ERROR(workload.add_objects(model, options.filter));
   SHARDMARK_RETURN_IF_ERROR(workload.finish());
   return workload;
@@ -95,18 +96,21 @@ Status Workload::add_tensor(const TensorSpec& spec, const Distribution& distribu
 }
 
 Status Workload::add_tensors(const Model& model,
-                             const std::function<bool(std::string_view)>& filter) {
+                             const std::function<bool(std::string_view)>& filter,
+                             PlacementRules& rules) {
   const std::vector<TensorSpec> states = optimizer_tensors(model);
   std::map<std::string, FlatBuffer*> flat_buffers;
   for (const auto* specs : {&model.tensors, &states}) {
     for (const TensorSpec& spec : *specs) {
+      SHARDMARK_ASSIGN_OR_RETURN(const PlacementRule* const rule, rules.find(spec));
       if (filter && !filter(spec.fqn)) {
         continue;
       }
-      SHARDMARK_ASSIGN_OR_RETURN(const Distribution distribution,
-                                 strategy_.distribution(spec, model.num_layers, model.layer_split));
+      SHARDMARK_ASSIGN_OR_RETURN(
+          const Distribution distribution,
+          strategy_.distribution(spec, model.num_layers, model.layer_split, rule));
       SHARDMARK_RETURN_IF_ERROR(add_tensor(spec, distribution, flat_buffers));
-      count_uncut(spec);
+      count_uncut(spec, rule);
       if (!spec.published_dtype.empty()) {
         published_dtypes_[spec.fqn] = spec.published_dtype;
       }
@@ -114,6 +118,7 @@ Status Workload::add_tensors(const Model& model,
       global_num_bytes_ += volume(spec.shape) * element_size(spec.dtype);
     }
   }
+  SHARDMARK_RETURN_IF_ERROR(rules.check_all_used(model));
   // Only now is a flat buffer complete: each tensor in it moves the ones behind.
   for (const auto& [name, buffer] : flat_buffers) {
     SHARDMARK_RETURN_IF_ERROR(buffer->place(rank_, nullptr));
@@ -121,8 +126,10 @@ Status Workload::add_tensors(const Model& model,
   return {};
 }
 
-void Workload::count_uncut(const TensorSpec& spec) {
-  if (!uncut_ || spec.world_pool || spec.shape.empty() || tp_dimension(spec)) {
+void Workload::count_uncut(const TensorSpec& spec, const PlacementRule* rule) {
+  const bool cut = rule == nullptr ? tp_dimension(spec).has_value()
+                                   : rule->placements.back().kind != PlacementKind::replicate;
+  if (!uncut_ || spec.world_pool || spec.shape.empty() || cut) {
     return;
   }
   const std::int64_t num_bytes = volume(spec.shape) * element_size(spec.dtype);

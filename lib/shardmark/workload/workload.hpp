@@ -18,6 +18,7 @@
 #include "shardmark/workload/host_buffer.hpp"
 #include "shardmark/workload/job.hpp"
 #include "shardmark/workload/local_buffer.hpp"
+#include "shardmark/workload/placement_rules.hpp"
 #include "shardmark/workload/strategy.hpp"
 
 namespace shardmark {
@@ -38,9 +39,9 @@ enum class Memory : std::uint8_t { allocate, none };
 class Workload {
  public:
   /// Local. With a job file its tensors, as its ranks hold them, instead of a model under a
-  /// strategy. Errors: those of make_model() and Strategy::resolve(), or of read_job();
-  /// invalid_argument for a rank outside the world, another world than the job's, or more bytes
-  /// than this machine has.
+  /// strategy. Errors: those of make_model(), Strategy::resolve() and PlacementRules, or of
+  /// read_job(); invalid_argument for a rank outside the world, another world than the job's, or
+  /// more bytes than this machine has.
   static Result<Workload> make(const WorkloadOptions& options, std::int64_t rank,
                                std::int64_t world_size, Memory memory);
 
@@ -95,12 +96,13 @@ class Workload {
 
   explicit Workload(const Strategy& strategy) : strategy_(strategy) {}
 
-  Status add_tensors(const Model& model, const std::function<bool(std::string_view)>& filter);
+  Status add_tensors(const Model& model, const std::function<bool(std::string_view)>& filter,
+                     PlacementRules& rules);
   Status add_tensor(const TensorSpec& spec, const Distribution& distribution,
                     std::map<std::string, FlatBuffer*>& flat_buffers);
   Status allocate();
   Status add_objects(const Model& model, const std::function<bool(std::string_view)>& filter);
-  void count_uncut(const TensorSpec& spec);
+  void count_uncut(const TensorSpec& spec, const PlacementRule* rule);
   void count_local_bytes() noexcept;
 
   Strategy strategy_;

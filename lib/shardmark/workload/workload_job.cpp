@@ -19,6 +19,12 @@ Status check_job_options(const WorkloadOptions& options, const Job& job, std::in
                  fmt::format("model.job = \"{}\": a job's boxes are what they are; expected {}",
                              model.job, model.dtype ? "no model.dtype" : "no model.scale, or 1.0")};
   }
+  if (!options.parallel.rules.empty()) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{}: model.job = \"{}\": a job's boxes are what they are; expected no "
+                             "parallel.rules",
+                             to_string(options.parallel.rules.front()), model.job)};
+  }
   if (world_size != job.world_size) {
     return Error{ErrorCode::invalid_argument,
                  fmt::format("model.job = \"{0}\": is of {1} ranks, found a world of {2}; 'plan' "
