@@ -188,7 +188,10 @@ std::string json_text(const PlanSummary& s) {
   }
   document["uncut"] = nullptr;
   if (s.uncut) {
-    document["uncut"] = {{"tensors", s.uncut->tensors}, {"num_bytes", s.uncut->num_bytes}};
+    document["uncut"] = {{"tensors", s.uncut->all.tensors},
+                         {"num_bytes", s.uncut->all.num_bytes},
+                         {"unknown_tensors", s.uncut->unknown.tensors},
+                         {"unknown_bytes", s.uncut->unknown.num_bytes}};
   }
   document["notes"] = s.notes;
   document["planner"] = s.planner;
@@ -239,6 +242,12 @@ std::string human_text(const PlanSummary& s, const Config& config) {
       format_bytes(static_cast<std::int64_t>(s.traffic.bytes_gathered)),
       format_bytes(
           static_cast<std::int64_t>(s.traffic.bytes_scattered + s.traffic.bytes_broadcast)));
+  if (s.uncut) {
+    text += fmt::format("  uncut by tp       {} of {} tensors; without a known name: {} of {}\n",
+                        format_bytes(s.uncut->all.num_bytes), format_count(s.uncut->all.tensors),
+                        format_bytes(s.uncut->unknown.num_bytes),
+                        format_count(s.uncut->unknown.tensors));
+  }
   if (s.traffic.gathered_by_level.size() > 1) {
     text += levels_text(s.traffic.gathered_by_level);
   }

@@ -40,6 +40,7 @@ struct TensorSpec {
   /// tensor holds them all, stacked along dimension 0.
   std::int64_t num_experts = 0;
   std::int64_t expert = -1;
+  bool has_known_role = true;     // `tp_cut` is meant; false: its name says nothing of it
   std::string published_dtype{};  // where `dtype` holds one without a name here, its own name
 };
 

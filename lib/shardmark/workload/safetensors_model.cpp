@@ -13,6 +13,7 @@
 
 #include "shardmark/protocol/state_dict.hpp"
 #include "shardmark/workload/safetensors_header.hpp"
+#include "shardmark/workload/tensor_roles.hpp"
 
 namespace shardmark {
 namespace {
@@ -42,42 +43,22 @@ NumberedPart numbered_part(std::string_view name, std::string_view part) {
   return {};
 }
 
-bool has_part(std::string_view name, std::string_view part) {
-  const std::size_t at = name.find(part);
-  return at != std::string_view::npos && (at == 0 || name[at - 1] == '.') &&
-         (at + part.size() == name.size() || name[at + part.size()] == '.');
-}
-
-TpCut cut_by_name(std::string_view name, int ndim) {
-  for (const char* column :
-       {"q_proj", "k_proj", "v_proj", "gate_proj", "up_proj", "w1", "w3", "qkv_proj",
-        "gate_up_proj", "q_b_proj", "kv_b_proj", "embed_tokens", "lm_head"}) {
-    if (has_part(name, column)) {
-      return TpCut::dim_0;
-    }
-  }
-  for (const char* row : {"o_proj", "down_proj", "w2"}) {
-    if (has_part(name, row)) {
-      return ndim > 1 ? TpCut::dim_1 : TpCut::none;  // a row-parallel bias is not cut
-    }
-  }
-  return TpCut::none;
-}
-
 /// Whatever numbers a weight's experts carry, they count from 0 here: a file may hold experts 3 to
 /// 7 of a model.
 void number_experts(Model& model) {
+  std::set<std::int64_t> counts;
   std::map<std::string, std::vector<std::size_t>> tensors_of;  // by weight, ascending
   std::vector<std::int64_t> published(model.tensors.size(), -1);
   for (std::size_t i = 0; i < model.tensors.size(); ++i) {
     const TensorSpec& tensor = model.tensors[i];
     const NumberedPart part = numbered_part(tensor.fqn, "experts.");
-    if (part.number >= 0 && !tensor.shape.empty()) {
+    if (tensor.num_experts > 0) {
+      counts.insert(tensor.num_experts);  // all of them in one tensor
+    } else if (part.number >= 0 && !tensor.shape.empty()) {
       published[i] = part.number;
       tensors_of[std::string(tensor.fqn).erase(part.begin, part.end - part.begin)].push_back(i);
     }
   }
-  std::set<std::int64_t> counts;
   for (auto& [weight, tensors] : tensors_of) {
     std::ranges::stable_sort(tensors, {}, [&](std::size_t i) { return published[i]; });
     const auto count = static_cast<std::int64_t>(tensors.size());
@@ -93,13 +74,21 @@ void number_experts(Model& model) {
 
 Model model_of(const std::vector<SafetensorsEntry>& entries) {
   Model model;
+  const bool is_transposed = std::ranges::any_of(entries, [](const SafetensorsEntry& entry) {
+    return shows_transposed_weights(entry.name, entry.shape);
+  });
   for (const SafetensorsEntry& entry : entries) {
     TensorSpec tensor;
     tensor.fqn = entry.name;
     tensor.dtype = entry.dtype;
     tensor.published_dtype = entry.published_dtype;
     tensor.shape = entry.shape;
-    tensor.tp_cut = cut_by_name(entry.name, entry.shape.ndim());
+    const auto role = tensor_role(entry.name, entry.shape);
+    tensor.tp_cut = role ? role->cut_of(entry.shape, is_transposed) : TpCut::none;
+    tensor.has_known_role = role.has_value() || entry.shape.empty();
+    if (role && role->holds_experts && entry.shape.ndim() > 1) {
+      tensor.num_experts = entry.shape[0];
+    }
     std::int64_t layer = numbered_part(entry.name, "layers.").number;
     layer = layer < 0 ? numbered_part(entry.name, "h.").number : layer;
     tensor.layer = static_cast<std::int32_t>(layer);
@@ -107,9 +96,11 @@ Model model_of(const std::vector<SafetensorsEntry>& entries) {
     model.tensors.push_back(std::move(tensor));
   }
   for (TensorSpec& tensor : model.tensors) {
-    const bool at_the_end = has_part(tensor.fqn, "norm") || has_part(tensor.fqn, "ln_f") ||
-                            has_part(tensor.fqn, "lm_head");
-    if (tensor.layer < 0 && at_the_end) {
+    constexpr std::string_view last[] = {"norm",    "final_layer_norm", "ln_f",
+                                         "lm_head", "embed_out",        "output"};
+    if (tensor.layer < 0 && std::ranges::any_of(last, [&](std::string_view part) {
+          return has_part(tensor.fqn, part);
+        })) {
       tensor.layer = model.num_layers;
     }
   }

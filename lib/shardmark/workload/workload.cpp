@@ -22,6 +22,11 @@ Status check_rank(std::int64_t rank, std::int64_t world_size) {
   return {};
 }
 
+/// With a digit behind the point below ten: "0.4", "73".
+std::string percent(double share) {
+  return share < 0.0005 ? "under 0.1" : fmt::format("{:.{}f}", 100 * share, share < 0.1 ? 1 : 0);
+}
+
 Error broken_law(const StateDictEntry& entry, std::uint64_t seed, const ValueMismatch& mismatch) {
   return {ErrorCode::data_loss,
           fmt::format("'{}' at {}: expected {}, found {} (seed {})", entry.fqn,
@@ -132,26 +137,32 @@ void Workload::count_uncut(const TensorSpec& spec, const PlacementRule* rule) {
   if (!uncut_ || spec.world_pool || spec.shape.empty() || cut) {
     return;
   }
-  const std::int64_t num_bytes = volume(spec.shape) * element_size(spec.dtype);
-  ++uncut_->tensors;
-  uncut_->num_bytes += num_bytes;
-  if (num_bytes > largest_uncut_bytes_) {
-    largest_uncut_bytes_ = num_bytes;
-    uncut_->example = spec.fqn;
+  uncut_->all.add(spec);
+  if (!spec.has_known_role && rule == nullptr) {
+    uncut_->unknown.add(spec);
+  }
+}
+
+void Workload::Share::add(const TensorSpec& tensor) {
+  const std::int64_t more = volume(tensor.shape) * element_size(tensor.dtype);
+  ++tensors;
+  num_bytes += more;
+  if (more > largest_bytes_) {
+    largest_bytes_ = more;
+    example = tensor.fqn;
   }
 }
 
 std::vector<std::string> Workload::notes() const {
   std::vector<std::string> notes = model_notes_;
-  const std::int64_t tensor_bytes = global_num_bytes_ - object_num_bytes_;
-  // Norms and the like are whole everywhere and are no more than this of any model.
-  constexpr std::int64_t worth_a_word = 20;
-  if (uncut_ && uncut_->num_bytes > tensor_bytes / worth_a_word) {
+  if (uncut_ && uncut_->unknown.num_bytes > 0) {
+    const auto tensor_bytes = static_cast<double>(global_num_bytes_ - object_num_bytes_);
     notes.push_back(fmt::format(
-        "{:.0f} % of the bytes are not cut by tensor parallelism and lie whole on each of its {} "
-        "ranks: {} tensors have no name that says how to cut them, the largest '{}'",
-        100.0 * static_cast<double>(uncut_->num_bytes) / static_cast<double>(tensor_bytes),
-        strategy_.degrees().tp, uncut_->tensors, uncut_->example));
+        "{} % of the bytes are not cut by tensor parallelism and lie whole on each of its {} "
+        "ranks: {} tensors have no name that says how to cut them, the largest '{}'; "
+        "parallel.rules can say it",
+        percent(static_cast<double>(uncut_->unknown.num_bytes) / tensor_bytes),
+        strategy_.degrees().tp, uncut_->unknown.tensors, uncut_->unknown.example));
   }
   return notes;
 }

@@ -71,11 +71,23 @@ class Workload {
     return published_dtypes_;
   }
 
-  /// What tensor parallelism leaves whole on all of its ranks, optimizer states included.
-  struct Uncut {
+  /// Tensors, and the largest one's name.
+  struct Share {
     std::int64_t tensors = 0;
     std::int64_t num_bytes = 0;
-    std::string example;  // the largest one's name
+    std::string example{};
+
+    void add(const TensorSpec& tensor);
+
+   private:
+    std::int64_t largest_bytes_ = 0;
+  };
+
+  /// What tensor parallelism leaves whole on all of its ranks, optimizer states included: all of
+  /// it, norms and routers too, and of that what has no name to cut it by.
+  struct Uncut {
+    Share all;
+    Share unknown;
   };
 
   /// Local. nullopt for a strategy without tensor parallelism.
@@ -119,7 +131,6 @@ class Workload {
   std::int64_t global_num_bytes_ = 0;
   std::map<std::string, std::string> published_dtypes_;
   std::optional<Uncut> uncut_;
-  std::int64_t largest_uncut_bytes_ = 0;
   std::vector<std::string> model_notes_;
 };
 

@@ -255,19 +255,22 @@ TEST(Workload, WhatIsLeftUncutIsSaid) {
   options.model.optimizer = "none";
   options.model.safetensors = directory.path() + "/g.safetensors";
   options.parallel.strategy = "megatron";
-  write_tensors(options.model.safetensors, {{"h.0.attn.c_attn.weight", "F32", {96, 288}, 110592},
-                                            {"h.0.mlp.c_fc.weight", "F32", {96, 384}, 147456}});
+  write_tensors(options.model.safetensors, {{"h.0.attn.qqq.weight", "F32", {96, 288}, 110592},
+                                            {"h.0.mlp.www.weight", "F32", {96, 384}, 147456}});
   const auto uncut = Workload::make(options, 0, 4, Memory::none);
   ASSERT_TRUE(uncut) << uncut.error().message;
   ASSERT_TRUE(uncut->uncut());
-  EXPECT_EQ(uncut->uncut()->num_bytes, 110592 + 147456);
+  EXPECT_EQ(uncut->uncut()->all.num_bytes, 110592 + 147456);
+  EXPECT_EQ(uncut->uncut()->unknown.num_bytes, 110592 + 147456);
+  EXPECT_EQ(uncut->uncut()->unknown.tensors, 2);
   ASSERT_EQ(uncut->notes().size(), 1U);
   EXPECT_THAT(uncut->notes()[0], HasSubstr("100 %"));
-  EXPECT_THAT(uncut->notes()[0], HasSubstr("h.0.mlp.c_fc.weight"));
+  EXPECT_THAT(uncut->notes()[0], HasSubstr("h.0.mlp.www.weight"));
   write_tensors(options.model.safetensors, {{"layers.0.q_proj.weight", "F32", {96, 288}, 110592},
                                             {"norm.weight", "F32", {96}, 384}});
   const auto cut = Workload::make(options, 0, 4, Memory::none);
-  EXPECT_EQ(cut->uncut()->num_bytes, 384);
+  EXPECT_EQ(cut->uncut()->all.num_bytes, 384);
+  EXPECT_EQ(cut->uncut()->unknown.tensors, 0);
   EXPECT_TRUE(cut->notes().empty());
   options.parallel.strategy = "fsdp";
   EXPECT_FALSE(Workload::make(options, 0, 4, Memory::none)->uncut());
