@@ -14,7 +14,6 @@
 
 #include "shardmark/core/by_rank.hpp"
 #include "shardmark/core/cover.hpp"
-#include "shardmark/workload/job_dtype.hpp"
 #include "shardmark/workload/job_fields.hpp"
 
 namespace shardmark {
@@ -127,13 +126,12 @@ class JobReader {
     JobTensor tensor;
     tensor.fqn = found_.text(value, "fqn");
     const std::string dtype = found_.text(value, "dtype");
-    const auto held = job_dtype(dtype);
-    if (!held) {
+    const auto known = dtype_from_name(dtype);
+    if (!known) {
       found_.wrong(fmt::format("'{}': '{}' is no dtype that is replayed", tensor.fqn, dtype));
       return;
     }
-    tensor.dtype = *held;
-    tensor.published_dtype = dtype_name(*held) == dtype ? "" : dtype;
+    tensor.dtype = *known;
     tensor.shape = found_.dims(value, "shape");
     if (!names_.insert(tensor.fqn).second) {
       found_.wrong(fmt::format("'{}' stands there twice", tensor.fqn));
@@ -318,7 +316,6 @@ class JobReader {
     job_.tensors.push_back(
         {object.fqn,
          Dtype::uint8,
-         {},
          {object.num_bytes},
          std::nullopt,
          {whole_box(Dims{object.num_bytes})},

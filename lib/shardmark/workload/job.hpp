@@ -19,7 +19,6 @@ namespace shardmark {
 struct JobTensor {
   std::string fqn;
   Dtype dtype = Dtype::float32;
-  std::string published_dtype;  // where `dtype` only has its width
   Dims shape;
   std::optional<TensorLayout> layout;
   std::vector<Box> boxes;  // without a layout: by offsets, each element of the tensor in one

@@ -207,6 +207,10 @@ TEST_F(JobFile, OnlyItsOwnWorldAndNoShrinking) {
   options.model.dtype = Dtype::int8;
   EXPECT_THAT(Workload::make(options, 0, 4, Memory::none).error().message,
               HasSubstr("model.dtype"));
+  options = replay(path);
+  options.parallel.rules = {{"*", {Placement::shard(0)}, "f.toml:3"}};
+  EXPECT_THAT(Workload::make(options, 0, 4, Memory::none).error().message,
+              HasSubstr("f.toml:3: parallel.rules"));
   EXPECT_EQ(read_job(directory_.path() + "/none").error().code, ErrorCode::not_found);
 }
 

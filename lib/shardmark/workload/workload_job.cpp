@@ -80,9 +80,6 @@ Status Workload::add_job(const std::function<bool(std::string_view)>& filter) {
       SHARDMARK_RETURN_IF_ERROR(state_dict_.add(tensor.fqn, *buffer->tensor));
       buffers_.push_back(std::move(buffer));
     }
-    if (!tensor.published_dtype.empty()) {
-      published_dtypes_[tensor.fqn] = tensor.published_dtype;
-    }
     global_sizes_.push_back(tensor.shape);
     global_num_bytes_ += volume(tensor.shape) * element_size(tensor.dtype);
   }
