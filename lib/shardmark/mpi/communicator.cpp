@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <climits>
 #include <cstdio>
+#include <thread>
 #include <utility>
 
 #include "shardmark/core/progress.hpp"
@@ -109,6 +111,18 @@ bool Communicator::on_one_node() const {
 void Communicator::barrier() const {
   const ScopedWait wait;
   check(MPI_Barrier(comm_), "MPI_Barrier");
+}
+
+void Communicator::quiet_barrier() const {
+  const ScopedWait wait;
+  MPI_Request request = MPI_REQUEST_NULL;
+  check(MPI_Ibarrier(comm_, &request), "MPI_Ibarrier");
+  for (int done = 0; done == 0;) {
+    check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
 }
 
 Status Communicator::agree(const Status& local) const {

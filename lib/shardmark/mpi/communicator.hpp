@@ -48,6 +48,8 @@ class Communicator {
 
   /// Collective.
   void barrier() const;
+  /// Collective. The same, asleep between looks: for when the cores belong to other processes.
+  void quiet_barrier() const;
 
   /// Collective. One failure is everybody's: the lowest failing rank's error on all ranks, or
   /// success. One all-reduce when nothing failed.
