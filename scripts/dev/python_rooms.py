@@ -28,6 +28,7 @@ TABLE = {
     "history": ("refusal results gate report", "numpy scipy"),
     "sweep": ("refusal results launch", ""),
     "report": ("refusal results", "numpy scipy"),
+    "foretell": ("refusal results", "numpy scipy"),
     "fleet": ("refusal results report", "numpy"),
     "planning": ("refusal results launch report", ""),
     "strategies": ("refusal results", ""),

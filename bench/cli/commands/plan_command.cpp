@@ -11,6 +11,9 @@
 
 #include "bench/cli/commands/phase_report.hpp"
 #include "bench/cli/commands/planned_files.hpp"
+#include "bench/cli/commands/predicted_cost.hpp"
+#include "bench/cli/commands/predicted_cost_report.hpp"
+#include "bench/cli/commands/storage_model.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/memory_check.hpp"
@@ -84,17 +87,19 @@ struct PlanSummary {
   std::string dedup;
   std::optional<Workload::Uncut> uncut;
   std::vector<std::string> notes;
-  double first_s = 0;              // see VirtualClocks::latest_s
-  std::optional<double> cached_s;  // likewise, with planner.cache
-  std::vector<int> played_ranks;   // whose times were taken
-  std::vector<PhaseTimes> times;   // by played rank
+  double first_s = 0;                 // see VirtualClocks::latest_s
+  std::optional<double> cached_s;     // likewise, with planner.cache
+  std::vector<int> played_ranks;      // whose times were taken
+  std::vector<PhaseTimes> times;      // by played rank
+  std::optional<PredictedCost> cost;  // where a storage is described
 
   double imbalance() const {
     return written.mean > 0 ? static_cast<double>(written.max) / written.mean : 1;
   }
 };
 
-Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, RankRange ranks) {
+Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, RankRange ranks,
+                              const std::optional<StorageModel>& storage) {
   SHARDMARK_ASSIGN_OR_RETURN(VirtualPlanning world, VirtualPlanning::make(config, world_size));
   const PeakMemoryWatch memory;
   SHARDMARK_ASSIGN_OR_RETURN(const SavePlanning planning, world.plan());
@@ -139,6 +144,16 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.checksum_bytes = config.storage.checksum == "none"
                                ? 0
                                : static_cast<std::int64_t>(8 * planning.entries->num_chunks());
+  if (storage) {
+    summary.cost = predict_cost({.written = statistics.rank_bytes,
+                                 .held = statistics.rank_held_bytes,
+                                 .files = summary.files.files,
+                                 .messages = static_cast<std::int64_t>(summary.traffic.messages),
+                                 .plan_s = summary.cached_s.value_or(summary.first_s),
+                                 .async = config.storage.async,
+                                 .staging_bytes = config.storage.staging_bytes},
+                                *storage);
+  }
   summary.coordinator_memory_bytes = peak_bytes;
   summary.uncut = world.workload().uncut();
   summary.notes = world.workload().notes();
@@ -202,6 +217,10 @@ std::string json_text(const PlanSummary& s) {
     document["cached_s"] = *s.cached_s;
   }
   document["played_ranks"] = s.played_ranks.size();
+  document["cost"] = nullptr;
+  if (s.cost) {
+    document["cost"] = cost_document(*s.cost);
+  }
   document["times_s"] = phases_document(s.times, save_phases, s.played_ranks);
   return document.dump(2) + "\n";
 }
@@ -265,6 +284,9 @@ std::string human_text(const PlanSummary& s, const Config& config) {
     text += fmt::format("  first plan {}, cached {} ({:.2f} % of it)\n", format_seconds(s.first_s),
                         format_seconds(*s.cached_s), 100 * *s.cached_s / s.first_s);
   }
+  if (s.cost) {
+    text += cost_text(*s.cost);
+  }
   return text + "\n" + phases_table(s.times, save_phases, s.played_ranks);
 }
 
@@ -286,7 +308,12 @@ Result<CommandOutput> plan_command(const PlanArguments& arguments) {
                  fmt::format("--world {}: expected 1 to {} ranks", world_size, max_world_size)};
   }
   SHARDMARK_ASSIGN_OR_RETURN(const RankRange ranks, parse_ranks(arguments.ranks, world_size));
-  SHARDMARK_ASSIGN_OR_RETURN(const PlanSummary summary, summarise(config, world_size, ranks));
+  std::optional<StorageModel> storage;
+  if (!arguments.storage.empty()) {
+    SHARDMARK_ASSIGN_OR_RETURN(storage, read_storage_model(arguments.storage));
+  }
+  SHARDMARK_ASSIGN_OR_RETURN(const PlanSummary summary,
+                             summarise(config, world_size, ranks, storage));
   return CommandOutput{arguments.json ? json_text(summary) : human_text(summary, config)};
 }
 

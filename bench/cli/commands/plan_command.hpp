@@ -14,6 +14,7 @@ struct PlanArguments {
   ConfigArguments config;
   std::optional<std::int64_t> world_size;  // default: run.ranks
   std::string ranks;                       // "A:B", as given; empty: all
+  std::string storage;                     // a file that describes one; empty: none
   bool json = false;
 };
 

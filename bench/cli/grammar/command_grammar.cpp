@@ -126,12 +126,17 @@ void add_plan(CLI::App& app, CommandArguments& to) {
       add_command(app, to, "plan", "Dry run for a world of any size: no tensor memory, no files",
                   "  shardmark plan quick\n"
                   "  shardmark plan quick --world 1024 --json\n"
-                  "  shardmark plan quick --world 16384 --ranks 0:64\n");
+                  "  shardmark plan quick --world 16384 --ranks 0:64\n"
+                  "  shardmark plan mlperf-70b --world 4096 --storage lustre.toml\n");
   add_config(command, to.plan.config);
   add_integer(command, "--world", to.plan.world_size, std::int64_t{1}, max_ranks,
               "World size; default: run.ranks")
       ->type_name("N");
   command.add_option("--ranks", to.plan.ranks, "Play ranks A to B-1 only")->type_name("A:B");
+  command
+      .add_option("--storage", to.plan.storage,
+                  "Foretell what it costs on a storage that this TOML file describes")
+      ->type_name("FILE");
 }
 
 void add_run(CLI::App& app, CommandArguments& to) {
