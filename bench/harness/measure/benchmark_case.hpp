@@ -68,6 +68,12 @@ class BenchmarkCase {
   /// After every repetition: what it did, and whether its contents are right. Not timed. A failure
   /// removes the number.
   virtual Status check(Measurement& measurement) = 0;
+  /// After a failure of a member above: why this case has no number although nothing of ours
+  /// failed, as where it measures another program. The same on all ranks, and so it stays: its
+  /// repetitions, the earlier ones too, are left out with this reason, and the run does not fail.
+  virtual std::optional<std::string> left_out() const { return std::nullopt; }
+  /// Seconds that a member may take, where the case itself ends what takes longer.
+  virtual double own_limit_s() const { return 0; }
   /// Once, after the last repetition, also when a member above failed.
   virtual Status tear_down() { return {}; }
 

@@ -14,9 +14,12 @@ namespace {
 // Of a virtual world: one process may play thousands of ranks.
 constexpr double virtual_world_s = 60;
 
-Sample failed(const Status& status) {
+Sample failed(const Status& status, const BenchmarkCase& benchmark_case) {
   Sample sample;
-  sample.error = status.error();
+  sample.skipped = benchmark_case.left_out();
+  if (!sample.skipped) {
+    sample.error = status.error();
+  }
   return sample;
 }
 
@@ -51,7 +54,8 @@ void CaseRunner::watch(std::optional<WatchedOperation>& watched, std::string_vie
                        const BenchmarkCase& benchmark_case) const {
   watched.reset();
   watched.emplace(fmt::format("{} of {}", part, benchmark_case.description().name),
-                  deadline_around_s(deadline_s_, expected_s(benchmark_case)));
+                  std::max(deadline_around_s(deadline_s_, expected_s(benchmark_case)),
+                           benchmark_case.own_limit_s()));
 }
 
 Status CaseRunner::set_up(BenchmarkCase& benchmark_case) {
@@ -64,15 +68,16 @@ Sample CaseRunner::run(BenchmarkCase& benchmark_case, const TimedLoop& loop) {
   std::optional<WatchedOperation> watched;
   watch(watched, "preparation", benchmark_case);
   if (const Status prepared = agree(benchmark_case.prepare()); !prepared) {
-    return failed(prepared);
+    return failed(prepared, benchmark_case);
   }
   const auto passes = static_cast<double>(benchmark_case.passes());
   const PeakMemoryWatch memory;
   const auto io_before = process_io();
   TimedOperation timed;
   watched.reset();
-  watched.emplace(benchmark_case.description().name,
-                  deadline_s(deadline_s_, expected_s(benchmark_case)));
+  watched.emplace(
+      benchmark_case.description().name,
+      std::max(deadline_s(deadline_s_, expected_s(benchmark_case)), benchmark_case.own_limit_s()));
   loop([&] {
     timed = timer_.time([&] { return benchmark_case.operate(); },
                         [&] { return benchmark_case.own_seconds(); });
@@ -80,13 +85,13 @@ Sample CaseRunner::run(BenchmarkCase& benchmark_case, const TimedLoop& loop) {
   });
   const OperationUsage usage{memory.peak_bytes(), difference(process_io(), io_before)};
   if (const Status operated = agree(timed.status); !operated) {
-    return failed(operated);
+    return failed(operated, benchmark_case);
   }
   note_time(benchmark_case, timed.time.max_s);
   watch(watched, "check", benchmark_case);
   Measurement measurement;
   if (const Status checked = agree(benchmark_case.check(measurement)); !checked) {
-    return failed(checked);
+    return failed(checked, benchmark_case);
   }
   return gather_sample(measurement, timed.time, passes, usage, comm_);
 }
@@ -94,6 +99,9 @@ Sample CaseRunner::run(BenchmarkCase& benchmark_case, const TimedLoop& loop) {
 Status CaseRunner::warm_up(BenchmarkCase& benchmark_case) {
   const Sample sample =
       run(benchmark_case, [](const std::function<double()>& operation) { operation(); });
+  if (sample.skipped) {
+    return Error{ErrorCode::internal, *sample.skipped};
+  }
   return sample.error ? Status(*sample.error) : Status();
 }
 

@@ -140,8 +140,11 @@ Sample gather_sample(const Measurement& measurement, const CollectiveTime& time,
     }
   }
   reduce_fields(sample, measurement, measured_counts, comm);
-  gather_memory_and_balance(sample, measurement, usage.peak_memory_bytes, comm);
-  sum_io(sample, usage.io, comm);
+  const bool elsewhere = measurement.done_elsewhere;
+  gather_memory_and_balance(sample, measurement,
+                            elsewhere ? measurement.peak_memory_bytes : usage.peak_memory_bytes,
+                            comm);
+  sum_io(sample, elsewhere ? std::nullopt : usage.io, comm);
   gather_events(sample, measurement.events, comm);
   return sample;
 }

@@ -53,6 +53,9 @@ struct Measurement : MeasuredFields, OperationFacts {
   PhaseTimes phases;                           // sum to this rank's total
   std::vector<PhaseEvent> events;              // when the phases were, on this rank's clock
   std::optional<std::int64_t> balanced_bytes;  // imbalance = maximum over mean of these
+  // Another process did it: its memory is told here, and what this one used says nothing.
+  bool done_elsewhere = false;
+  std::optional<std::int64_t> peak_memory_bytes = {};
 };
 
 /// What an operation took beside its time, on this rank.

@@ -35,6 +35,7 @@ class Session {
         comm_(comm),
         runner_(comm, settings.storage_unusable, settings.deadline_s),
         broken_(cases_.size()),
+        left_out_(cases_.size()),
         progress_(stderr, settings.show_progress && comm.is_root(),
                   (settings.warmup + settings.repetitions) * static_cast<int>(cases_.size())) {
     for (BenchmarkCase* each : cases_) {
@@ -51,6 +52,7 @@ class Session {
       note(run_registrations(registrations, settings_.flags, context_, settings_.directory, comm_));
     }
     tear_down();
+    withdraw_left_out();
     note(comm_.agree(write_samples()));
     note(comm_.agree(write_trace()));
     progress_.clear();
@@ -60,7 +62,8 @@ class Session {
 
  private:
   bool runs(std::size_t index) const {
-    return !result_.cases[index].skipped && !broken_[index] && !runner_.must_stop();
+    return !result_.cases[index].skipped && !broken_[index] && !left_out_[index] &&
+           !runner_.must_stop();
   }
 
   /// For the live line, and for whoever asks where this rank is.
@@ -99,7 +102,7 @@ class Session {
     std::vector<Registration> registrations;
     for (std::size_t round = 0; round < rounds.size(); ++round) {
       for (const std::size_t i : rounds[round]) {
-        if (result_.cases[i].skipped) {
+        if (result_.cases[i].skipped || left_out_[i]) {
           add_skipped(i, round);
           continue;
         }
@@ -123,10 +126,13 @@ class Session {
     // everywhere.
     if (broken_[index]) {
       sample.error = broken_[index];
+    } else if (left_out_[index]) {
+      sample.skipped = left_out_[index];
     } else if (runner_.must_stop()) {
       sample.skipped = "not run: storage became unusable earlier in this run";
     } else {
       sample = runner_.run(*cases_[index], loop);
+      left_out_[index] = sample.skipped;
     }
     sample.case_index = index;
     sample.repetition = round;
@@ -157,7 +163,7 @@ class Session {
       Sample sample;
       sample.case_index = index;
       sample.order = order_++;
-      sample.skipped = result_.cases[index].skipped;
+      sample.skipped = left_out_[index] ? left_out_[index] : result_.cases[index].skipped;
       result_.samples.push_back(sample);
     }
   }
@@ -170,8 +176,25 @@ class Session {
     }
   }
 
+  /// What it measured before it was found to be no number is none either.
+  void withdraw_left_out() {
+    for (Sample& sample : result_.samples) {
+      if (left_out_[sample.case_index]) {
+        Sample none;
+        none.case_index = sample.case_index;
+        none.repetition = sample.repetition;
+        none.order = sample.order;
+        none.skipped = left_out_[sample.case_index];
+        sample = std::move(none);
+      }
+    }
+  }
+
   void fail_case(std::size_t index, const Status& status) {
     if (!status) {
+      left_out_[index] = cases_[index]->left_out();
+    }
+    if (!status && !left_out_[index]) {
       broken_[index] = status.error();
       count_failure(index, status.error());
     }
@@ -219,7 +242,8 @@ class Session {
   const RunContext& context_;
   const Communicator& comm_;
   CaseRunner runner_;
-  std::vector<std::optional<Error>> broken_;  // by case: failed in set-up or warm-up
+  std::vector<std::optional<Error>> broken_;          // by case: failed in set-up or warm-up
+  std::vector<std::optional<std::string>> left_out_;  // by case: BenchmarkCase::left_out()
   std::set<std::size_t> failed_;
   ProgressLine progress_;
   std::string last_rate_;
