@@ -108,6 +108,18 @@ struct SetAt {
   friend bool operator==(const SetAt& /*a*/, const SetAt& /*b*/) { return true; }
 };
 
+/// Programs of other engines, empty: looked for on PATH.
+struct PeersConfig {
+  std::string fio = {};
+  std::string ior = {};
+  std::string dcp = {};  // of this and what follows: a Python that has them
+  std::string torch_save = {};
+  std::string safetensors = {};
+  std::optional<double> limit = {};  // seconds; nullopt: auto
+
+  friend bool operator==(const PeersConfig&, const PeersConfig&) = default;
+};
+
 struct RunConfig {
   std::int64_t ranks = 4;
   std::int64_t world = 0;  // of virtual ranks; 0: the launched ones
@@ -143,6 +155,7 @@ struct Config {
   StorageConfig storage;
   LoadConfig load;
   ReshardConfig reshard;
+  PeersConfig peers;
   RunConfig run;
 
   friend bool operator==(const Config&, const Config&) = default;

@@ -9,6 +9,7 @@
 #include "bench/hooks/hooks_cases.hpp"
 #include "bench/load/given_checkpoint.hpp"
 #include "bench/load/load_case.hpp"
+#include "bench/peers/peer_cases.hpp"
 #include "bench/plan/plan_cases.hpp"
 #include "bench/reshard/reshard_case.hpp"
 #include "bench/save/save_case.hpp"
@@ -32,6 +33,8 @@ constexpr std::array table = {
            .pinned_for = saving_side},
     // What the load ceilings read: a file a rank, and one shared file.
     Family{.traits = ceiling_family, .make = ceiling_cases, .pinned_copies = 2},
+    // What the loads of each engine read; most are not everywhere.
+    Family{.traits = peers_family, .make = peer_cases, .pinned_copies = 5},
 };
 
 }  // namespace

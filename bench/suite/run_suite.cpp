@@ -107,10 +107,11 @@ Status check_played(const Config& config, int num_ranks) {
     return {};
   }
   if (runs_any(run, [](const FamilyTraits& f) { return f.has_files && !f.is_played; })) {
-    return Error{ErrorCode::invalid_argument,
-                 fmt::format("run.world = {}: reshard and ceiling need every rank of their world, "
-                             "expected run.benchmarks of hooks, plan, save and load, found {}",
-                             run.world, fmt::join(run.benchmarks, ", "))};
+    return Error{
+        ErrorCode::invalid_argument,
+        fmt::format("run.world = {}: reshard, ceiling and peers need every rank of their world, "
+                    "expected run.benchmarks of hooks, plan, save and load, found {}",
+                    run.world, fmt::join(run.benchmarks, ", "))};
   }
   if (!runs_any(run, [](const FamilyTraits& f) { return f.is_played; })) {
     return {};
@@ -163,7 +164,11 @@ Status check_room(std::span<const SweepCase> points, SuiteEnvironment& environme
       [&](const Config& config) -> Result<std::int64_t> {
         SHARDMARK_ASSIGN_OR_RETURN(const Workload* planned,
                                    environment.workloads.get(config, Memory::none, Played::first));
-        return planned->local_num_bytes();
+        // Another engine's adapter holds what the rank holds, beside it.
+        const bool twice = runs_any(config.run, [](const FamilyTraits& family) {
+          return family.comparison == Comparison::is_peer;
+        });
+        return (twice ? 2 : 1) * planned->local_num_bytes();
       },
       memory_rooms(), environment.comm);
 }

@@ -18,13 +18,13 @@ if(SHARDMARK_BUILD_BENCH)
   # Libraries of modules lie where no loader looks: the installed command remembers the folders it was linked from.
   set_target_properties(shardmark_command PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS shardmark_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  # What `shardmark torture` becomes.
+  # What `shardmark torture` becomes, and what starts the engines of the family peers.
   set(scripts ${CMAKE_INSTALL_DATADIR}/shardmark/scripts)
-  install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/torture DESTINATION ${scripts})
+  install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/torture ${CMAKE_SOURCE_DIR}/scripts/peer DESTINATION ${scripts})
   install(FILES ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/__init__.py ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/entry.py
     ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/interpreter.py ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/refusal.py
     DESTINATION ${scripts}/shardmark_tools)
-  foreach(room IN ITEMS launch results torture)
+  foreach(room IN ITEMS launch peers results torture)
     install(DIRECTORY ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/${room} DESTINATION ${scripts}/shardmark_tools
       FILES_MATCHING PATTERN "*.py" PATTERN "*_test.py" EXCLUDE PATTERN "__pycache__" EXCLUDE)
   endforeach()

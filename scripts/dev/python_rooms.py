@@ -25,6 +25,7 @@ TABLE = {
     "gate": ("refusal regular_file results launch", "numpy scipy"),
     "bisect": ("refusal results launch gate", "numpy"),
     "tune": ("refusal results launch gate bisect", "numpy"),
+    "peers": ("refusal", "torch safetensors"),
     "history": ("refusal results gate report", "numpy scipy"),
     "sweep": ("refusal results launch", ""),
     "report": ("refusal results", "numpy scipy"),

@@ -13,6 +13,7 @@ enum class Comparison : std::uint8_t {
   none,
   with_ceilings,     // its rate is given as a share of them, its counts have a table of their own
   is_ceiling,        // it is what others are held against
+  is_peer,           // another engine, beside what is held against ceilings
   with_same_layout,  // its time is given over that of the same bytes in their own layout
 };
 

@@ -16,6 +16,7 @@ struct MeasuredFields {
   std::optional<double> durable_s;
   std::optional<double> visible_s;
   std::optional<double> overlapped_s;
+  std::optional<double> own_s;  // another program's own figure
 
   std::optional<std::int64_t> num_bytes;
   std::optional<std::int64_t> bytes_read;
@@ -69,6 +70,11 @@ inline constexpr std::array measured_times = {
                           .unit = "s",
                           .value = &MeasuredFields::overlapped_s,
                           .over_ranks = OverRanks::max},
+    MeasuredField<double>{.key = "own_s",
+                          .unit = "s",
+                          .value = &MeasuredFields::own_s,
+                          .over_ranks = OverRanks::max,
+                          .over_rounds = OverRounds::spread},
 };
 
 inline constexpr std::array measured_counts = {

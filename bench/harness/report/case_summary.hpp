@@ -10,6 +10,7 @@
 
 #include "bench/harness/measure/benchmark_case.hpp"
 #include "bench/harness/measure/sample.hpp"
+#include "bench/harness/report/ratio_interval.hpp"
 #include "bench/harness/report/time_spread.hpp"
 
 namespace shardmark::bench {
@@ -30,11 +31,14 @@ struct CaseSummary {
   std::optional<Error> error;  // the first
   std::optional<std::int64_t> num_bytes;
   std::optional<TimeSpread> time_s;
-  std::map<std::string_view, TimeSpread> times;  // of measured_times, by key
-  std::optional<double> imbalance;               // median
-  std::optional<double> rate_bytes_per_s;        // bytes over median time, I/O only
-  std::optional<TimeSpread> same_layout_ratio;   // reshard, see same_layout.hpp; no unit
-  std::optional<double> amplification;           // bytes asked of storage / needed, the largest
+  std::map<std::string_view, TimeSpread> times;    // of measured_times, by key
+  std::optional<double> imbalance;                 // median
+  std::optional<double> rate_bytes_per_s;          // bytes over median time, I/O only
+  std::optional<TimeSpread> same_layout_ratio;     // reshard, see same_layout.hpp; no unit
+  std::optional<RatioInterval> own_ratio;          // of another engine, see peer_ratios.hpp
+  std::optional<RatioInterval> against_ours;       // likewise
+  const CaseDescription* compared_with = nullptr;  // of ours
+  std::optional<double> amplification;             // bytes asked of storage / needed, the largest
   std::optional<SlowestPhase> slowest_phase;
   std::optional<CacheState> cold;                 // the worst of all: any warm repetition shows
   std::optional<double> resident_fraction;        // likewise the largest

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/harness/report/engine_table.hpp"
 #include "bench/harness/report/node_work.hpp"
 #include "bench/harness/report/operation_table.hpp"
 #include "bench/harness/report/same_layout.hpp"
@@ -264,6 +265,9 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
         summary.failed == 0) {
       continue;  // stands in the waterfall
     }
+    if (summary.description->family.comparison == Comparison::is_peer) {
+      continue;  // stands in the table of engines
+    }
     table.add_row(row(summary, labels, unit,
                       falls.empty()
                           ? std::nullopt
@@ -285,6 +289,7 @@ std::string result_table(const RunContext& context, std::span<const CaseSummary>
     text += waterfall_text(falls, summaries);
   }
   text += operation_table(summaries, fitted);
+  text += engine_tables(summaries, style);
   if (!directory.empty()) {
     text += fmt::format(
         "\nresults: {0}/samples.json (every sample; keys: results/README.md)\n"

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "bench/harness/report/node_work.hpp"
+#include "bench/harness/report/peer_ratios.hpp"
 #include "bench/harness/report/summarise.hpp"
 #include "bench/harness/report/waterfall.hpp"
 
@@ -180,6 +181,25 @@ Json spread_json(const std::optional<TimeSpread>& spread) {
   return {{"median", spread->median}, {"min", spread->min}, {"max", spread->max}};
 }
 
+Json ratio_json(const std::optional<RatioInterval>& ratio) {
+  if (!ratio) {
+    return nullptr;
+  }
+  return {{"median", ratio->median},
+          {"low", ratio->low},
+          {"high", ratio->high},
+          {"pairs", ratio->pairs}};
+}
+
+Json peer_json(const CaseSummary& summary) {
+  const auto verdict = peer_verdict(summary);
+  return {{"own_ratio", ratio_json(summary.own_ratio)},
+          {"against_ours", ratio_json(summary.against_ours)},
+          {"compared_with",
+           summary.compared_with == nullptr ? Json(nullptr) : Json(summary.compared_with->name)},
+          {"verdict", verdict == PeerVerdict::none ? Json(nullptr) : Json(verdict_name(verdict))}};
+}
+
 Json summary_json(const CaseSummary& summary) {
   Json slowest = nullptr;
   if (summary.slowest_phase) {
@@ -201,6 +221,9 @@ Json summary_json(const CaseSummary& summary) {
     if (field.over_rounds == OverRounds::spread) {
       json[std::string(field.key)] = spread_json(summary.spread_of(field.key));
     }
+  }
+  if (summary.description->family.comparison == Comparison::is_peer) {
+    json["peer"] = peer_json(summary);
   }
   json.update({{"same_layout_ratio", spread_json(summary.same_layout_ratio)},
                {"amplification", or_null(summary.amplification)},

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bench/harness/report/node_work.hpp"
+#include "bench/harness/report/peer_ratios.hpp"
 #include "bench/harness/report/same_layout.hpp"
 
 namespace shardmark::bench {
@@ -106,7 +107,8 @@ void add_cache_and_memory(CaseSummary& summary, const SamplePointers& good) {
 }
 
 void add_counts(CaseSummary& summary, const SamplePointers& good) {
-  if (good.empty() || summary.description->family.comparison != Comparison::with_ceilings) {
+  if (good.empty() || (summary.description->family.comparison != Comparison::with_ceilings &&
+                       summary.description->family.comparison != Comparison::is_peer)) {
     return;
   }
   // What is counted is the same every time; the first stands for all.
@@ -152,6 +154,7 @@ std::vector<CaseSummary> summarise(std::span<const CaseDescription> cases,
     add_work(summaries[i], good[i]);
   }
   compare_with_same_layout(summaries, samples);
+  compare_peers(summaries, samples);
   return summaries;
 }
 

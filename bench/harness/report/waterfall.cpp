@@ -119,7 +119,8 @@ std::vector<Waterfall> waterfalls(std::span<const CaseSummary> summaries) {
 
 CeilingShare ceiling_shares(const CaseSummary& summary, std::span<const CaseSummary> summaries) {
   CeilingShare shares;
-  if (!is_judged(summary)) {
+  const bool is_peer = summary.description->family.comparison == Comparison::is_peer;
+  if (!is_judged(summary) && !(is_peer && summary.rate_bytes_per_s)) {
     return shares;
   }
   for (const CaseSummary& ceiling : summaries) {

@@ -29,7 +29,7 @@ CEILINGS = _listed("ceiling")
 PLANNING_PHASES = SAVE_PHASES[: SAVE_PHASES.index("create")]
 PHASES_OF = {"save": SAVE_PHASES, "load": LOAD_PHASES, "reshard": LOAD_PHASES}
 LATER_PHASES = ("exchange",)  # that samples of earlier builds do not have
-MOVES_FILES = ("save", "load", "reshard", "ceiling")  # families that have rates
+MOVES_FILES = ("save", "load", "reshard", "ceiling", "peers")  # families that have rates
 
 
 @functools.cache
