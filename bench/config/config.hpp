@@ -111,7 +111,6 @@ struct SetAt {
 /// Programs of other engines, empty: looked for on PATH.
 struct PeersConfig {
   std::string fio = {};
-  std::string ior = {};
   std::string dcp = {};  // of this and what follows: a Python that has them
   std::string torch_save = {};
   std::string safetensors = {};

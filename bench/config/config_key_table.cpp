@@ -293,10 +293,6 @@ const std::vector<ConfigKey> table = {
      .about = "The program fio for the family peers; left out, as found on PATH",
      .form = KeyForm::text,
      .target = SHARDMARK_TARGET(peers.fio)},
-    {.name = "peers.ior",
-     .about = "The program IOR for the family peers; left out, as found on PATH",
-     .form = KeyForm::text,
-     .target = SHARDMARK_TARGET(peers.ior)},
     {.name = "peers.dcp",
      .about =
          "A Python with PyTorch, whose DCP the family peers plays; left out, a python3 that has it",
