@@ -44,6 +44,12 @@ def commands_of(text: str) -> list[str]:
     return found
 
 
+def write_files_of(text: str, folder: str) -> None:
+    """Files that commands name: a block marked toml whose first line says which, "# lustre.toml: ..."."""
+    for name, block in re.findall(r"^```toml\n# (\S+\.toml)\b(.*?)^```", text, re.M | re.S):
+        pathlib.Path(folder, name).write_text("#" + block, encoding="utf-8")
+
+
 def run(words: list[str], folder: str) -> str:
     """Why it failed, or nothing."""
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
@@ -95,7 +101,9 @@ def main() -> int:
     for name in DOCUMENTS:
         path = ROOT / name
         with tempfile.TemporaryDirectory() as folder:
-            for command in commands_of(path.read_text(encoding="utf-8")) if path.exists() else ():
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            write_files_of(text, folder)
+            for command in commands_of(text):
                 count += 1
                 why = check(command, program, folder)
                 if why:

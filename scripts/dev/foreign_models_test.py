@@ -113,12 +113,19 @@ class ForeignModels(unittest.TestCase):
         name = self.write("q.safetensors", tensors)
         self.assertEqual(self.plan(name, optimizer="adamw")["num_bytes"], num_bytes(tensors) + 3 * 64 * 4 + OBJECTS)
 
-    def test_what_is_left_uncut_is_said(self) -> None:
-        tensors: Tensors = {"h.0.attn.c_attn.weight": ("F32", [768, 2304]), "h.0.mlp.c_fc.weight": ("F32", [768, 3072])}
-        said = self.command(0, "plan", "smoke", "--set", "model.scale=1.0", "--set", "parallel.strategy=megatron", "--world", "4",
+    def plan_of_two(self, first: str, second: str) -> str:
+        """What plan says of a model of two matrices under tensor parallelism."""
+        tensors: Tensors = {first: ("F32", [768, 2304]), second: ("F32", [768, 3072])}
+        return self.command(0, "plan", "smoke", "--set", "model.scale=1.0", "--set", "parallel.strategy=megatron", "--world", "4",
                             "--set", f"model.safetensors={self.write('g.safetensors', tensors)}").stdout  # fmt: skip
+
+    def test_what_is_left_uncut_is_said(self) -> None:
+        said = self.plan_of_two("x.0.mixer.in.weight", "x.0.mixer.out.weight")
         self.assertRegex(said, "100 % of the bytes are not cut by tensor parallelism")
-        self.assertIn("largest 'h.0.mlp.c_fc.weight'", said)
+        self.assertIn("largest 'x.0.mixer.out.weight'", said)
+        said = self.plan_of_two("h.0.attn.c_attn.weight", "h.0.mlp.c_fc.weight")
+        self.assertNotIn("not cut by tensor parallelism", said)
+        self.assertRegex(said, "without a known name: 0 B of 0")
 
     def test_tensors_named_as_our_objects(self) -> None:
         tensors: Tensors = {name: ("F32", [4]) for name in ("step", "rng_state", "dataloader_state", "a/b", "%", ".")}
