@@ -86,6 +86,7 @@ std::string last_line() {
   let_go_of_unfinished();
   if (::write(STDERR_FILENO, message.data(), message.size()) >= 0 && child > 0) {
     ::waitpid(child, nullptr, 0);
+    remove_unfinished();  // what a save had begun when the child was made, and has put there since
   }
   _exit(1);
 }
