@@ -15,8 +15,8 @@
 
 #include "bench/config/lib_options.hpp"
 #include "bench/suite/run_suite.hpp"
-#include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/checkpoint/save.hpp"
+#include "shardmark/testing/damaged_checkpoint.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 #include "shardmark/workload/workload.hpp"
@@ -26,26 +26,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+using shardmark::testing::flip_bit_of_elements;
 using shardmark::testing::world;
-
-/// Turns one bit of the first stored tensor's last element byte.
-void flip_a_bit(const std::string& directory, std::int64_t step) {
-  const auto summary = inspect_checkpoint(directory, step);
-  ASSERT_TRUE(summary) << summary.error().message;
-  const Manifest& manifest = summary->manifest;
-  std::size_t entry = 0;
-  while (manifest.entries.entries[entry].kind != EntryKind::tensor) {
-    ++entry;
-  }
-  const std::int64_t at =
-      manifest.locations[entry].address + manifest.entries.entries[entry].num_bytes() - 1;
-  std::fstream file(summary->directory + "/" + manifest.files[manifest.locations[entry].file],
-                    std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(at);
-  const int byte = file.get();
-  file.seekp(at);
-  file.put(static_cast<char>(byte ^ 1));
-}
 
 /// Every file below `directory` with its size and the time of its last change.
 std::map<std::string, std::pair<std::uintmax_t, std::int64_t>> files_below(
@@ -162,7 +144,7 @@ TEST_F(LoadFrom, IsRefusedBeforeAnythingRunsWhereItCannotBeLoaded) {
 TEST_F(LoadFrom, OfOthersValuesFailsWithTheWayOut) {
   save_given(4);
   if (world().is_root()) {
-    flip_a_bit(given_, 4);
+    flip_bit_of_elements(given_, 4);
   }
   world().barrier();
   const std::vector<std::string> overrides = {"run.benchmarks=[\"load\"]", "load.from=" + given_,

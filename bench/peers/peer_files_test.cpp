@@ -6,10 +6,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "shardmark/testing/temporary_directory.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -18,15 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t block = 64 << 10;
 
-class PeerFilesTest : public testing::Test {
+class PeerFilesTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "peer-files-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   /// A file of `length` bytes, the first `written` of which hold something.
   std::string make(const std::string& name, std::int64_t length, std::int64_t written,
                    bool sync = true) {
@@ -43,7 +37,8 @@ class PeerFilesTest : public testing::Test {
     return path;
   }
 
-  std::string folder_;
+  shardmark::testing::TemporaryDirectory directory_;
+  std::string folder_ = directory_.path();
 };
 
 TEST_F(PeerFilesTest, CountsAllBelowButAnAdaptersOwn) {

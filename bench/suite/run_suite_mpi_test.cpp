@@ -15,8 +15,8 @@
 #include "bench/harness/measure/suite_environment.hpp"
 #include "bench/load/load_case.hpp"
 #include "bench/suite/run_suite.hpp"
-#include "shardmark/checkpoint/inspect.hpp"
 #include "shardmark/storage/directory/step_names.hpp"
+#include "shardmark/testing/damaged_checkpoint.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 
@@ -26,6 +26,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
+using shardmark::testing::flip_bit_of_elements;
 using shardmark::testing::world;
 
 class Suite : public ::testing::Test {
@@ -246,25 +247,6 @@ TEST_F(Suite, ListsItsCasesOnce) {
   EXPECT_FALSE(std::filesystem::exists(options_.directory));
 }
 
-/// Turns one bit of the first stored tensor's last element byte.
-void damage(const std::string& directory, std::int64_t step) {
-  const auto summary = inspect_checkpoint(directory, step);
-  ASSERT_TRUE(summary) << summary.error().message;
-  const Manifest& manifest = summary->manifest;
-  std::size_t entry = 0;
-  while (manifest.entries.entries[entry].kind != EntryKind::tensor) {
-    ++entry;
-  }
-  const std::int64_t at =
-      manifest.locations[entry].address + manifest.entries.entries[entry].num_bytes() - 1;
-  std::fstream file(summary->directory + "/" + manifest.files[manifest.locations[entry].file],
-                    std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(at);
-  const int byte = file.get();
-  file.seekp(at);
-  file.put(static_cast<char>(byte ^ 1));
-}
-
 TEST_F(Suite, AWrongBitRemovesTheNumber) {
   // Without checksums nothing but the check of values can find it.
   const auto all = points({"load.checksum=none", "storage.checksum=none"});
@@ -283,7 +265,7 @@ TEST_F(Suite, AWrongBitRemovesTheNumber) {
   ASSERT_TRUE(runner.set_up(*load_case));
   EXPECT_TRUE(runner.warm_up(*load_case));
   if (world().is_root()) {
-    damage(environment.checkpoints.folder_of(checkpoints()), 0);
+    flip_bit_of_elements(environment.checkpoints.folder_of(checkpoints()), 0);
   }
   world().barrier();
   const Status damaged = runner.warm_up(*load_case);

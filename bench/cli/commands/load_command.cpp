@@ -18,7 +18,6 @@
 #include "bench/harness/watch/watched_operation.hpp"
 #include "bench/harness/watch/watcher.hpp"
 #include "bench/machine/cache_state.hpp"
-#include "bench/machine/memory_room.hpp"
 #include "bench/text/error_report.hpp"
 #include "bench/text/human_units.hpp"
 #include "bench/text/played_facts.hpp"
@@ -180,15 +179,8 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
     }
     return played_workload(wanted, *played, memory, comm);
   };
-  SHARDMARK_RETURN_IF_ERROR(check_memory(
-      {&config, 1},
-      [&](const Config& of) -> Result<std::int64_t> {
-        SHARDMARK_ASSIGN_OR_RETURN(const Workload planned, make(of, Memory::none));
-        return planned.local_num_bytes();
-      },
-      memory_rooms(), comm));
-  auto workload = make(config, Memory::allocate);
-  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
+  auto workload = make_workload_that_fits(config, make, comm);
+  SHARDMARK_RETURN_IF_ERROR(workload);
   if (comm.all_reduce(static_cast<std::int64_t>(workload->state_dict().size()), MPI_SUM) == 0) {
     return Error{ErrorCode::not_found, fmt::format("--only '{}' matches no tensor of {}",
                                                    arguments.only, config.model.name)};

@@ -21,7 +21,6 @@
 #include "bench/harness/measure/visibility.hpp"
 #include "bench/harness/watch/watched_operation.hpp"
 #include "bench/harness/watch/watcher.hpp"
-#include "bench/machine/memory_room.hpp"
 #include "bench/text/human_units.hpp"
 #include "bench/text/played_facts.hpp"
 #include "shardmark/checkpoint/async_save.hpp"
@@ -169,15 +168,8 @@ Result<CommandOutput> save_command(const SaveArguments& arguments, const Communi
   const auto make = [&](const Config& of, Memory memory) {
     return played_workload(workload_options(of), *played, memory, comm);
   };
-  SHARDMARK_RETURN_IF_ERROR(check_memory(
-      {&config, 1},
-      [&](const Config& of) -> Result<std::int64_t> {
-        SHARDMARK_ASSIGN_OR_RETURN(const Workload planned, make(of, Memory::none));
-        return planned.local_num_bytes();
-      },
-      memory_rooms(), comm));
-  auto workload = make(config, Memory::allocate);
-  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
+  auto workload = make_workload_that_fits(config, make, comm);
+  SHARDMARK_RETURN_IF_ERROR(workload);
   const double expected_s = ExpectedTime().of(workload->global_num_bytes());
   std::optional<WatchedOperation> watched;
   watched.emplace("set-up of the save", deadline_around_s(config.run.deadline, expected_s));

@@ -199,4 +199,16 @@ Status check_memory(std::span<const Config> configs, const TensorBytes& tensor_b
   return status;
 }
 
+Result<Workload> make_workload_that_fits(const Config& config, const MakeWorkload& make,
+                                         const Communicator& comm) {
+  const auto tensor_bytes = [&](const Config& of) -> Result<std::int64_t> {
+    SHARDMARK_ASSIGN_OR_RETURN(const Workload planned, make(of, Memory::none));
+    return planned.local_num_bytes();
+  };
+  SHARDMARK_RETURN_IF_ERROR(check_memory({&config, 1}, tensor_bytes, memory_rooms(), comm));
+  auto workload = make(config, Memory::allocate);
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
+  return workload;
+}
+
 }  // namespace shardmark::bench

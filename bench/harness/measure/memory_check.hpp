@@ -9,6 +9,7 @@
 #include "bench/machine/memory_room.hpp"
 #include "shardmark/core/result.hpp"
 #include "shardmark/mpi/communicator.hpp"
+#include "shardmark/workload/workload.hpp"
 
 namespace shardmark::bench {
 
@@ -37,5 +38,13 @@ using TensorBytes = std::function<Result<std::int64_t>(const Config& config)>;
 /// that fits. `rooms`: memory_rooms().
 Status check_memory(std::span<const Config> configs, const TensorBytes& tensor_bytes,
                     std::span<const MemoryRoom> rooms, const Communicator& comm);
+
+/// Local. A rank's workload under a configuration.
+using MakeWorkload = std::function<Result<Workload>(const Config& config, Memory memory)>;
+
+/// Collective. check_memory(), then the workload with its memory; the status is the same on all
+/// ranks.
+Result<Workload> make_workload_that_fits(const Config& config, const MakeWorkload& make,
+                                         const Communicator& comm);
 
 }  // namespace shardmark::bench
