@@ -145,14 +145,17 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
                                ? 0
                                : static_cast<std::int64_t>(8 * planning.entries->num_chunks());
   if (storage) {
-    summary.cost = predict_cost({.written = statistics.rank_bytes,
-                                 .held = statistics.rank_held_bytes,
-                                 .files = summary.files.files,
-                                 .messages = static_cast<std::int64_t>(summary.traffic.messages),
-                                 .plan_s = summary.cached_s.value_or(summary.first_s),
-                                 .async = config.storage.async,
-                                 .staging_bytes = config.storage.staging_bytes},
-                                *storage);
+    const auto ranks_on_node =
+        static_cast<int>(std::min<std::int64_t>(storage->ranks_per_node, world_size));
+    summary.cost = predict_cost(
+        {.written = statistics.rank_bytes,
+         .held = statistics.rank_held_bytes,
+         .files = summary.files.files,
+         .messages = static_cast<std::int64_t>(summary.traffic.messages),
+         .plan_s = summary.cached_s.value_or(summary.first_s),
+         .async = config.storage.async,
+         .staging_per_rank = memory_need(config, summary.held.max, ranks_on_node).staging},
+        *storage);
   }
   summary.coordinator_memory_bytes = peak_bytes;
   summary.uncut = world.workload().uncut();

@@ -15,9 +15,6 @@ namespace shardmark::bench {
 namespace {
 
 constexpr std::int64_t request_bytes = std::int64_t{16} << 20;
-constexpr std::int64_t staging_bytes = std::int64_t{32} << 20;
-constexpr std::int64_t exchange_bytes = std::int64_t{64} << 20;
-constexpr std::int64_t most_exchange_bytes = std::int64_t{512} << 20;
 constexpr std::int64_t commit_calls = 6;  // COMMIT made and synced, entry file, two folders, rename
 constexpr std::int64_t open_calls = 4;    // of rank 0: folder, COMMIT, entry file, its size
 
@@ -156,17 +153,12 @@ Foretold stall(const PlannedWork& work, const Foretold& save, std::int64_t node_
 }
 
 Foretold memory(const PlannedWork& work, std::int64_t node_held, std::int64_t ranks) {
-  const std::int64_t shared = std::min(ranks * exchange_bytes, most_exchange_bytes);
-  const std::int64_t pool = !work.async               ? 0
-                            : work.staging_bytes == 0 ? node_held
-                                                      : ranks * work.staging_bytes;
   Foretold made;
-  made.value = static_cast<double>(node_held + ranks * staging_bytes + shared + pool);
-  made.low = static_cast<double>(node_held + pool);
+  made.value = static_cast<double>(node_held + ranks * work.staging_per_rank);
+  made.low = static_cast<double>(node_held);
   made.high = made.value;
-  made.law = fmt::format(
-      "tensors of the busiest node{} + at most 32 MiB of staging a rank and the exchange's",
-      work.async ? " + the pool of storage.async" : "");
+  made.law = fmt::format("tensors of the busiest node{} + at most what its ranks stage",
+                         work.async ? ", the pool of storage.async" : "");
   return made;
 }
 

@@ -19,7 +19,7 @@ struct PlannedWork {
   std::int64_t messages = 0;
   double plan_s = 0;
   bool async = false;
-  std::int64_t staging_bytes = 0;  // of storage.async; 0: what a rank holds
+  std::int64_t staging_per_rank = 0;  // at most, beside the tensors: see memory_need()
 };
 
 /// One foretold number, and where it comes from.

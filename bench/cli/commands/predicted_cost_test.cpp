@@ -72,6 +72,7 @@ TEST_F(PredictedCostTest, ReplicasAreReadOnceANode) {
 
 TEST_F(PredictedCostTest, AStallInTheBackgroundIsACopy) {
   work_.async = true;
+  work_.staging_per_rank = (32 + 64 + 80) * mib;
   model_.memory_rate = 640 * mib;
   const PredictedCost cost = predict_cost(work_, model_);
   EXPECT_DOUBLE_EQ(cost.stall_s.value, 0.25 + 0.5);

@@ -44,6 +44,23 @@ TEST(MemoryCheck, TakesTheRanksOfANodeTogether) {
   EXPECT_TRUE(check_memory({}, bytes_at_scale, two_rooms(0), world())) << "nothing is held";
 }
 
+TEST(MemoryCheck, CountsWhatIsStagedBesideTheTensors) {
+  Config config;
+  const auto staged = [&](std::int64_t tensors, int ranks_on_node) {
+    return memory_need(config, tensors, ranks_on_node).staging / mebibyte;
+  };
+  EXPECT_EQ(staged(whole_model, 4), 24 + 32 + 64);
+  EXPECT_EQ(staged(whole_model, 16), 24 + 32 + 32) << "512 MiB of a node";
+  EXPECT_EQ(staged(0, 4), 24);
+  config.storage.async = true;
+  EXPECT_EQ(staged(80 * mebibyte, 4), 24 + 80 + 32 + 64) << "as many as it holds";
+  config.storage.staging_bytes = 10 * mebibyte;
+  EXPECT_EQ(staged(80 * mebibyte, 4), 24 + 10 + 32 + 64);
+  config.storage.backend = "null";
+  config.storage.async = false;
+  EXPECT_EQ(staged(whole_model, 4), 24);
+}
+
 TEST(MemoryCheck, ProposesOnlyWhatFits) {
   const std::int64_t room = world().size() * 2000 * mebibyte;
   std::vector<Config> configs(2);
