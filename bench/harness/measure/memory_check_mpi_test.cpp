@@ -62,7 +62,7 @@ TEST(MemoryCheck, CountsWhatIsStagedBesideTheTensors) {
 }
 
 TEST(MemoryCheck, ProposesOnlyWhatFits) {
-  const std::int64_t room = world().size() * 2000 * mebibyte;
+  const std::int64_t room = 2000 * mebibyte * world().size();
   std::vector<Config> configs(2);
   configs.front().storage.backend = "null";
   configs.back().storage.async = true;  // needs twice as much
