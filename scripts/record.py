@@ -9,7 +9,8 @@ PyTorch (1.13 or 2.x) and nothing else.
 
 The planner keeps what DCP's plan of all ranks says, copies included: which boxes of which tensors each rank
 holds, and who writes them. The save itself pays for a reference. The file is written on the coordinator
-when the process ends, or by `planner.write_record()`; `scripts/job from-record` makes a job file of it.
+when the process ends, or by `planner.write_record()`, its folder too where it is missing; `scripts/job from-record` makes a
+job file of it.
 
     problems = record.conform(state_dict)                       # on all ranks
 
@@ -20,10 +21,15 @@ that disagree, views that are copies or have another size. Empty: all rules hold
 
 import atexit
 import dataclasses
+import functools
 import json
 import math
 import multiprocessing.util
 import os
+
+if __name__ == "__main__":  # whoever runs it wants to know how it is used, which takes no PyTorch
+    print(__doc__)
+    raise SystemExit(0)
 
 import torch
 import torch.distributed as dist
@@ -44,26 +50,27 @@ def _default_planner():
 
 
 def planner(path, inner=None):
-    """A save planner that records: `inner` (DCP's default one) with two of its methods wrapped."""
+    """A save planner that records: `inner` (DCP's default one) with two of its methods wrapped. It can be
+    pickled if `inner` can, for saves by a process of their own."""
     inner = inner or _default_planner()
     recorder = _Recorder(path)
-    create_local, create_global = inner.create_local_plan, inner.create_global_plan
-
-    def create_local_plan():
-        plan = create_local()
-        return recorder.with_copies(plan, inner.state_dict) if OLD else plan
-
-    def create_global_plan(plans):
-        plans, copies = recorder.without_copies(plans) if OLD else (plans, [])
-        before = list(plans)  # DCP drops copies from the list that it is given
-        answer = create_global(plans)
-        recorder.keep(before, copies, answer[0])
-        return answer
-
-    inner.create_local_plan = create_local_plan
-    inner.create_global_plan = create_global_plan
+    inner.create_local_plan = functools.partial(_create_local_plan, inner, recorder)
+    inner.create_global_plan = functools.partial(_create_global_plan, inner, recorder)
     inner.write_record = recorder.write
     return inner
+
+
+def _create_local_plan(inner, recorder):
+    plan = type(inner).create_local_plan(inner)
+    return recorder.with_copies(plan, inner.state_dict) if OLD else plan
+
+
+def _create_global_plan(inner, recorder, plans):
+    plans, copies = recorder.without_copies(plans) if OLD else (plans, [])
+    before = list(plans)  # DCP drops copies from the list that it is given
+    answer = type(inner).create_global_plan(inner, plans)
+    recorder.keep(before, copies, answer[0])
+    return answer
 
 
 _kept = {}  # file: the latest plan that it is to tell of
@@ -72,10 +79,6 @@ _kept = {}  # file: the latest plan that it is to tell of
 class _Recorder:
     def __init__(self, path):
         self._path = os.path.abspath(path)
-        if self._path not in _kept:
-            _kept[self._path] = None
-            atexit.register(self.write)
-            multiprocessing.util.Finalize(None, self.write, exitpriority=10)  # its children skip atexit
 
     # Torch 1.13 plans whole tensors and objects on the coordinator alone, so each rank tells of its own.
 
@@ -92,15 +95,21 @@ class _Recorder:
         return [dataclasses.replace(p, planner_data=p.planner_data[0]) for p in plans], copies
 
     def keep(self, plans, copies, assigned):
+        if self._path not in _kept:
+            atexit.register(self.write)
+            multiprocessing.util.Finalize(None, self.write, exitpriority=10)  # its children skip atexit
+            _kept[self._path] = None
         if all(getattr(plan, "usable", True) for plan in [*plans, *assigned]):
             _kept[self._path] = plans, copies, assigned
 
     def write(self):
         """Writes the file, if a save was planned since the last call. On other ranks than the
         coordinator, nothing. Returns the path or None."""
-        kept, _kept[self._path] = _kept[self._path], None
+        kept = _kept.get(self._path)
         if kept is None:
             return None
+        _kept[self._path] = None
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
         partial = f"{self._path}.{os.getpid()}.partial"
         with open(partial, "w", encoding="utf-8") as file:
             head = {"format": "shardmark record", "version": VERSION, "world_size": len(kept[0]),

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "bench/ceiling/ceiling_transfer.hpp"
+#include "shardmark/storage/hdf5/library/final_view.hpp"
 #include "shardmark/storage/hdf5/library/handle.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 #include "shardmark/storage/posix/file.hpp"
@@ -18,6 +19,7 @@ constexpr hsize_t alignment_bytes = hsize_t{1} << 20;
 
 /// One HDF5 file with one dataset of bytes, and how it is moved.
 struct BareFile {
+  H5Properties access;
   H5File file;
   H5Dataset dataset;
   H5Properties transfer;
@@ -37,10 +39,10 @@ Result<H5Properties> access_of(const CeilingTransfer& transfer) {
   return access;
 }
 
-Result<BareFile> open_bare(const CeilingTransfer& transfer) {
+/// What it has opened before a failure is in `bare`: to close it here would be collective.
+Status open_bare(const CeilingTransfer& transfer, BareFile& bare) {
   const char* const path = transfer.paths.front().c_str();
-  BareFile bare;
-  SHARDMARK_ASSIGN_OR_RETURN(const H5Properties access, access_of(transfer));
+  SHARDMARK_ASSIGN_OR_RETURN(bare.access, access_of(transfer));
   SHARDMARK_ASSIGN_OR_RETURN(bare.transfer, properties_of(H5P_DATASET_XFER));
   SHARDMARK_RETURN_IF_ERROR(hdf5_status(
       H5Pset_dxpl_mpio(bare.transfer.get(),
@@ -49,14 +51,14 @@ Result<BareFile> open_bare(const CeilingTransfer& transfer) {
   if (!transfer.kind.saves) {
     SHARDMARK_ASSIGN_OR_RETURN(
         bare.file,
-        hdf5_handle<H5File>(H5Fopen(path, H5F_ACC_RDONLY, access.get()), "H5Fopen", path));
+        hdf5_handle<H5File>(H5Fopen(path, H5F_ACC_RDONLY, bare.access.get()), "H5Fopen", path));
     SHARDMARK_ASSIGN_OR_RETURN(
         bare.dataset, hdf5_handle<H5Dataset>(H5Dopen2(bare.file.get(), dataset_name, H5P_DEFAULT),
                                              "H5Dopen2", path));
-    return bare;
+    return {};
   }
   SHARDMARK_ASSIGN_OR_RETURN(
-      bare.file, hdf5_handle<H5File>(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access.get()),
+      bare.file, hdf5_handle<H5File>(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, bare.access.get()),
                                      "H5Fcreate", path));
   const auto size = static_cast<hsize_t>(transfer.total_bytes);
   SHARDMARK_ASSIGN_OR_RETURN(
@@ -67,7 +69,7 @@ Result<BareFile> open_bare(const CeilingTransfer& transfer) {
       hdf5_handle<H5Dataset>(H5Dcreate2(bare.file.get(), dataset_name, H5T_STD_U8LE, space.get(),
                                         H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
                              "H5Dcreate2", path));
-  return bare;
+  return {};
 }
 
 /// What a piece is in file and memory; nothing selected without one.
@@ -98,23 +100,35 @@ Result<Selections> select(const BareFile& bare, const CeilingPiece* piece) {
   return made;
 }
 
+/// The status of a transfer, once the other ranks wait for nothing of it.
+Status finish_transfer(herr_t return_code, const char* function, const BareFile& bare) {
+  const bool left_out = final_view_left_out(return_code);
+  Status status = hdf5_status(return_code, function, "of a ceiling");
+  if (!left_out) {
+    return status;
+  }
+  const auto hints = hints_in_force(bare.access, "of a ceiling");
+  return hints ? make_up_for_final_view(bare.file, *hints, status) : status;
+}
+
 Status move_selection(const BareFile& bare, const CeilingTransfer& transfer,
                       const CeilingPiece* piece) {
   SHARDMARK_ASSIGN_OR_RETURN(const Selections selected, select(bare, piece));
   std::byte nothing{};
   if (transfer.kind.saves) {
     const std::byte* from = piece == nullptr ? &nothing : transfer.memory.source(*piece).data();
-    return hdf5_status(H5Dwrite(bare.dataset.get(), H5T_STD_U8LE, selected.in_memory.get(),
-                                selected.in_file.get(), bare.transfer.get(), from),
-                       "H5Dwrite", "of a ceiling");
+    return finish_transfer(H5Dwrite(bare.dataset.get(), H5T_STD_U8LE, selected.in_memory.get(),
+                                    selected.in_file.get(), bare.transfer.get(), from),
+                           "H5Dwrite", bare);
   }
   std::byte* to = piece == nullptr ? &nothing : transfer.memory.target(*piece).data();
-  return hdf5_status(H5Dread(bare.dataset.get(), H5T_STD_U8LE, selected.in_memory.get(),
-                             selected.in_file.get(), bare.transfer.get(), to),
-                     "H5Dread", "of a ceiling");
+  return finish_transfer(H5Dread(bare.dataset.get(), H5T_STD_U8LE, selected.in_memory.get(),
+                                 selected.in_file.get(), bare.transfer.get(), to),
+                         "H5Dread", bare);
 }
 
-/// After a failure inside HDF5 its file stays open: closing could wait for ever.
+/// After a failure inside HDF5, on whichever rank, its file stays open: closing waits for all
+/// ranks.
 Status give_up(BareFile& bare, const Status& why) {
   bare.dataset.release();
   bare.file.release();
@@ -129,12 +143,10 @@ Status move_through_hdf5(const CeilingTransfer& transfer) {
   transfer.clock.enter(saves ? Phase::write : Phase::read);
   const Hdf5Lock lock;
   SHARDMARK_RETURN_IF_ERROR(transfer.comm.agree(prepare_hdf5()));
-  auto opened = open_bare(transfer);
-  if (Status agreed = transfer.comm.agree(Status(opened)); !agreed) {
-    mark_hdf5_unusable();
-    return agreed;
+  BareFile bare;
+  if (const Status agreed = transfer.comm.agree(open_bare(transfer, bare)); !agreed) {
+    return give_up(bare, agreed);
   }
-  BareFile bare = std::move(*opened);
   std::size_t rounds = transfer.pieces.size();
   if (transfer.option.collective) {
     rounds = static_cast<std::size_t>(
@@ -163,6 +175,7 @@ Result<std::int64_t> bare_dataset_address(const std::string& path, const Communi
   Status found;
   std::int64_t address = 0;
   if (comm.is_root()) {
+    const Hdf5Lock lock;
     found = [&]() -> Status {
       SHARDMARK_RETURN_IF_ERROR(prepare_hdf5());
       SHARDMARK_ASSIGN_OR_RETURN(

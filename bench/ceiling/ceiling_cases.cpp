@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/ceiling/ceiling_cases.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -135,6 +136,7 @@ class CeilingCase final : public BenchmarkCase {
     if (kind_.saves) {
       SHARDMARK_RETURN_IF_ERROR(ready_to_save());
     } else {
+      SHARDMARK_RETURN_IF_ERROR(ready_to_load());
       make_cold(pieces);
     }
     if (!kind_.o_direct && (kind_.saves || drops_cache_)) {
@@ -145,10 +147,20 @@ class CeilingCase final : public BenchmarkCase {
 
   /// Collective.
   Status ready_to_save() const {
-    return kind_.layer == CeilingLayer::bare_hdf5
-               ? setting_->folder().remove(stem(), FileSharing::one_file, environment_.comm)
-               : setting_->folder().reserve(stem(), kind_.sharing(), setting_->shares(),
-                                            environment_.comm);
+    const CeilingFolder& folder = setting_->folder();
+    const Communicator& comm = environment_.comm;
+    if (kind_.layer == CeilingLayer::bare_hdf5) {
+      return folder.ask_to_make(stem(), comm);
+    }
+    SHARDMARK_RETURN_IF_ERROR(folder.reserve(stem(), kind_.sharing(), setting_->shares(), comm));
+    return kind_.opens_through_mpi() ? folder.ask_to_open(stem(), O_WRONLY, comm) : Status();
+  }
+
+  /// Collective.
+  Status ready_to_load() const {
+    return kind_.opens_through_mpi()
+               ? setting_->folder().ask_to_open(stem(), O_RDONLY, environment_.comm)
+               : Status();
   }
 
   /// Collective.

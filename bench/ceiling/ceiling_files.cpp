@@ -76,6 +76,21 @@ Status CeilingFolder::reserve(const std::string& stem, FileSharing sharing,
   return comm.agree(reserved);
 }
 
+Status CeilingFolder::ask_to_open(const std::string& stem, int flags,
+                                  const Communicator& comm) const {
+  return comm.agree(
+      Status(open_file(files(stem, FileSharing::one_file, comm.size()).front(), flags)));
+}
+
+Status CeilingFolder::ask_to_make(const std::string& stem, const Communicator& comm) const {
+  const std::string path = files(stem, FileSharing::one_file, comm.size()).front();
+  SHARDMARK_RETURN_IF_ERROR(
+      comm.agree(comm.is_root() ? Status(open_file(path, O_WRONLY | O_CREAT)) : Status()));
+  const Status opened = ask_to_open(stem, O_WRONLY, comm);
+  const Status removed = remove(stem, FileSharing::one_file, comm);
+  return opened ? removed : opened;
+}
+
 Status CeilingFolder::remove(const std::string& stem, FileSharing sharing,
                              const Communicator& comm) const {
   const auto paths = files(stem, sharing, comm.size());

@@ -30,6 +30,13 @@ class CeilingFolder {
   /// can. Errors: no_space, io_error.
   Status reserve(const std::string& stem, FileSharing sharing, const CeilingShares& shares,
                  const Communicator& comm) const;
+  /// Collective, before what is timed. Whether every rank can open the file called `stem` of all: a
+  /// rank that cannot would leave the others waiting inside MPI_File_open (Open MPI 4.1). Errors:
+  /// those of open_file().
+  Status ask_to_open(const std::string& stem, int flags, const Communicator& comm) const;
+  /// Collective. The same for one that is to be made: rank 0 makes it empty, and in the end there
+  /// is none.
+  Status ask_to_make(const std::string& stem, const Communicator& comm) const;
   /// Collective. Removes the files.
   Status remove(const std::string& stem, FileSharing sharing, const Communicator& comm) const;
   /// Collective. Removes the folder with all it holds.

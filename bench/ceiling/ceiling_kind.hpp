@@ -26,6 +26,9 @@ struct CeilingKind {
   bool is_posix() const noexcept {
     return layer == CeilingLayer::posix_per_rank || layer == CeilingLayer::posix_shared;
   }
+  bool opens_through_mpi() const noexcept {
+    return layer == CeilingLayer::mpi_io || layer == CeilingLayer::bare_hdf5;
+  }
   FileSharing sharing() const noexcept {
     return layer == CeilingLayer::posix_per_rank ? FileSharing::file_a_rank : FileSharing::one_file;
   }

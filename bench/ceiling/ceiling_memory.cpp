@@ -35,7 +35,7 @@ std::int64_t CeilingMemory::period_for(std::int64_t num_bytes, std::int64_t limi
 
 Status CeilingMemory::reserve(std::int64_t period_bytes) {
   const std::int64_t num_bytes = room_for(period_bytes);
-  if (source_.bytes().size() >= static_cast<std::size_t>(num_bytes)) {
+  if (target_.bytes().size() >= static_cast<std::size_t>(num_bytes)) {  // the one that is made last
     return {};
   }
   SHARDMARK_ASSIGN_OR_RETURN(source_, HostBuffer::make(num_bytes));

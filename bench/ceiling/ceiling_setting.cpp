@@ -13,10 +13,26 @@
 namespace shardmark::bench {
 
 Status CeilingSetting::enter() {
-  if (users_++ > 0) {
+  if (users_ == 0) {
+    ++memory_->users;
+    if (Status made = make_shared_parts(); !made) {
+      let_go_of_memory();
+      return made;
+    }
+  }
+  ++users_;
+  return {};
+}
+
+Status CeilingSetting::leave() {
+  if (--users_ > 0) {
     return {};
   }
-  ++memory_->users;
+  let_go_of_memory();
+  return folder_->remove_all(environment_.comm);
+}
+
+Status CeilingSetting::make_shared_parts() {
   SHARDMARK_RETURN_IF_ERROR(measure_shares());
   SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(memory().reserve(period_bytes_)));
   SHARDMARK_ASSIGN_OR_RETURN(
@@ -25,14 +41,10 @@ Status CeilingSetting::enter() {
   return {};
 }
 
-Status CeilingSetting::leave() {
-  if (--users_ > 0) {
-    return {};
-  }
+void CeilingSetting::let_go_of_memory() {
   if (--memory_->users == 0) {
     memory_->memory = CeilingMemory();
   }
-  return folder_ ? folder_->remove_all(environment_.comm) : Status();
 }
 
 Status CeilingSetting::measure_shares() {
@@ -68,9 +80,9 @@ Status CeilingSetting::prepare_load_files(FileSharing sharing) {
   if (shared ? shared_address_.has_value() : has_own_files_) {
     return {};
   }
-  if (!shared) {
-    SHARDMARK_RETURN_IF_ERROR(folder_->reserve("load", sharing, *shares_, environment_.comm));
-  }
+  SHARDMARK_RETURN_IF_ERROR(shared
+                                ? folder_->ask_to_make("load", environment_.comm)
+                                : folder_->reserve("load", sharing, *shares_, environment_.comm));
   fill(load_seed);
   // HDF5's file serves all readers of one shared file: its dataset lies there in one piece.
   const CeilingKind kind{shared ? CeilingLayer::bare_hdf5 : CeilingLayer::posix_per_rank, true,

@@ -26,7 +26,7 @@ struct SharedCeilingMemory {
 };
 
 /// What the ceilings of one point share: sizes, and the files that loads read. Made by the first
-/// case that is set up, gone with the last.
+/// case whose set-up succeeds, gone with the last.
 class CeilingSetting {
  public:
   /// The values in the files that loads read.
@@ -40,7 +40,8 @@ class CeilingSetting {
         name_(std::move(name)),
         memory_(std::move(memory)) {}
 
-  /// Collective, from each case's set-up. Errors: those of the workload, of a save, of the folder.
+  /// Collective, from each case's set-up. After a failure nobody has entered, and the next case
+  /// tries again. Errors, agreed: those of the workload, of a save, of the memory, of the folder.
   Status enter();
   /// Collective, from the tear-down of each case whose set-up has entered.
   Status leave();
@@ -62,7 +63,10 @@ class CeilingSetting {
   void fill(std::uint64_t seed) { memory().fill(seed, period_bytes_); }
 
  private:
+  /// Collective.
+  Status make_shared_parts();
   Status measure_shares();
+  void let_go_of_memory();
 
   Config config_;
   SuiteEnvironment& environment_;

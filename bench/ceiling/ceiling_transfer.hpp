@@ -30,7 +30,8 @@ struct CeilingTransfer {
 /// flush, or read, or stage for memory alone. Errors, not agreed: io_error, no_space.
 Status move_ceiling(const CeilingTransfer& transfer);
 
-/// The parts of it, for layers that are more than a few lines.
+/// The parts of it, for layers that are more than a few lines. Every rank must be able to open the
+/// file (CeilingFolder::ask_to_open): they do not ask, since nobody would in the time that counts.
 Status move_through_mpi_io(const CeilingTransfer& transfer);
 Status move_through_hdf5(const CeilingTransfer& transfer);
 

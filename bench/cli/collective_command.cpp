@@ -42,11 +42,15 @@ Result<CommandOutput> run_or_abort(const CollectiveCommand& command, const Commu
   }
 }
 
-/// A launcher may kill all of its tasks for the exit code of the first that ends.
-void let_rank_0_speak(const Launch& launch) {
+/// Refuses a world that a launcher split, in which no rank hears of another. A launcher may kill
+/// all of its tasks for the exit code of the first that ends: rank 0 speaks first. Where nobody
+/// says how many there are, rank 0 may be missing or content: who still lives a second later speaks
+/// too.
+int refuse(const Launch& launch, const Error& error, const ReportResult& report) {
   if (launch.rank != 0) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
   }
+  return report(error, launch.rank == 0 || launch.size == 0);
 }
 
 }  // namespace
@@ -60,23 +64,21 @@ int run_collective_command(const std::vector<std::string>& words, const Collecti
   note_world(launched_rank, launched_rank + 1);
   watch_for_interruption(launched_rank == 0);
   if (const Status able = check_tasks_can_meet(launch, mpi_library()); !able) {
-    let_rank_0_speak(launch);
-    return report(able.error());
+    return refuse(launch, able.error(), report);
   }
   auto environment = MpiEnvironment::make();
   if (!environment) {
-    return report(environment.error());
+    return report(environment.error(), launched_rank == 0);
   }
   auto comm = Communicator::duplicate(MPI_COMM_WORLD);
   if (!comm) {
     environment->finalize();
-    return report(comm.error());
+    return report(comm.error(), launched_rank == 0);
   }
   if (const Status whole = check_world_is_whole(launch, comm->size(), mpi_library()); !whole) {
     comm->close();
     environment->finalize();
-    let_rank_0_speak(launch);
-    return report(whole.error());
+    return refuse(launch, whole.error(), report);
   }
   note_world(comm->rank(), comm->size());
   note_activity("set-up");
@@ -84,17 +86,16 @@ int run_collective_command(const std::vector<std::string>& words, const Collecti
   const Status same = same_on_all_ranks("arguments", words, *comm);
   const Result<CommandOutput> result =
       same ? run_or_abort(command, *comm) : Result<CommandOutput>(same.error());
-  const int code = report(result);
+  const int code = report(result, comm->is_root());
   if (comm->is_root()) {
     for (const std::string& notice : take_new_notices()) {
       std::fprintf(stderr, "shardmark: note: %s\n", notice.c_str());
     }
   }
   after_interruption_leave_with(code);
-  if (hdf5_unusable()) {
+  if (any_must_leave(hdf5_unusable(), *comm)) {
     leave_at_once(comm->is_root());
   }
-  comm->barrier();
   comm->close();
   environment->finalize();
   return code;

@@ -13,8 +13,8 @@ namespace shardmark::bench {
 /// A command that all ranks run together. Gives the same result on all ranks; its text matters on
 /// rank 0.
 using CollectiveCommand = std::function<Result<CommandOutput>(const Communicator&)>;
-/// Prints a result (on rank 0) and gives its exit code.
-using ReportResult = std::function<int(const Result<CommandOutput>&)>;
+/// Prints a result where `speaks` and gives its exit code.
+using ReportResult = std::function<int(const Result<CommandOutput>&, bool speaks)>;
 
 /// Collective. Starts MPI, refuses `words` that are not the same on all ranks, runs `command`,
 /// reports, ends MPI, gives the exit code. Rank 0 has spoken before any rank leaves: a launcher

@@ -46,7 +46,7 @@ Status write_stdout(const std::string& text) {
   return {};
 }
 
-/// Prints on rank 0 and gives the exit code.
+/// Prints where this rank does and gives the exit code.
 int report(const Result<CommandOutput>& result, bool json, bool prints) {
   Status status;
   if (!result) {
@@ -100,8 +100,8 @@ int run_command_line(int argc, const char* const* argv) {
     const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
     return report(command.error(), json, first);
   }
-  const auto report_result = [&](const Result<CommandOutput>& result) {
-    return report(result, command->json, first);
+  const auto report_result = [&](const Result<CommandOutput>& result, bool speaks) {
+    return report(result, command->json, speaks);
   };
   if (command->observes && launch.size == 1) {
     fork_observer_child();
@@ -109,7 +109,7 @@ int run_command_line(int argc, const char* const* argv) {
   if (command->run_collective) {
     fork_watcher();
   }
-  return command->run_local ? report_result(guarded(command->run_local))
+  return command->run_local ? report_result(guarded(command->run_local), first)
                             : run_collective_command(words_for_all(arguments),
                                                      command->run_collective, report_result);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -147,6 +148,14 @@ struct ReshardConfig {
   friend bool operator==(const ReshardConfig&, const ReshardConfig&) = default;
 };
 
+/// Where each key was written: "suite.toml:7", "--set run.ranks=8". Makes no two configurations
+/// differ.
+struct KeyOrigins {
+  std::map<std::string, std::string, std::less<>> by_key = {};  // defaults have none
+
+  friend bool operator==(const KeyOrigins& /*a*/, const KeyOrigins& /*b*/) { return true; }
+};
+
 struct Config {
   ModelConfig model;
   ParallelConfig parallel;
@@ -156,6 +165,7 @@ struct Config {
   ReshardConfig reshard;
   PeersConfig peers;
   RunConfig run;
+  KeyOrigins origins;
 
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -23,17 +23,21 @@ constexpr std::size_t max_include_depth = 64;
 /// Keys that are tables, of which --set sets one entry as in storage.hints.cb_nodes=4.
 constexpr std::array<std::string_view, 3> table_keys = {"storage.hints", "storage.assume",
                                                         "parallel.rules"};
+/// Keys whose value is read as a file or folder.
+constexpr std::array<std::string_view, 3> path_keys = {"model.safetensors", "model.job",
+                                                       "load.from"};
 
 Error refused(const ConfigOrigin& origin, const std::string& what) {
   return {ErrorCode::invalid_argument, fmt::format("{}: {}", to_string(origin), what)};
 }
 
-/// A model beside the configuration that names it is found from whatever folder a command runs in.
+/// A model, job or checkpoint beside the configuration that names it is found from whatever folder
+/// a command runs in.
 void find_beside(std::string_view key, ConfigValue& value) {
   auto* const text = std::get_if<std::string>(&value.data);
   std::error_code ignored;
-  if (key != "model.safetensors" || text == nullptr || text->empty() ||
-      std::filesystem::exists(*text, ignored)) {
+  if (std::find(path_keys.begin(), path_keys.end(), key) == path_keys.end() || text == nullptr ||
+      text->empty() || std::filesystem::exists(*text, ignored)) {
     return;
   }
   const auto beside = std::filesystem::path(value.origin.source).parent_path() / *text;

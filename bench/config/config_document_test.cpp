@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <string>
+
 #include "bench/config/config_test_fixture.hpp"
 
 namespace shardmark::bench {
@@ -70,6 +73,13 @@ TEST_F(ConfigTest, AModelBesideItsConfigurationIsFoundFromAnywhere) {
       cases(strategy + "[sweep]\n\"model.safetensors\" = [\"a model.safetensors\"]\n");
   ASSERT_TRUE(swept) << swept.error().message;
   EXPECT_EQ(swept->at(0).config.model.safetensors, beside);
+  const std::string job = write("suites/a job.json", "");
+  const auto from_job = base("[model]\njob = \"a job.json\"\n[load]\nfrom = \"../models\"\n");
+  ASSERT_TRUE(from_job) << from_job.error().message;
+  EXPECT_EQ(from_job->model.job, job);
+  EXPECT_TRUE(
+      std::filesystem::equivalent(from_job->load.from, std::filesystem::path(piece).parent_path()))
+      << from_job->load.from;
 }
 
 TEST_F(ConfigTest, OverridesAreTomlOrElseStrings) {

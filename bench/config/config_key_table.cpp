@@ -48,7 +48,8 @@ const std::vector<ConfigKey> table = {
     {.name = "model.job",
      .about =
          "A job file that scripts/job wrote: the tensors of a real job, as its ranks hold them, "
-         "replace model and strategy; in its own world by 'plan', or by run.world",
+         "replace model and strategy; in its own world by 'plan', or by run.world. A relative path "
+         "counts from the working folder, or from that of the configuration",
      .form = KeyForm::text,
      .target = SHARDMARK_TARGET(model.job)},
     {.name = "model.scale",
@@ -267,7 +268,8 @@ const std::vector<ConfigKey> table = {
     {.name = "load.from",
      .about =
          "A folder of checkpoints, or one step's folder, that the family load reads instead of "
-         "a checkpoint of its own; never written to",
+         "a checkpoint of its own; never written to. A relative path counts from the working "
+         "folder, or from that of the configuration",
      .form = KeyForm::text,
      .target = SHARDMARK_TARGET(load.from)},
 

@@ -22,6 +22,28 @@ Error missing(const ConfigDocument& document, std::string_view key, std::string_
                       expected)};
 }
 
+/// What is written for the model that a job replaces, its size say, is not the job's. What is
+/// written beside model.job or on the command line is meant for it, and refused by the workload.
+void take_job(const ConfigDocument& document,
+              const std::map<std::string, const ConfigValue*>& overlay, Config& config) {
+  config.model.name = std::filesystem::path(config.model.job).stem();
+  config.parallel = {};
+  config.parallel.strategy = "job";
+  const auto job = document.values.find("model.job");
+  const auto is_of_a_model = [&](const std::string& key) {
+    const auto written = document.values.find(key);
+    return job != document.values.end() && written != document.values.end() &&
+           !overlay.contains(key) && !written->second.origin.source.starts_with("--set ") &&
+           written->second.origin.source != job->second.origin.source;
+  };
+  if (is_of_a_model("model.scale")) {
+    config.model.scale.reset();
+  }
+  if (is_of_a_model("model.dtype")) {
+    config.model.dtype.reset();
+  }
+}
+
 /// `overlay` replaces values of the document.
 Result<Config> resolve_with(const ConfigDocument& document,
                             const std::map<std::string, const ConfigValue*>& overlay) {
@@ -29,10 +51,12 @@ Result<Config> resolve_with(const ConfigDocument& document,
   for (const auto& [key, value] : document.values) {
     if (!overlay.contains(key)) {
       SHARDMARK_RETURN_IF_ERROR(assign(config, key, value));
+      config.origins.by_key[key] = to_string(value.origin);
     }
   }
   for (const auto& [key, value] : overlay) {
     SHARDMARK_RETURN_IF_ERROR(assign(config, key, *value));
+    config.origins.by_key[key] = to_string(value->origin);
   }
   const auto overlaid = overlay.find("run.play");
   const auto written = document.values.find("run.play");
@@ -45,9 +69,7 @@ Result<Config> resolve_with(const ConfigDocument& document,
     config.model.name = std::filesystem::path(config.model.safetensors).stem();
   }
   if (!config.model.job.empty()) {
-    config.model.name = std::filesystem::path(config.model.job).stem();
-    config.parallel = {};
-    config.parallel.strategy = "job";
+    take_job(document, overlay, config);
   }
   if (config.model.name.empty()) {
     return missing(document, "model.name",

@@ -112,5 +112,25 @@ TEST_F(ConfigTest, AJobReplacesModelAndStrategy) {
   EXPECT_EQ(*again, *config);
 }
 
+TEST_F(ConfigTest, AJobTakesNoSizeOfTheModelThatItReplaces) {
+  const std::string of_a_model =
+      "[model]\nname = \"m\"\nscale = 0.5\ndtype = \"float32\"\n"
+      "[parallel]\nstrategy = \"ddp\"\n";
+  const auto dropped = base(of_a_model, {"model.job=/j/a.json"});
+  ASSERT_TRUE(dropped) << dropped.error().message;
+  EXPECT_FALSE(dropped->model.scale);
+  EXPECT_FALSE(dropped->model.dtype);
+  const auto asked = base(of_a_model, {"model.job=/j/a.json", "model.scale=0.25"});
+  ASSERT_TRUE(asked) << asked.error().message;
+  EXPECT_EQ(asked->model.scale, 0.25);
+  const auto beside = base("model.job = \"/j/a.json\"\nmodel.scale = 0.5\n");
+  ASSERT_TRUE(beside) << beside.error().message;
+  EXPECT_EQ(beside->model.scale, 0.5);
+  write("models/m.toml", of_a_model);
+  const auto included = base("include = [\"models/m\"]\n[model]\njob = \"/j/a.json\"\n");
+  ASSERT_TRUE(included) << included.error().message;
+  EXPECT_FALSE(included->model.scale);
+}
+
 }  // namespace
 }  // namespace shardmark::bench

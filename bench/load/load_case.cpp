@@ -67,11 +67,6 @@ class LoadCase final : public BenchmarkCase {
     workload_->poison();
     SHARDMARK_ASSIGN_OR_RETURN(
         const auto ranges, plan_load_ranges(workload_->state_dict(), options(), environment_.comm));
-    const GivenCheckpoint* const given = environment_.given_to(config_);
-    // Rows that ranks have cut are read once for all of a node, where reading across the gaps of
-    // each would read too much.
-    together_ = given != nullptr && given->foreign && config_.load.exchange == "auto" &&
-                sieve_share(ranges, config_.load.sieve_gap, environment_.comm) > most_sieve_share;
     cold_ = cache_state(ranges, config_.run.cold_read, environment_.comm);
     if (config_.run.cold_read && uses_page_cache(config_.storage)) {
       environment_.free_memory.touch(workload_->local_num_bytes());
@@ -141,7 +136,7 @@ class LoadCase final : public BenchmarkCase {
     if (given != nullptr && given->foreign) {
       return compare_with_files(std::as_const(*workload_).state_dict(), *given->foreign);
     }
-    const Status right = workload_->check(checkpoint_.seed, report_.keys.missing);
+    Status right = workload_->check(checkpoint_.seed, report_.keys.missing);
     if (right || saved_) {
       return right;
     }
@@ -155,9 +150,7 @@ class LoadCase final : public BenchmarkCase {
 
   LoadOptions options() const {
     if (const GivenCheckpoint* const given = environment_.given_to(config_)) {
-      LoadOptions given_options = options_of(config_, *given);
-      given_options.exchange = together_ ? ExchangeLevel::node : given_options.exchange;
-      return given_options;
+      return options_of(config_, *given);
     }
     LoadOptions options = load_options(config_, checkpoint_.directory, checkpoint_.step);
     options.played = checkpoint_.played ? played_ : std::nullopt;
@@ -170,7 +163,6 @@ class LoadCase final : public BenchmarkCase {
   Workload* workload_ = nullptr;
   CheckpointSteps::Checkpoint checkpoint_;
   bool saved_ = false;
-  bool together_ = false;  // of files of others
   CacheReport cold_;
   LoadReport report_;
 };

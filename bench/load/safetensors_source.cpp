@@ -5,14 +5,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
 #include <system_error>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -116,24 +114,6 @@ Status check_has_tensors(const StateDict& wanted, const ForeignFiles& source) {
     }
   }
   return {};
-}
-
-double sieve_share(std::span<const FileRange> ranges, std::int64_t gap, const Communicator& comm) {
-  std::vector<FileRange> sorted(ranges.begin(), ranges.end());
-  std::ranges::sort(sorted, {}, [](const FileRange& r) { return std::tie(r.path, r.offset); });
-  std::array<std::int64_t, 2> sums{};  // read, wanted
-  const FileRange* before = nullptr;
-  for (const FileRange& range : sorted) {
-    sums[1] += range.num_bytes;
-    sums[0] += range.num_bytes;
-    if (before != nullptr && before->path == range.path) {
-      const std::int64_t apart = range.offset - (before->offset + before->num_bytes);
-      sums[0] += apart > 0 && apart <= gap ? apart : 0;
-    }
-    before = &range;
-  }
-  comm.all_reduce(sums, MPI_SUM);
-  return sums[1] == 0 ? 1 : static_cast<double>(sums[0]) / static_cast<double>(sums[1]);
 }
 
 Status compare_with_files(const StateDict& loaded, const ForeignFiles& source) {

@@ -26,13 +26,6 @@ Result<std::shared_ptr<const ForeignFiles>> open_safetensors(const std::string& 
 /// for: such files have none.
 Status check_has_tensors(const StateDict& wanted, const ForeignFiles& source);
 
-/// More than this is not read of such files for what is wanted, where it can be helped.
-inline constexpr double most_sieve_share = 1.05;
-
-/// Collective. What all ranks read, each for itself and across gaps of up to `gap` bytes, over what
-/// they want.
-double sieve_share(std::span<const FileRange> ranges, std::int64_t gap, const Communicator& comm);
-
 /// Local. There is no law of values for such files: what was loaded is compared, tensor by tensor,
 /// with the same bytes read once more, row by row and by no code of the load. Errors: data_loss
 /// naming the tensor; io_error.

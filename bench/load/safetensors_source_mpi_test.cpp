@@ -205,15 +205,6 @@ TEST_F(Foreign, WhatDoesNotFitIsNamedBeforeAnythingRuns) {
             ErrorCode::not_found);
 }
 
-TEST(SieveShare, CountsGapsThatAreReadAcross) {
-  const std::string file = "f";
-  const std::vector<FileRange> rows = {{file, 0, 10}, {file, 30, 10}, {file, 140, 10}};
-  EXPECT_DOUBLE_EQ(sieve_share(rows, 20, world()), 50.0 / 30);
-  EXPECT_DOUBLE_EQ(sieve_share(rows, 19, world()), 1);
-  EXPECT_DOUBLE_EQ(sieve_share(rows, 100, world()), 150.0 / 30);
-  EXPECT_DOUBLE_EQ(sieve_share({}, 100, world()), 1);
-}
-
 TEST_F(Foreign, AWrongByteInMemoryIsFound) {
   const auto source = open_safetensors(index_);
   ASSERT_TRUE(source);

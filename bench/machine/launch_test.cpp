@@ -18,7 +18,8 @@ constexpr const char* known[] = {
     "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK",       "PMI_SIZE",
     "PALS_RANKID",          "PALS_NRANKS",          "PMIX_RANK",      "FLUX_TASK_RANK",
     "FLUX_JOB_SIZE",        "SLURM_PROCID",         "SLURM_NTASKS",   "SLURM_STEP_NUM_TASKS",
-    "SLURM_STEP_ID",        "SLURM_JOB_ID",         "PMIX_NAMESPACE", "PMI_FD"};
+    "SLURM_STEP_ID",        "SLURM_JOB_ID",         "PMIX_NAMESPACE", "PMI_FD",
+    "PMIX_SERVER_URI3"};
 
 Launch launch_in(const Environment& environment) {
   for (const char* variable : known) {
@@ -43,8 +44,13 @@ TEST(Launch, ATaskKnowsItsPlace) {
         Environment{{"PMI_RANK", "3"}, {"PMI_SIZE", "4"}},
         Environment{{"PALS_RANKID", "3"}, {"PALS_NRANKS", "4"}},
         Environment{{"FLUX_TASK_RANK", "3"}, {"FLUX_JOB_SIZE", "4"}},
-        Environment{
-            {"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "3"}, {"SLURM_STEP_NUM_TASKS", "4"}}}) {
+        Environment{{"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "3"}, {"SLURM_STEP_NUM_TASKS", "4"}},
+        Environment{{"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "3"}, {"SLURM_NTASKS", "4"}},
+        Environment{{"SLURM_STEP_ID", "0"},
+                    {"SLURM_PROCID", "3"},
+                    {"SLURM_STEP_NUM_TASKS", "4"},
+                    {"SLURM_NTASKS", "8"}},
+        Environment{{"PALS_RANKID", "3"}, {"PMI_SIZE", "4"}}}) {
     const Launch launch = launch_in(environment);
     SCOPED_TRACE(launch.variables);
     EXPECT_TRUE(launch.launched);
@@ -57,7 +63,39 @@ TEST(Launch, ATaskKnowsItsPlace) {
   EXPECT_TRUE(pmix.launched);
   EXPECT_EQ(pmix.size, 0) << "PMIx does not say";
   EXPECT_TRUE(is_split({{"PMIX_RANK", "2"}}, 1));
-  EXPECT_FALSE(is_split({{"PMIX_RANK", "0"}}, 1)) << "may be the only one";
+}
+
+TEST(Launch, ATaskOfAStepIsRefusedWithoutPmiToo) {
+  const Environment step{
+      {"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}, {"PMI_FD", "5"}};
+  EXPECT_TRUE(is_split(step, 1));
+  Environment single = step;
+  single["SLURM_STEP_NUM_TASKS"] = "1";  // srun -n 1 in an allocation of four
+  EXPECT_FALSE(is_split(single, 1));
+}
+
+TEST(Launch, WhereNobodySaysHowManyNoTaskWorksAlone) {
+  for (const char* rank : {"PMIX_RANK", "PMI_RANK", "PALS_RANKID", "FLUX_TASK_RANK"}) {
+    SCOPED_TRACE(rank);
+    for (const char* number : {"0", "1"}) {
+      const Launch launch = launch_in({{rank, number}});
+      EXPECT_EQ(launch.size, 0);
+      const Status whole = check_world_is_whole(launch, 1, "Open MPI v4.1.4");
+      ASSERT_FALSE(whole) << number;
+      EXPECT_EQ(exit_code(whole.error().code), 2);
+      EXPECT_THAT(whole.error().message, HasSubstr(rank));
+    }
+    EXPECT_FALSE(is_split({{rank, "0"}}, 2));
+    EXPECT_FALSE(is_split({{rank, "1"}}, 2));
+  }
+  // Open MPI asks the server; another MPI made what it made without.
+  const Environment served{
+      {"PMIX_RANK", "0"}, {"PMIX_NAMESPACE", "n"}, {"PMIX_SERVER_URI3", "n;tcp4://"}};
+  EXPECT_FALSE(is_split(served, 1));
+  EXPECT_FALSE(check_world_is_whole(launch_in(served), 1, "MPICH Version: 4.0.2"));
+  Environment second = served;
+  second["PMIX_RANK"] = "1";
+  EXPECT_TRUE(is_split(second, 1));
 }
 
 TEST(Launch, AnAllocationIsNoTask) {
@@ -104,6 +142,9 @@ TEST(Launch, ABareStepOfSlurmIsRefusedBeforeOpenMpiEndsIt) {
     with[variable] = "2";
     EXPECT_TRUE(refused(with, "Open MPI v4.1.4")) << variable;
   }
+  const Status unnumbered = refused({{"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "0"}}, "Open MPI");
+  ASSERT_FALSE(unnumbered);
+  EXPECT_THAT(unnumbered.error().message, HasSubstr("task 0 of several"));
   Environment by_hand = bare;
   by_hand["SLURM_STEP_ID"] = "4294967291";
   EXPECT_TRUE(refused(by_hand, "Open MPI v4.1.4"));

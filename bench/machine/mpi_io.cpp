@@ -62,8 +62,11 @@ std::optional<std::string> value_of(int index, MPI_Datatype type) {
 /// The control variables that begin with `io`, by name.
 std::map<std::string, std::string> io_variables() {
   std::map<std::string, std::string> variables;
+  // Open MPI 4 takes this level for that of all of MPI from here on: the one that MPI has.
+  int level = MPI_THREAD_SINGLE;
+  MPI_Query_thread(&level);
   int provided = 0;
-  if (MPI_T_init_thread(MPI_THREAD_SINGLE, &provided) != MPI_SUCCESS) {
+  if (MPI_T_init_thread(level, &provided) != MPI_SUCCESS) {
     return variables;
   }
   int num_variables = 0;

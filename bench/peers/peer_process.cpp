@@ -26,7 +26,7 @@ namespace shardmark::bench {
 namespace {
 
 constexpr std::size_t max_line_bytes = std::size_t{64} << 20;
-constexpr double grace_s = 2;  // between SIGTERM and SIGKILL
+constexpr double grace_s = 2;  // between SIGTERM and SIGKILL, and after it
 constexpr std::size_t max_last_words = 200;
 
 Error failure(const std::string& what) {
@@ -226,8 +226,10 @@ void PeerProcess::end() noexcept {
     ::kill(-pid_, SIGTERM);
     wait_for_exit(grace_s);
   }
-  ::kill(-pid_, SIGKILL);  // what it has left behind, too
-  ::waitpid(pid_, nullptr, 0);
+  ::kill(-pid_, SIGKILL);        // what it has left behind, too
+  if (wait_for_exit(grace_s)) {  // in a call that storage does not answer it dies when that returns
+    ::waitpid(pid_, nullptr, 0);
+  }
   pid_ = -1;
 }
 

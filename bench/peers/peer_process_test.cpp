@@ -30,21 +30,21 @@ bool lives(pid_t pid) {
 TEST(PeerProcess, HearsWhatItIsToldAndEnds) {
   PeerProcess process = shell("read line; echo \"got $line\"; echo second");
   ASSERT_TRUE(process.say("word", 5));
-  EXPECT_EQ(*process.hear(5), "got word");
-  EXPECT_EQ(*process.hear(5), "second");
-  EXPECT_TRUE(process.finish(5));
+  EXPECT_EQ(*process.hear(60), "got word");
+  EXPECT_EQ(*process.hear(60), "second");
+  EXPECT_TRUE(process.finish(60));
   EXPECT_FALSE(process.is_running());
 }
 
 TEST(PeerProcess, TakesLinesThatFillNoPipe) {
   PeerProcess process = shell("read line; echo ${#line}");
-  ASSERT_TRUE(process.say(std::string(3 << 20, 'x'), 20));
-  EXPECT_EQ(*process.hear(20), "3145728");
+  ASSERT_TRUE(process.say(std::string(3 << 20, 'x'), 300));
+  EXPECT_EQ(*process.hear(300), "3145728");
 }
 
 TEST(PeerProcess, SaysWhyThereIsNoAnswer) {
   PeerProcess ended = shell("echo the disk is on fire >&2; exit 3");
-  const auto none = ended.hear(5);
+  const auto none = ended.hear(60);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().message, "it ended before it answered; it said: the disk is on fire");
   PeerProcess late = shell("sleep 60");
@@ -55,9 +55,9 @@ TEST(PeerProcess, SaysWhyThereIsNoAnswer) {
 
 TEST(PeerProcess, TellsAnExitCodeAndWhoDoesNotEnd) {
   PeerProcess wrong = shell("exit 4");
-  EXPECT_EQ(wrong.finish(5).error().message, "exit code 4");
+  EXPECT_EQ(wrong.finish(60).error().message, "exit code 4");
   PeerProcess killed = shell("kill -9 $$");
-  EXPECT_EQ(killed.finish(5).error().message, "signal 9");
+  EXPECT_EQ(killed.finish(60).error().message, "signal 9");
   PeerProcess late = shell("sleep 60");
   EXPECT_THAT(late.finish(0.05).error().message, HasSubstr("did not end"));
 }
@@ -72,7 +72,7 @@ TEST(PeerProcess, TakesItsChildrenAlong) {
   pid_t child = 0;
   {
     PeerProcess process = shell("sleep 60 & echo $!; wait");
-    child = static_cast<pid_t>(std::stol(*process.hear(5)));
+    child = static_cast<pid_t>(std::stol(*process.hear(60)));
     EXPECT_TRUE(lives(child));
   }
   for (int i = 0; i < 500 && lives(child); ++i) {

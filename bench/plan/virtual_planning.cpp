@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bench/config/error_origin.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/harness/measure/workload_pool.hpp"
 #include "shardmark/plan/merge/known_layouts.hpp"
@@ -38,7 +39,8 @@ VirtualPlanning::VirtualPlanning(const Config& config, std::int64_t world_size)
 Result<VirtualPlanning> VirtualPlanning::make(const Config& config, std::int64_t world_size) {
   VirtualPlanning planning(config, world_size);
   const auto make_workload = [&](int rank) {
-    return Workload::make(workload_options(config), rank, world_size, Memory::none);
+    return with_origin(Workload::make(workload_options(config), rank, world_size, Memory::none),
+                       config);
   };
   SHARDMARK_ASSIGN_OR_RETURN(Workload first, make_workload(0));
   const bool alone = derives_alone(config, first);
@@ -86,7 +88,8 @@ Result<SavePlanning> VirtualPlanning::plan() {
 
 PhaseTimes VirtualPlanning::timeline_of(int rank) const {
   PhaseTimes times = clocks_.steps_of(rank);
-  times[Phase::wait] += clocks_.latest_s() - times.total_s();
+  // The last rank's own sum has other roundings than its clock.
+  times[Phase::wait] += std::max(0.0, clocks_.latest_s() - times.total_s());
   return times;
 }
 

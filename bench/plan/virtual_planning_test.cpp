@@ -24,5 +24,21 @@ TEST(VirtualPlanning, EveryPlannerStoresTheSameBytes) {
   }
 }
 
+TEST(VirtualPlanning, NobodyWaitsForLessThanNothing) {
+  Config config;
+  config.model.name = "llama3-8b";
+  config.parallel.strategy = "megatron";
+  config.planner.kind = "layout";
+  auto world = VirtualPlanning::make(config, 24);
+  ASSERT_TRUE(world) << world.error().message;
+  for (int round = 0; round < 100; ++round) {
+    ASSERT_TRUE(world->plan());
+    for (const int rank : world->played_ranks()) {
+      ASSERT_GE(world->timeline_of(rank)[Phase::wait], 0.0)
+          << "round " << round << " rank " << rank;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace shardmark::bench

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/config/error_origin.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/file_system_probe.hpp"
@@ -101,9 +102,10 @@ Result<Workload*> SavedCheckpoints::workload(const Config& config, int ranks) {
   const std::string wanted = key_of(config, ranks);
   if (!workload_ || held_ != wanted) {
     workload_.reset();  // first, so that there is room
-    SHARDMARK_ASSIGN_OR_RETURN(
-        Workload made, Workload::make(workload_options(config), environment_.comm.rank(), ranks,
-                                      Memory::allocate));
+    SHARDMARK_ASSIGN_OR_RETURN(Workload made, with_origin(Workload::make(workload_options(config),
+                                                                         environment_.comm.rank(),
+                                                                         ranks, Memory::allocate),
+                                                          config));
     workload_.emplace(std::move(made));
     held_ = wanted;
   }

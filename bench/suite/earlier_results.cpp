@@ -101,7 +101,8 @@ Status check_earlier_results(const std::string& directory, const RunContext& con
                  fmt::format("--out: {} {}; give another folder, or --overwrite", path, why)};
   };
   ContextReader reader;
-  if (std::ifstream file(path, std::ios::binary); std::filesystem::is_regular_file(path, ignored)) {
+  if (std::filesystem::is_regular_file(path, ignored)) {
+    std::ifstream file(path, std::ios::binary);
     nlohmann::json::sax_parse(file, &reader);
   }
   if (!reader.config || !reader.ranks) {

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "bench/config/error_origin.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/played_ranks.hpp"
 #include "bench/harness/measure/file_system_probe.hpp"
@@ -90,11 +91,18 @@ Status check_rounds(std::span<const SweepCase> points) {
   const RunConfig& first = points.front().config.run;
   for (const SweepCase& point : points) {
     const RunConfig& run = point.config.run;
-    if (run.repetitions != first.repetitions || run.warmup != first.warmup ||
-        run.keep != first.keep || run.deadline != first.deadline || run.late != first.late) {
-      return Error{
-          ErrorCode::invalid_argument,
-          "run.repetitions, run.warmup, run.keep, run.deadline and run.late hold for all cases of a run and cannot be swept"};
+    const char* const differs = run.repetitions != first.repetitions ? "run.repetitions"
+                                : run.warmup != first.warmup         ? "run.warmup"
+                                : run.keep != first.keep             ? "run.keep"
+                                : run.deadline != first.deadline     ? "run.deadline"
+                                : run.late != first.late             ? "run.late"
+                                                                     : nullptr;
+    if (differs != nullptr) {
+      return with_origin(Error{ErrorCode::invalid_argument,
+                               fmt::format("{} holds for all cases of a run and cannot be swept, "
+                                           "expected one value",
+                                           differs)},
+                         point.config);
     }
   }
   return {};
@@ -322,6 +330,10 @@ Result<SuiteOutcome> run_suite(std::span<const SweepCase> points, const SuiteOpt
                                const Communicator& comm) {
   auto flags = parse_benchmark_flags(options.benchmark_flags);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(flags)));
+  // Some of them come from the environment, which need not be the same on every node.
+  SHARDMARK_RETURN_IF_ERROR(same_on_all_ranks(
+      "Google Benchmark's flags",
+      {"format " + flags->format, flags->list_tests ? "list_tests" : "no list_tests"}, comm));
   SHARDMARK_RETURN_IF_ERROR(
       same_on_all_ranks("configurations", lines_of(config_text(points)), comm));
   SHARDMARK_RETURN_IF_ERROR(check_rounds(points));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -237,6 +238,19 @@ TEST_F(Suite, RefusesBeforeAnythingRuns) {
   options_.directory = directory_.path() + "/missing/out";
   EXPECT_EQ(run_suite(points({}), options_, world()).error().code, ErrorCode::not_found);
   EXPECT_FALSE(std::filesystem::exists(directory_.path() + "/out"));
+}
+
+TEST_F(Suite, AFlagInTheEnvironmentOfSomeRanksStopsAll) {
+  const bool last = world().rank() == world().size() - 1;
+  if (last) {
+    ASSERT_EQ(::setenv("BENCHMARK_LIST_TESTS", "1", 1), 0);
+  }
+  const auto outcome = run_suite(points({}), options_, world());
+  ::unsetenv("BENCHMARK_LIST_TESTS");
+  if (world().size() > 1) {
+    ASSERT_FALSE(outcome);
+    EXPECT_THAT(outcome.error().message, HasSubstr("list_tests"));
+  }
 }
 
 TEST_F(Suite, ListsItsCasesOnce) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "bench/text/printed_json.hpp"
 #include "bench/text/text_wrap.hpp"
 
 namespace shardmark::bench {
@@ -71,7 +72,7 @@ std::string error_document(int code, const std::string& message, int rank) {
   nlohmann::ordered_json document;
   document["error"] = {{"code", code}, {"message", message}, {"rank", rank}};
   // Arguments and names may be no UTF-8; the document always is.
-  return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return printed_json(document);
 }
 
 std::string error_message(const Error& error, const TextStyle& style) {

@@ -19,5 +19,10 @@ TEST(ErrorReport, HasSixLinesAtMost) {
       "{\n  \"error\": {\n    \"code\": 1,\n    \"message\": \"m\",\n    \"rank\": 3\n  }\n}\n");
 }
 
+TEST(ErrorReport, WhatIsNoUtf8IsReplaced) {
+  EXPECT_NE(error_document({ErrorCode::data_loss, "d\xff", -1}).find("d\xEF\xBF\xBD"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace shardmark::bench

@@ -1,5 +1,6 @@
 # cmake --install: the library with its headers and CMake package, the command, the configurations.
 include(CMakePackageConfigHelpers)
+include(InstalledLibraries)
 get_property(layers GLOBAL PROPERTY SHARDMARK_LAYERS)
 install(TARGETS ${layers} shardmark shardmark_mpi_c shardmark_hdf5_c EXPORT shardmarkTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -15,8 +16,7 @@ install(FILES ${CMAKE_BINARY_DIR}/shardmarkConfig.cmake ${CMAKE_BINARY_DIR}/shar
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/shardmark)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/shardmark)
 if(SHARDMARK_BUILD_BENCH)
-  # Libraries of modules lie where no loader looks: the installed command remembers the folders it was linked from.
-  set_target_properties(shardmark_command PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  shardmark_remember_libraries(shardmark_command)
   install(TARGETS shardmark_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   # What `shardmark torture` becomes, and what starts the engines of the family peers.
   set(scripts ${CMAKE_INSTALL_DATADIR}/shardmark/scripts)

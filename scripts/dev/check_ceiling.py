@@ -67,7 +67,9 @@ def fio_rate(arguments, folder, sample):
         subprocess.run(["fio", "--output=/dev/null", str(write_job(folder, lines))], check=True)
     if not direct:
         touch_free_memory(sample["num_bytes"] * 3 // 2)
-    done = subprocess.run(["fio", "--output-format=json", str(job)], check=True, capture_output=True, text=True)
+    tunables = (os.environ.get("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=1")  # large pages, as the ceilings ask for
+    done = subprocess.run(["fio", "--output-format=json", str(job)], check=True, capture_output=True, text=True,
+                          env={**os.environ, "GLIBC_TUNABLES": ":".join(filter(None, tunables))})  # fmt: skip
     report = json.loads(done.stdout[done.stdout.index("{"):])
     totals = [entry["write" if saves else "read"] for entry in report["jobs"]]
     for file in folder.glob("fio-*"):

@@ -31,7 +31,8 @@ def main():
     arguments = parse_arguments()
     modules = ["numpy", "h5py", *(["xxhash"] if arguments.checksums else [])]
     ensure_modules(*modules)
-    from shardmark_tools.checkpoint.checkpoint_reader import CheckpointError, Finding, check_checkpoint
+    from shardmark_tools.checkpoint.checkpoint_reader import Finding, check_checkpoint
+    from shardmark_tools.checkpoint.committed_steps import CheckpointError
 
     try:
         report = check_checkpoint(arguments.directory, arguments.step, arguments.seed)

@@ -25,6 +25,7 @@ ELSEWHERE = (
     (r"(cmake|ctest) ", "scripts/dev/check_install"),
     (r"shardmark torture ", "scripts/dev/torture_command_test.py"),
     (r"module ", "a site's own"),
+    (r"mpirun .* --set model\.job=", "scripts/dev/played_test.py"),
     (r"(srun|sbatch) ", "scripts/dev/check_nodes"),
     (r"(for|do|done|if|then|fi)\b", "a shell's own; its commands stand in it"),
     (r"python3? ", "the tests of what it calls"),

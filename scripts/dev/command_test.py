@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shlex
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from shardmark_tools.interpreter import ensure_modules  # noqa: E402
 
 ensure_modules("h5py", "numpy")
 import h5py  # noqa: E402
+
+from shardmark_tools.launch import mpi_io_components  # noqa: E402
 
 SHARDMARK = sys.argv[1]
 CHECKER = pathlib.Path(__file__).resolve().parent / "check_checkpoint.py"
@@ -46,7 +49,7 @@ def run(ranks, *arguments, last=(), **options):
         rank = "${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-$PMIX_RANK}}"
         words = ["sh", "-c", f'[ "{rank}" != {ranks - 1} ] || set -- "$@" {shlex.join(last)}; exec "$@"', "sh", *words]
     done = subprocess.run([*launch, *words], capture_output=True, text=True,
-                          timeout=120, check=False, stdin=subprocess.DEVNULL, **options)
+                          timeout=300, check=False, stdin=subprocess.DEVNULL, **options)
     messages = [line for line in done.stderr.splitlines() if line.startswith("shardmark: error:")]
     return done.returncode, done.stdout, messages
 
@@ -213,6 +216,18 @@ def check_damage(root, draw):
     expect(load(directory, 2, "ddp")[0] == 1, "load: damage outside element data")
     flip(path, outside[0], 1)
     expect(load(directory, 2, "ddp")[0] == 0, "load after the damage was mended")
+    # What cannot be read at all is not verified either.
+    commit = f"{directory}/step-00000007/COMMIT"
+    os.rename(commit, f"{root}/COMMIT")
+    os.mkfifo(commit)
+    for who, code, out in (("inspect", *run(0, "inspect", directory, "--verify", "--json")[:2]),
+                           ("load", *load(directory, 2, "ddp")[:2])):
+        document = json.loads(out)
+        expect(code == 1 and document.get("verified") is False and document["error"]["code"] == 1,
+               f"{who} --verify of a COMMIT that is no file: {code} {out}")
+    os.rename(f"{root}/COMMIT", commit)
+    code, out, _ = run(0, "inspect", f"{directory}/none", "--verify", "--json")
+    expect(code == 2 and list(json.loads(out)) == ["error"], f"inspect --verify of nothing: {code} {out}")
 
 
 def check_refusals(root):
@@ -237,6 +252,15 @@ def check_refusals(root):
                              ("broken TOML", "[model\n", "bad.toml:1")):
         bad.write_text(text)
         refused(what, word, 2, "save", str(bad), *to_fresh)
+    # What the library checks, not the configuration: the place is named all the same.
+    for line, text in ((2, "[model]\nname='nope'\n[parallel]\nstrategy='fsdp'\n"),
+                       (4, "[model]\nname='tiny'\n[parallel]\nstrategy='fsdpp'\n"),
+                       (5, "[model]\nname='tiny'\n[parallel]\nstrategy='fsdp'\ndp_shard=3\n")):
+        bad.write_text(text)
+        for ranks, command in ((0, ("plan",)), (2, ("save", *to_fresh)), (2, ("load", "--dir", directory)), (2, ("run",))):
+            refused(f"{command[0]}, line {line}", f"bad.toml:{line}: ", ranks, command[0], str(bad), *command[1:])
+    bad.write_text("[model]\nname='tiny'\n[parallel]\nstrategy='fsdp'\n[sweep]\n'run.keep'=[1,2]\n")
+    refused("a swept run.keep", "bad.toml:6: run.keep", 2, "run", str(bad))
     refused("degrees", "dp_shard", 3, "save", "smoke", "--set", "parallel.dp_shard=2", *to_fresh)
     refused("unknown model", "tiny", 2, "save", "smoke", "--set", "model.name=tinny", *to_fresh)
     rule = "parallel.rules.{}"
@@ -270,6 +294,33 @@ def check_refusals(root):
     refused("filter", "nothing", 3, "run", "smoke", "--benchmark_filter=nothing")
 
 
+def check_planned_files(root):
+    """What `plan` says of files is what a save leaves, whatever the back end and its layout."""
+    kinds = [("hdf5", layout) for layout in ("auto", "shared", "shared-chunked", "per-rank", "per-node", "groups:2", "packed")]
+    kinds += [(backend, "auto") for backend in ("posix", "posix-shared", "mpiio", "null")]
+    for backend, layout in kinds:
+        what = f"plan of {backend}, {layout}"
+        directory = f"{root}/planned-{backend}-{layout.replace(':', '-')}"
+        words = ["smoke", *TINY, "--json", "--set", f"storage.backend={backend}", "--set", f"storage.layout={layout}"]
+        planned = json.loads(run(0, "plan", *words, "--world", "4")[1])
+        code, out, messages = run(4, "save", *words, "--dir", directory, "--step", "1")
+        expect(code == 0, f"{what}: {messages}")
+        saved = json.loads(out)
+        step = pathlib.Path(directory, "step-00000001")
+        files = [path.name for path in step.glob("*") if path.name != "COMMIT"]
+        expect(planned["files"] == len(files), f"{what}: {planned['files']} files, there are {files}")
+        if not files:
+            expect(planned["metadata_bytes"] == planned["checksum_bytes"] == 0, f"{what}: {planned}")
+            continue
+        # The manifest by COMMIT; HDF5 alone knows the checksums' address, whose length varies.
+        manifest = int(re.search(r"^manifest \d+ (\d+)$", (step / "COMMIT").read_text(), re.MULTILINE)[1])
+        slack = 4 if backend == "hdf5" else 0
+        expect(abs(planned["metadata_bytes"] - manifest) <= slack, f"{what}: manifest of {planned['metadata_bytes']}, not {manifest}")
+        expect(planned["checksum_bytes"] == saved["checksum_bytes"], f"{what}: checksums {planned['checksum_bytes']}")
+        inspected = json.loads(run(0, "inspect", directory, "--json")[1])
+        expect(planned["file_layout"] == inspected["file_layout"], f"{what}: layout {planned['file_layout']}")
+
+
 def check_launchers(root):
     """Worlds of one rank that a launcher split: exit code 2, one message, no file."""
     directory = f"{root}/split"
@@ -277,11 +328,41 @@ def check_launchers(root):
     alone = {name: value for name, value in os.environ.items() if not name.startswith(("OMPI_COMM", "PMI"))}
     tasks = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
                               env={**alone, "PMI_RANK": str(rank), "PMI_SIZE": "4"}) for rank in range(4)]  # fmt: skip
-    said = [task.communicate(timeout=120)[1] for task in tasks]
+    said = [task.communicate(timeout=300)[1] for task in tasks]
     expect([task.returncode for task in tasks] == [2] * 4, "a split world: exit codes")
     expect(said[0].count("shardmark: error:") == 1 and not any(said[1:]), f"a split world: one message: {said}")
     expect("srun --mpi=pmix" in " ".join(said[0].split()), f"a split world: the way out: {said[0]}")
+    task = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "0", "SLURM_NTASKS": "4", "PMI_FD": "5"}
+    for variables in ({"PALS_RANKID": "0"}, {"PALS_RANKID": "1"}, {"PMI_RANK": "2"}, task):
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False,
+                              stdin=subprocess.DEVNULL, env={**alone, **variables})  # fmt: skip
+        expect(done.returncode == 2 and done.stderr.count("shardmark: error:") == 1,
+               f"a task of a world of unknown size {variables}: {done.returncode}, {done.stderr}")  # fmt: skip
     expect(not os.path.exists(directory), "a split world: no file is touched")
+
+
+def check_async_run(root):
+    """With all that a run asks of MPI before: saves in the background want every thread to call it."""
+    code, out, messages = run(2, "run", "smoke", *TINY, "--set", 'run.benchmarks=["save"]', "--set", "storage.async=true",
+                              "--set", "storage.io=direct", "--set", f"storage.directory={root}/async", "--out", f"{root}/async-run",
+                              "--json")  # fmt: skip
+    expect(code == 0, f"a run with storage.async: exit code {code}: {messages}")
+    cases = json.loads(out)["cases"] if code == 0 else []
+    expect(bool(cases) and all(case["failed"] == 0 and case["repetitions"] > 0 for case in cases), f"a run with storage.async: {cases}")
+
+
+def check_mpi_io_in_force(root):
+    """A run records the MPI-IO component that was asked for, not the one that would have been taken."""
+    romio = mpi_io_components.romio()
+    for component in (romio, "ompio") if romio else ("romio",):  # MPICH has one
+        out = f"{root}/in-force-{component}"
+        code, _, messages = run(2, "run", "smoke", *TINY, "--set", "storage.io=collective", "--set", "storage.hints.cb_nodes=7",
+                                "--set", 'run.benchmarks=["save"]', "--set", "run.repetitions=1", "--set", "run.warmup=0",
+                                "--out", out, env={**os.environ, "OMPI_MCA_io": component})  # fmt: skip
+        expect(code == 0, f"run under {component}: {code} {messages}")
+        mpi_io = json.loads(pathlib.Path(out, "samples.json").read_text())["context"]["mpi_io"]
+        expect(mpi_io["component"] == component, f"in force is {component}, recorded: {mpi_io}")
+        expect(mpi_io["hints"].get("cb_nodes") == "7", f"hints under {component}: {mpi_io}")
 
 
 def main():
@@ -295,6 +376,9 @@ def main():
         check_damage(root, random.Random(seed))
         check_refusals(root)
         check_launchers(root)
+        check_planned_files(root)
+        check_mpi_io_in_force(root)
+        check_async_run(root)
     print(f"{len(failures)} failures")
     return 1 if failures else 0
 

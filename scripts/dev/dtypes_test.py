@@ -69,7 +69,7 @@ class DtypesTest(unittest.TestCase):
 
     def run_command(self, ranks: int, *words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         launch = ["mpirun", "-n", str(ranks)] if ranks else []
-        done = subprocess.run([*launch, COMMAND, *map(str, words)], capture_output=True, text=True, timeout=120,
+        done = subprocess.run([*launch, COMMAND, *map(str, words)], capture_output=True, text=True, timeout=300,
                               check=False, stdin=subprocess.DEVNULL)  # fmt: skip
         self.assertEqual(done.returncode, code, done.stderr)
         return done

@@ -179,7 +179,9 @@ build_preset() {
   mkdir -p -- "$build" || die "cannot create $build"
   if command -v flock >/dev/null; then
     exec {build_lock}>>"$build/.lock" || die "cannot lock $build/.lock"
-    flock -n "$build_lock" || { say "waiting for another build in $build"; flock "$build_lock"; }
+    flock -n "$build_lock" 2>/dev/null
+    # Anything but 1: the file system has no locks, and nobody is waited for.
+    if (($? == 1)); then say "waiting for another build in $build"; flock "$build_lock"; fi
   fi
   configure "$preset"
   if ! cmake --build "$build" --parallel "$(nproc)" ${targets[@]:+--target "${targets[@]}"} >&2; then

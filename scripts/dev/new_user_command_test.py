@@ -83,6 +83,8 @@ class NewUser(unittest.TestCase):
         self.script("gate", case, case, "--markdown", "my gate.md", status=(0, 3))
         self.script("export-mlperf", case, "--out", "my form")
         self.script("referee", "my form", status=(0, 1))
+        self.script("foretell", "my sweep", "--storage", "my storage.toml")
+        self.assertTrue((self.here / "my storage.toml").read_text())
         other = f"my sweep/cases/{rows[1]['name']}"
         self.assertIn("ranks", self.script("gate", case, other, status=(2,)))
 
@@ -101,6 +103,14 @@ class NewUser(unittest.TestCase):
         self.script(*words, "--b-set", "storage.checksum=none", status=(2,))
         self.script("bisect", "a suite.toml", "--by", "set", "--bad", "storage.o_direct=false", "--out", "my steps", "--build", BUILT,
                     "--launcher", "../my build/mpirun", "--benchmark", "save", "--most-pairs", "2", status=(0, 1, 3))  # fmt: skip
+
+    def test_tune(self) -> None:
+        words = ("tune", "a suite.toml", "--out", "my tuning", "--build", BUILT, "--launcher", "../my build/mpirun", "--most-pairs", "1",
+                 "--json", "what it said.json")  # fmt: skip
+        self.script(*words, status=(0, 1))
+        said = json.loads((self.here / "what it said.json").read_text())
+        self.assertEqual((self.here / "my tuning" / "tuned.toml").is_file(), bool(said["proposed"]), said)
+        self.assertIn("storage.checksum", self.script(*words, "--set", "storage.checksum=none", status=(2,)))
 
     def test_torture(self) -> None:
         words = ("torture", "--dir", "my storage", "--shardmark", BUILT, "--launcher", "../my build/mpirun", "--kinds", "damages")

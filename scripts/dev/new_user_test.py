@@ -7,7 +7,9 @@ Refused is exit code 2 with the file named; nothing ever ends in a traceback.
 """
 
 import json
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,8 +24,32 @@ ensure_modules("numpy", "scipy", "h5py", "xxhash", "jsonschema", status=77)
 
 import numpy as np
 
+from shardmark_tools.job.job_file import read_job
 from shardmark_tools.results import synthetic_results as synthetic
 
+# What record.py uses of PyTorch: a module, its text. A save of one tensor in two halves, on two ranks that are one process.
+TORCH = {
+    "torch/__init__.py": "__version__ = '2.6.0'\nclass Tensor: pass\n",
+    "torch/distributed/__init__.py": "",
+    "torch/distributed/checkpoint.py": """
+from types import SimpleNamespace as Made
+class DefaultSavePlanner:
+    state_dict, rank = {}, 0
+    def create_local_plan(self):
+        box = Made(offsets=(2 * self.rank, 0), sizes=(2, 3))
+        data = Made(properties=Made(dtype="torch.float32"), size=(4, 3), chunk=box)
+        self.rank += 1
+        return Made(items=[Made(index=Made(fqn="a w"), tensor_data=data)])
+    def create_global_plan(self, plans):
+        return plans, None
+""",
+}
+TRAINING = """
+import os, record
+planner = record.planner("my records/of a job.record")
+os.chdir("/")
+planner.create_global_plan([planner.create_local_plan() for _ in range(2)])
+"""
 BASELINE = SCRIPTS.parent / "results" / "baselines" / "quick-4-ranks"
 
 
@@ -102,6 +128,26 @@ class NewUser(unittest.TestCase):
             text = (self.here / "marked up" / "report" / page).read_text()
             self.assertNotIn("<script>", text)
             self.assertIn("&lt;script&gt;alert", text)
+
+    def test_record_beside_a_training_script(self) -> None:
+        """Copied there, with a relative record in a folder that is not there yet, by a training that changes its folder."""
+        (self.here / "my training").mkdir()
+        shutil.copy(SCRIPTS / "record.py", self.here / "my training")
+        (self.here / "my training" / "train me.py").write_text(TRAINING)
+        for name, text in TORCH.items():
+            (self.here / "my torch" / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.here / "my torch" / name).write_text(text)
+        done = subprocess.run([sys.executable, "-B", "my training/train me.py"], cwd=self.here, capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": str(self.here / "my torch")}, timeout=60, check=False)  # fmt: skip
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.script(0, "job", "from-record", "my records/of a job.record", "--out", "a job.json")
+        job = read_job(self.here / "a job.json")
+        self.assertEqual([(t.fqn, t.shape, t.boxes, t.holders) for t in job.tensors],
+                         [("a w", (4, 3), [((0, 0), (2, 3)), ((2, 0), (2, 3))], [(0,), (1,)])])  # fmt: skip
+        alone = subprocess.run([sys.executable, "-I", "-B", "my training/record.py"], cwd=self.here, capture_output=True,
+                               text=True, timeout=60, check=False)  # fmt: skip
+        self.assertEqual((alone.returncode, alone.stderr), (0, ""))
+        self.assertIn("Copy this one file beside a training script", alone.stdout)
 
     def test_relative_checkpoints_are_converted_and_described(self) -> None:
         header = json.dumps({"a w": {"dtype": "F32", "shape": [4, 2], "data_offsets": [0, 32]}}).encode()

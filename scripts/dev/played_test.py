@@ -37,7 +37,7 @@ def expect(condition, what):
 def run(ranks, *arguments):
     """(exit code, stdout, messages of ours on stderr)."""
     launch = ["mpirun", "-n", str(ranks)] if ranks else []
-    done = subprocess.run([*launch, SHARDMARK, *map(str, arguments)], capture_output=True, text=True, timeout=120,
+    done = subprocess.run([*launch, SHARDMARK, *map(str, arguments)], capture_output=True, text=True, timeout=300,
                           check=False, stdin=subprocess.DEVNULL)  # fmt: skip
     return done.returncode, done.stdout, [x for x in done.stderr.splitlines() if x.startswith("shardmark: error:")]
 

@@ -26,7 +26,7 @@ TABLE = {
     "bisect": ("refusal results launch gate", "numpy"),
     "tune": ("refusal results launch gate bisect", "numpy"),
     "peers": ("refusal", "torch safetensors"),
-    "history": ("refusal results gate report", "numpy scipy"),
+    "history": ("refusal regular_file results gate report", "numpy scipy"),
     "sweep": ("refusal results launch", ""),
     "report": ("refusal results", "numpy scipy"),
     "foretell": ("refusal results", "numpy scipy"),

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bench/text/human_units.hpp"
+#include "bench/text/printed_json.hpp"
 #include "bench/text/table.hpp"
 
 namespace shardmark::bench {
@@ -54,7 +55,7 @@ Result<CommandOutput> json_output(const ChunksDistribution& request) {
         }
         ranks.push_back({{"rank", rank}, {"chunks", std::move(chunks)}});
       }));
-  return CommandOutput{document.dump() + "\n"};
+  return CommandOutput{printed_json(document, -1)};
 }
 
 Result<CommandOutput> table_output(const ChunksDistribution& request) {

@@ -8,6 +8,7 @@
 
 #include "bench/text/error_report.hpp"
 #include "bench/text/human_units.hpp"
+#include "bench/text/printed_json.hpp"
 #include "bench/text/table.hpp"
 #include "shardmark/checkpoint/inspect.hpp"
 
@@ -80,9 +81,12 @@ std::string json_text(const Inspection& inspection) {
   document["virtual_datasets"] = num_virtual_datasets(manifest);
   document["verified"] = nullptr;
   document["errors"] = ordered_json::array();
+  if (inspection.failure) {
+    document["verified"] = false;
+  }
   if (inspection.verification) {
-    if (inspection.verification->has_checksums || inspection.failure) {
-      document["verified"] = !inspection.failure;  // else nothing was, which is neither
+    if (inspection.verification->has_checksums && !inspection.failure) {
+      document["verified"] = true;  // without checksums nothing was, which is neither
     }
     for (const ChunkError& error : inspection.verification->errors) {
       document["errors"].push_back(
@@ -94,7 +98,7 @@ std::string json_text(const Inspection& inspection) {
   if (inspection.failure) {
     document.update(ordered_json::parse(error_document(*inspection.failure)));
   }
-  return document.dump(2) + "\n";
+  return printed_json(document);
 }
 
 std::string place_of(const ChunkError& error) {
@@ -145,7 +149,8 @@ std::string human_text(const Inspection& inspection) {
   return text + "\n" + table.text(text_style(stdout));
 }
 
-/// What --verify prints of a checkpoint that cannot be believed outside its tensors either.
+/// What --verify prints of a checkpoint that cannot be believed, or read, outside its tensors
+/// either.
 std::string failed_inspection_text(const Error& error) {
   ordered_json document;
   for (const char* key : {"step", "format_version", "world_size", "seed", "file_layout", "files",
@@ -155,7 +160,7 @@ std::string failed_inspection_text(const Error& error) {
   document["verified"] = false;
   document["errors"] = ordered_json::array();
   document.update(ordered_json::parse(error_document(error)));
-  return document.dump(2) + "\n";
+  return printed_json(document);
 }
 
 }  // namespace
@@ -163,14 +168,19 @@ std::string failed_inspection_text(const Error& error) {
 Result<CommandOutput> inspect_command(const InspectArguments& arguments) {
   Inspection inspection;
   auto checkpoint = inspect_checkpoint(arguments.directory, arguments.step);
-  if (!checkpoint && checkpoint.error().code == ErrorCode::data_loss && arguments.verify) {
+  if (!checkpoint && exit_code(checkpoint.error().code) == 1 && arguments.verify) {
     return CommandOutput{arguments.json ? failed_inspection_text(checkpoint.error()) : "",
                          checkpoint.error()};
   }
   SHARDMARK_RETURN_IF_ERROR(checkpoint);
   inspection.checkpoint = std::move(*checkpoint);
   if (arguments.verify) {
-    SHARDMARK_ASSIGN_OR_RETURN(inspection.verification, verify_checkpoint(inspection.checkpoint));
+    auto verification = verify_checkpoint(inspection.checkpoint);
+    if (!verification) {
+      inspection.failure = verification.error();
+      return CommandOutput{arguments.json ? json_text(inspection) : "", inspection.failure};
+    }
+    inspection.verification = std::move(*verification);
     const std::vector<ChunkError>& errors = inspection.verification->errors;
     if (!errors.empty()) {
       inspection.failure = Error{ErrorCode::data_loss,

@@ -21,6 +21,7 @@
 #include "bench/text/error_report.hpp"
 #include "bench/text/human_units.hpp"
 #include "bench/text/played_facts.hpp"
+#include "bench/text/printed_json.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -76,11 +77,11 @@ std::string json_text(const LoadSummary& summary) {
   if (summary.error) {
     document.update(nlohmann::ordered_json::parse(error_document(*summary.error)));
   }
-  return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return printed_json(document);
 }
 
-/// What --verify prints where the load itself found the damage: its own document, with nothing
-/// measured.
+/// What --verify prints where the load itself found the damage, or could not read: its own
+/// document, with nothing measured.
 std::string failed_load_text(const Error& error) {
   nlohmann::ordered_json document;
   for (const char* key : {"step", "num_bytes", "bytes_read", "read_requests"}) {
@@ -91,7 +92,7 @@ std::string failed_load_text(const Error& error) {
     document[key] = nullptr;
   }
   document.update(nlohmann::ordered_json::parse(error_document(error)));
-  return document.dump(2) + "\n";
+  return printed_json(document);
 }
 
 std::string human_text(const LoadSummary& summary, const Config& config, int ranks) {
@@ -193,7 +194,7 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
   // A read that does nothing must not find the right values in memory.
   workload->poison();
   const auto ranges = plan_load_ranges(workload->state_dict(), options, comm);
-  if (!ranges && ranges.error().code == ErrorCode::data_loss && arguments.verify) {
+  if (!ranges && exit_code(ranges.error().code) == 1 && arguments.verify) {
     return CommandOutput{arguments.json ? failed_load_text(ranges.error()) : "", ranges.error()};
   }
   SHARDMARK_RETURN_IF_ERROR(ranges);
@@ -205,7 +206,7 @@ Result<CommandOutput> load_command(const LoadArguments& arguments, const Communi
                   deadline_s(config.run.deadline, expected_s));
   auto report = load(workload->state_dict(), options, comm);
   watched.reset();
-  if (!report && report.error().code == ErrorCode::data_loss && arguments.verify) {
+  if (!report && exit_code(report.error().code) == 1 && arguments.verify) {
     return CommandOutput{arguments.json ? failed_load_text(report.error()) : "", report.error()};
   }
   SHARDMARK_RETURN_IF_ERROR(report);

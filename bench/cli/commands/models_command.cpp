@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/text/human_units.hpp"
+#include "bench/text/printed_json.hpp"
 #include "bench/text/table.hpp"
 #include "shardmark/core/nearest_name.hpp"
 #include "shardmark/workload/catalog.hpp"
@@ -73,7 +74,7 @@ Result<CommandOutput> one_model(const std::string& name, bool json) {
          {"dtype", dtype_name(tensor.dtype)},
          {"shape", std::vector<std::int64_t>(tensor.shape.begin(), tensor.shape.end())}});
   }
-  return CommandOutput{document.dump(2) + "\n"};
+  return CommandOutput{printed_json(document)};
 }
 
 }  // namespace
@@ -95,7 +96,7 @@ Result<CommandOutput> models_command(const ModelsArguments& arguments) {
                    fmt::format("{}", summary.model.tensors.size()), format_bytes(summary.num_bytes),
                    format_bytes(summary.num_bytes_with_optimizer)});
   }
-  return CommandOutput{arguments.json ? document.dump(2) + "\n" : table.text(text_style(stdout))};
+  return CommandOutput{arguments.json ? printed_json(document) : table.text(text_style(stdout))};
 }
 
 }  // namespace shardmark::bench

@@ -14,12 +14,14 @@
 #include "bench/cli/commands/predicted_cost.hpp"
 #include "bench/cli/commands/predicted_cost_report.hpp"
 #include "bench/cli/commands/storage_model.hpp"
+#include "bench/config/error_origin.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/harness/measure/memory_check.hpp"
 #include "bench/machine/memory_usage.hpp"
 #include "bench/plan/virtual_planning.hpp"
 #include "bench/text/human_units.hpp"
+#include "bench/text/printed_json.hpp"
 #include "shardmark/plan/save/save_planner.hpp"
 #include "shardmark/workload/job.hpp"
 
@@ -80,7 +82,6 @@ struct PlanSummary {
   std::int64_t staging_per_rank = 0;  // at most, beside the tensors
   std::int64_t deduplicated_bytes = 0;
   PlannedFiles files;
-  std::int64_t checksum_bytes = 0;
   PlanTraffic traffic;  // that a real world of this size would send
   std::optional<std::int64_t> coordinator_memory_bytes;  // peak, beyond the tensors' descriptions
   std::string planner;
@@ -140,10 +141,7 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   summary.held = spread_of(counted(statistics.rank_held_bytes));
   summary.staging_per_rank = memory_need(config, summary.held.max, 1).staging;
   summary.files =
-      plan_files(storage_options(config), *planning.entries, planning.global->chunks, world_size);
-  summary.checksum_bytes = config.storage.checksum == "none"
-                               ? 0
-                               : static_cast<std::int64_t>(8 * planning.entries->num_chunks());
+      plan_files(storage_options(config), *planning.entries, *planning.global, world_size);
   if (storage) {
     const auto ranks_on_node =
         static_cast<int>(std::min<std::int64_t>(storage->ranks_per_node, world_size));
@@ -190,7 +188,7 @@ std::string json_text(const PlanSummary& s) {
   document["file_layout"] = s.files.layout;
   document["layout_reasons"] = s.files.reasons;
   document["metadata_bytes"] = s.files.metadata_bytes;
-  document["checksum_bytes"] = s.checksum_bytes;
+  document["checksum_bytes"] = s.files.checksum_bytes;
   document["messages"] = s.traffic.messages;
   document["bytes_gathered"] = s.traffic.bytes_gathered;
   document["gathered_by_level"] = nlohmann::ordered_json::array();
@@ -225,7 +223,7 @@ std::string json_text(const PlanSummary& s) {
     document["cost"] = cost_document(*s.cost);
   }
   document["times_s"] = phases_document(s.times, save_phases, s.played_ranks);
-  return document.dump(2) + "\n";
+  return printed_json(document);
 }
 
 std::string levels_text(std::span<const LevelTraffic> levels) {
@@ -242,10 +240,11 @@ std::string levels_text(std::span<const LevelTraffic> levels) {
 
 std::string human_text(const PlanSummary& s, const Config& config) {
   const bool part = s.ranks.last - s.ranks.first != s.world_size;
+  // A job has its own states.
+  const std::string states = config.model.job.empty() ? " with " + config.model.optimizer : "";
   std::string text =
-      fmt::format("{} with {}, {}, {} virtual ranks, planner {}, dedup {}\n\n", config.model.name,
-                  config.model.optimizer, config.parallel.strategy, format_count(s.world_size),
-                  s.planner, s.dedup);
+      fmt::format("{}{}, {}, {} virtual ranks, planner {}, dedup {}\n\n", config.model.name, states,
+                  config.parallel.strategy, format_count(s.world_size), s.planner, s.dedup);
   if (part) {
     text +=
         fmt::format("  counted           ranks {} to {} only\n", s.ranks.first, s.ranks.last - 1);
@@ -260,7 +259,7 @@ std::string human_text(const PlanSummary& s, const Config& config) {
       format_bytes(s.num_bytes), format_count(s.num_bytes), format_count(s.tensors),
       format_count(s.items), format_bytes(s.deduplicated_bytes), spread_text(s.written),
       s.imbalance(), spread_text(s.held), format_bytes(s.staging_per_rank), s.files.files,
-      s.files.layout, format_bytes(s.files.metadata_bytes), format_bytes(s.checksum_bytes),
+      s.files.layout, format_bytes(s.files.metadata_bytes), format_bytes(s.files.checksum_bytes),
       format_bytes(static_cast<std::int64_t>(s.traffic.bytes_gathered)),
       format_bytes(
           static_cast<std::int64_t>(s.traffic.bytes_scattered + s.traffic.bytes_broadcast)));
@@ -316,7 +315,7 @@ Result<CommandOutput> plan_command(const PlanArguments& arguments) {
     SHARDMARK_ASSIGN_OR_RETURN(storage, read_storage_model(arguments.storage));
   }
   SHARDMARK_ASSIGN_OR_RETURN(const PlanSummary summary,
-                             summarise(config, world_size, ranks, storage));
+                             with_origin(summarise(config, world_size, ranks, storage), config));
   return CommandOutput{arguments.json ? json_text(summary) : human_text(summary, config)};
 }
 

@@ -173,8 +173,11 @@ PredictedCost predict_cost(const PlannedWork& work, const StorageModel& model) {
   cost.nodes = (world + ranks - 1) / ranks;
   cost.files = work.files;
   cost.messages = work.messages;
-  cost.metadata_calls = 2 * work.files + 2 * world + commit_calls;
-  Demand save = demand_of(work.written, busiest_node(work.written, ranks), stored);
+  Demand save;
+  if (work.files > 0) {  // else what is saved is discarded
+    cost.metadata_calls = 2 * work.files + 2 * world + commit_calls;
+    save = demand_of(work.written, busiest_node(work.written, ranks), stored);
+  }
   save.plan_s = work.plan_s;
   save.metadata_calls = static_cast<double>(cost.metadata_calls);
   cost.requests = static_cast<std::int64_t>(save.all_requests);

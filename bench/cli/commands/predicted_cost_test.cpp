@@ -48,6 +48,14 @@ TEST_F(PredictedCostTest, TakesTheBusiestNode) {
   EXPECT_FALSE(cost.save_s.low);
 }
 
+TEST_F(PredictedCostTest, WhatIsDiscardedCostsItsPlanAlone) {
+  work_.files = 0;
+  const PredictedCost cost = predict_cost(work_, model_);
+  EXPECT_EQ(cost.metadata_calls, 0);
+  EXPECT_EQ(cost.requests, 0);
+  EXPECT_DOUBLE_EQ(cost.save_s.value, 0.25);
+}
+
 TEST_F(PredictedCostTest, TakesWhatIsSlowestAndAddsTheRest) {
   model_.total_rate = 50 * mib;
   EXPECT_DOUBLE_EQ(predict_cost(work_, model_).save_s.value, 0.25 + 576.0 / 50);

@@ -10,6 +10,7 @@
 
 #include "bench/harness/measure/file_system_probe.hpp"
 #include "bench/text/human_units.hpp"
+#include "bench/text/printed_json.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/probe/probe.hpp"
 
@@ -55,7 +56,7 @@ std::string json_text(const FileSystemCertificate& found) {
   document["free_bytes"] = number_or_null(found.free_bytes);
   document["free_files"] = number_or_null(found.free_files);
   document["call_s"] = found.call_s;
-  return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  return printed_json(document);
 }
 
 std::string human_text(const FileSystemCertificate& found) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/config/error_origin.hpp"
 #include "bench/config/resolve.hpp"
 #include "bench/suite/run_suite.hpp"
 #include "bench/text/text_style.hpp"
@@ -54,8 +55,11 @@ Result<CommandOutput> run_command(const RunArguments& arguments, const Communica
   options.command_line = own_command_line();
   options.json = arguments.json;
   options.style = text_style(stdout);
-  SHARDMARK_ASSIGN_OR_RETURN(SuiteOutcome outcome, run_suite(suite->points, options, comm));
-  return CommandOutput{std::move(outcome.text), std::move(outcome.error)};
+  auto outcome = run_suite(suite->points, options, comm);
+  if (!outcome) {
+    return with_origin(outcome.error(), suite->points);
+  }
+  return CommandOutput{std::move(outcome->text), std::move(outcome->error)};
 }
 
 }  // namespace shardmark::bench

@@ -23,6 +23,7 @@
 #include "bench/harness/watch/watcher.hpp"
 #include "bench/text/human_units.hpp"
 #include "bench/text/played_facts.hpp"
+#include "bench/text/printed_json.hpp"
 #include "shardmark/checkpoint/async_save.hpp"
 #include "shardmark/checkpoint/playable.hpp"
 
@@ -95,7 +96,7 @@ std::string json_text(const SaveSummary& summary, const Config& config) {
           summary.bytes_by_rank[i];
     }
   }
-  return document.dump(2) + "\n";
+  return printed_json(document);
 }
 
 std::string visible_text(const Visibility& visibility) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/machine/build_info.hpp"
+#include "bench/text/printed_json.hpp"
 
 namespace shardmark::bench {
 
@@ -21,7 +22,7 @@ Result<CommandOutput> version_command(bool json) {
                                              {"google_benchmark", info.google_benchmark},
                                              {"compiler", info.compiler},
                                              {"build_type", info.build_type}};
-    return CommandOutput{document.dump(2) + "\n"};
+    return CommandOutput{printed_json(document)};
   }
   return CommandOutput{
       fmt::format("shardmark {}\n"

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/config/error_origin.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/text/human_units.hpp"
 #include "shardmark/storage/exchange/shared_staging.hpp"
@@ -36,6 +37,13 @@ struct Load {
 };
 using Loads = std::map<std::string, Load>;
 
+/// Without overflow: a job's file may claim anything.
+std::int64_t bounded_sum(std::int64_t sum, std::int64_t more) noexcept {
+  constexpr std::int64_t most = INT64_MAX / 2;
+  more = std::min(more, most);
+  return std::min(sum, most - more) + more;
+}
+
 std::string lines_of(const MemoryNeed& need, std::span<const MemoryRoom> rooms) {
   std::string text;
   for (const MemoryRoom& room : rooms) {
@@ -55,8 +63,8 @@ void add_lines(std::string_view text, Loads& loads) {
     if (std::sscanf(line.c_str(), "%lld %lld %lld %n", &tensors, &staging, &room, &at) == 3) {
       const auto [load, is_new] = loads.try_emplace(line.substr(static_cast<std::size_t>(at)));
       load->second.room = is_new ? room : std::min<std::int64_t>(load->second.room, room);
-      load->second.tensors += tensors;
-      load->second.staging += staging;
+      load->second.tensors = bounded_sum(load->second.tensors, tensors);
+      load->second.staging = bounded_sum(load->second.staging, staging);
       ++load->second.ranks;
     }
     text.remove_prefix(end + 1);
@@ -202,11 +210,11 @@ Status check_memory(std::span<const Config> configs, const TensorBytes& tensor_b
 Result<Workload> make_workload_that_fits(const Config& config, const MakeWorkload& make,
                                          const Communicator& comm) {
   const auto tensor_bytes = [&](const Config& of) -> Result<std::int64_t> {
-    SHARDMARK_ASSIGN_OR_RETURN(const Workload planned, make(of, Memory::none));
+    SHARDMARK_ASSIGN_OR_RETURN(const Workload planned, with_origin(make(of, Memory::none), of));
     return planned.local_num_bytes();
   };
   SHARDMARK_RETURN_IF_ERROR(check_memory({&config, 1}, tensor_bytes, memory_rooms(), comm));
-  auto workload = make(config, Memory::allocate);
+  auto workload = with_origin(make(config, Memory::allocate), config);
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(workload)));
   return workload;
 }

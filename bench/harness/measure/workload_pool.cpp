@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "bench/config/error_origin.hpp"
 #include "bench/config/lib_options.hpp"
 #include "bench/config/played_ranks.hpp"
 #include "shardmark/core/by_rank.hpp"
@@ -32,11 +33,13 @@ Result<Workload*> WorkloadPool::get(const Config& config, Memory memory, Played 
   const WorkloadOptions options = workload_options(config);
   if (memory == Memory::allocate) {
     // Without memory first: how much there must be room for.
-    SHARDMARK_ASSIGN_OR_RETURN(const Workload planned,
-                               Workload::make(options, rank, world_size, Memory::none));
+    SHARDMARK_ASSIGN_OR_RETURN(
+        const Workload planned,
+        with_origin(Workload::make(options, rank, world_size, Memory::none), config));
     make_room(planned.local_num_bytes());
   }
-  SHARDMARK_ASSIGN_OR_RETURN(Workload made, Workload::make(options, rank, world_size, memory));
+  SHARDMARK_ASSIGN_OR_RETURN(
+      Workload made, with_origin(Workload::make(options, rank, world_size, memory), config));
   held_.push_front({config.model, config.parallel, config.run.world, rank, memory,
                     std::make_unique<Workload>(std::move(made))});
   return held_.front().workload.get();

@@ -16,6 +16,7 @@
 #include "bench/harness/run/activity.hpp"
 #include "bench/harness/watch/end_ranks.hpp"
 #include "bench/harness/watch/watcher.hpp"
+#include "shardmark/mpi/environment.hpp"
 #include "shardmark/storage/directory/unfinished.hpp"
 
 namespace shardmark::bench {
@@ -43,20 +44,18 @@ const char* name_of(int signal_number) {
 constexpr int still_at_work = -1;
 std::atomic<int> final_exit_code = still_at_work;
 
-/// Out of sight at once, and removed by a child. Large files take their time to go, and a launcher
-/// kills after a second: a child of its own session outlives that.
-pid_t put_away_unfinished() {
-  // For good: what the other threads see from here on, files that are gone, is no result.
-  results_mutex().lock();
-  hide_unfinished();
+// For what only renames, and waits for one file to be written; a launcher kills sooner.
+constexpr std::chrono::seconds answer_limit{5};
+// For the removal of large files.
+constexpr std::chrono::seconds removal_limit{120};
+
+/// Large files take their time to go, and a launcher kills after a second: a child of its own
+/// session outlives that. -1 without one.
+pid_t remove_by_child() {
   const pid_t child = ::fork();
   if (child == 0) {
     ::setsid();
-  }
-  if (child <= 0) {
     remove_unfinished();
-  }
-  if (child == 0) {
     _exit(0);
   }
   return child;
@@ -68,6 +67,37 @@ std::string last_line() {
   return last_words().empty() ? std::string() : last_words() + "\n";
 }
 
+/// How far the putting away has come: out of sight at once, removed when that is done.
+struct PuttingAway {
+  std::promise<void> hidden;
+  std::promise<void> removed;
+};
+
+/// In a thread of its own: whoever holds the results or what is unfinished may be inside a call
+/// that storage does not answer, and this too.
+std::shared_ptr<PuttingAway> begin_putting_away() {
+  auto steps = std::make_shared<PuttingAway>();
+  std::thread([steps] {
+    // For good: what the other threads see from here on, files that are gone, is no result.
+    results_mutex().lock();
+    hide_unfinished();
+    const pid_t child = remove_by_child();
+    // What NFS keeps of a file that is removed while somebody has it open is kept for nobody here.
+    let_go_of_unfinished();
+    steps->hidden.set_value();
+    if (child > 0) {
+      ::waitpid(child, nullptr, 0);
+    }
+    remove_unfinished();  // what a save had begun when the child was made, and has put there since
+    steps->removed.set_value();
+  }).detach();
+  return steps;
+}
+
+bool is_done_within(std::promise<void>& step, std::chrono::milliseconds limit) {
+  return step.get_future().wait_for(limit) == std::future_status::ready;
+}
+
 [[noreturn]] void leave(int signal_number, bool is_root) {
   if (const int code = final_exit_code; code != still_at_work) {
     _exit(code);
@@ -77,16 +107,15 @@ std::string last_line() {
     std::this_thread::sleep_for(std::chrono::milliseconds(800));
     _exit(1);
   }
-  const pid_t child = put_away_unfinished();
+  const auto steps = begin_putting_away();
+  const bool hidden = is_done_within(steps->hidden, answer_limit);
   const std::string message =
-      fmt::format("\nshardmark: error: interrupted by {}; nothing unfinished is left behind\n",
-                  name_of(signal_number)) +
+      fmt::format("\nshardmark: error: interrupted by {}; {}\n", name_of(signal_number),
+                  hidden ? "nothing unfinished is left behind"
+                         : "storage does not answer, what is unfinished is left to the next save") +
       last_line();
-  // What NFS keeps of a file that is removed while somebody has it open is kept for nobody here.
-  let_go_of_unfinished();
-  if (::write(STDERR_FILENO, message.data(), message.size()) >= 0 && child > 0) {
-    ::waitpid(child, nullptr, 0);
-    remove_unfinished();  // what a save had begun when the child was made, and has put there since
+  if (::write(STDERR_FILENO, message.data(), message.size()) >= 0 && hidden) {
+    is_done_within(steps->removed, removal_limit);  // the child goes on by itself
   }
   _exit(1);
 }
@@ -99,21 +128,12 @@ std::string last_line() {
   std::this_thread::sleep_for(milliseconds(other_nodes_watched() ? 500 : 0));
   if (!is_root) {
     std::this_thread::sleep_for(milliseconds(1500));
-    _exit(late_exit_code);
+    leave_without_finalize(late_exit_code, is_root);
   }
-  auto put_away = std::make_shared<std::promise<void>>();
-  std::thread([put_away] {
-    const pid_t child = put_away_unfinished();
-    let_go_of_unfinished();
-    if (child > 0) {
-      ::waitpid(child, nullptr, 0);
-    }
-    put_away->set_value();
-  }).detach();
-  put_away->get_future().wait_for(milliseconds(1000));
+  is_done_within(begin_putting_away()->removed, milliseconds(1000));
   const std::string line = last_line();
   static_cast<void>(::write(STDERR_FILENO, line.data(), line.size()) + 0);
-  _exit(late_exit_code);
+  leave_without_finalize(late_exit_code, is_root);
 }
 
 /// In one write, so that the lines of many ranks do not mix.

@@ -73,10 +73,12 @@ Result<std::unique_ptr<AsyncSaver>> AsyncSaver::make(const AsyncSaveOptions& opt
                                                      const Communicator& comm) {
   int provided = MPI_THREAD_SINGLE;
   MPI_Query_thread(&provided);
+  Status enough;
   if (provided < MPI_THREAD_MULTIPLE) {
-    return Error{ErrorCode::unsupported,
-                 "storage.async needs an MPI that gives MPI_THREAD_MULTIPLE; this one does not"};
+    enough = Error{ErrorCode::unsupported,
+                   "storage.async needs an MPI that gives MPI_THREAD_MULTIPLE; this one does not"};
   }
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(enough));
   SHARDMARK_ASSIGN_OR_RETURN(Communicator own, Communicator::duplicate(comm.handle()));
   return std::unique_ptr<AsyncSaver>(
       new AsyncSaver(std::make_unique<State>(options, std::move(own))));

@@ -5,9 +5,11 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "shardmark/checkpoint/load.hpp"
 #include "shardmark/checkpoint/save.hpp"
+#include "shardmark/mpi/shared_memory.hpp"
 #include "shardmark/testing/filled_state.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
@@ -197,31 +199,37 @@ TEST(Exchange, IsLeftAloneBySavesWhoseChunksLieApart) {
   }
 }
 
-// Small pieces alone are no reason to read together, bytes that several ranks want are.
-TEST(Exchange, IsTakenByLoadsForWhatSeveralRanksWant) {
+// Ranks read together what several want, and what each would get in small pieces.
+TEST(Exchange, IsTakenByLoadsForWhatSeveralWantOrLiesInSmallPieces) {
   const TemporaryDirectory directory(world());
   const Dims mesh{world().size()};
   SaveOptions options;
   options.directory = directory.path() + "/checkpoints";
   options.storage.layout = FileLayout::shared;
   options.storage.io = IoMode::direct;
-  for (const bool replicated : {false, true}) {
-    const Placement placement = replicated ? Placement::replicate() : Placement::shard(1);
-    options.step = replicated ? 2 : 1;
+  const bool alone = world().size() == 1;
+  struct Case {
+    Placement placement;
+    std::string level;
+  };
+  const std::vector<Case> cases{{Placement::shard(0), "off"},
+                                {Placement::shard(1), alone ? "off" : "node"},
+                                {Placement::replicate(), alone ? "off" : "node"}};
+  for (const auto& [placement, level] : cases) {
+    options.step += 1;
     FilledState saved(world());
-    saved.add("columns", {3000, 509}, {placement}, mesh);
+    saved.add("matrix", {3000, 1023}, {placement}, mesh);
     saved.fill();
     ASSERT_TRUE(save(saved.state, options, world()));
     FilledState loaded(world());
-    loaded.add("columns", {3000, 509}, {placement}, mesh);
+    loaded.add("matrix", {3000, 1023}, {placement}, mesh);
     LoadOptions from;
     from.directory = options.directory;
     from.step = options.step;
     from.io = IoMode::direct;
     const auto got = load(loaded.state, from, world());
     ASSERT_TRUE(got) << got.error().message;
-    EXPECT_EQ(got->exchange, replicated && world().size() > 1 ? "node" : "off")
-        << got->exchange_why;
+    EXPECT_EQ(got->exchange, level) << got->exchange_why;
     EXPECT_EQ(loaded.count_wrong(), 0);
   }
 }

@@ -2,9 +2,12 @@
 #include "shardmark/mpi/environment.hpp"
 
 #include <mpi.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "shardmark/mpi/mpi_call.hpp"
@@ -29,6 +32,30 @@ MpiEnvironment::~MpiEnvironment() {
 void MpiEnvironment::finalize() {
   active_ = false;
   MPI_Finalize();
+}
+
+void leave_without_finalize(int exit_code, [[maybe_unused]] bool is_root) {
+#ifdef MPICH_VERSION
+  using std::chrono::milliseconds;
+  int is_started = 0;
+  int is_ended = 0;
+  MPI_Initialized(&is_started);
+  MPI_Finalized(&is_ended);
+  if (is_started == 0 || is_ended != 0) {
+    _exit(exit_code);
+  }
+  if (is_root) {
+    // Should it wait for what another thread holds.
+    std::thread([exit_code] {
+      std::this_thread::sleep_for(milliseconds(2000));
+      _exit(exit_code);
+    }).detach();
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+  } else {
+    std::this_thread::sleep_for(milliseconds(5000));
+  }
+#endif
+  _exit(exit_code);
 }
 
 std::string mpi_library() {

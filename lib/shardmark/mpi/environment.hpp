@@ -27,6 +27,12 @@ class MpiEnvironment {
   bool active_ = true;
 };
 
+/// Local, never returns. Ends this rank, and so the job, after something that makes collective
+/// calls hang; rank 0 has said everything. Not by MPI_Finalize, nor by any exit handler of HDF5's
+/// (which are off). MPICH's launcher ends with the signal by which it killed the other ranks, or
+/// with 0, unless MPI_Abort gave it an exit code: there rank 0 does, and the others wait for that.
+[[noreturn]] void leave_without_finalize(int exit_code, bool is_root);
+
 /// Local, while MPI runs. What the library calls itself: "Open MPI v4.1.4".
 std::string mpi_library();
 

@@ -18,6 +18,12 @@ Result<IoHints> IoHints::make(const std::map<std::string, std::string>& hints) {
   return made;
 }
 
+IoHints IoHints::adopt(MPI_Info info) {
+  IoHints made;
+  made.info_ = info;
+  return made;
+}
+
 Status IoHints::release() {
   return info_ == MPI_INFO_NULL ? Status() : mpi_call(MPI_Info_free(&info_), "MPI_Info_free");
 }

@@ -17,8 +17,15 @@ class IoHints {
   /// Local. Errors: internal, for a hint that MPI does not take (a key or value that is too long).
   static Result<IoHints> make(const std::map<std::string, std::string>& hints);
 
+  /// Local. Takes over what a library gave away; MPI_INFO_NULL is none.
+  static IoHints adopt(MPI_Info info);
+
+  IoHints() = default;
   IoHints(IoHints&& other) noexcept : info_(std::exchange(other.info_, MPI_INFO_NULL)) {}
-  IoHints& operator=(IoHints&&) = delete;
+  IoHints& operator=(IoHints&& other) noexcept {
+    std::swap(info_, other.info_);
+    return *this;
+  }
   ~IoHints() { static_cast<void>(release()); }
 
   /// MPI_INFO_NULL without hints.
@@ -27,8 +34,6 @@ class IoHints {
   Status release();
 
  private:
-  IoHints() = default;
-
   MPI_Info info_ = MPI_INFO_NULL;
 };
 

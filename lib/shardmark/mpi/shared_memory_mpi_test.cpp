@@ -2,15 +2,22 @@
 // Memory and words that processes share, and the groups that may share them.
 #include "shardmark/mpi/shared_memory.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <fstream>
 #include <new>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "shardmark/mpi/node_group.hpp"
@@ -43,6 +50,47 @@ TEST(SharedMemory, AllSeeWhatEachWrites) {
     }
     EXPECT_EQ(wrong, 0U) << num_bytes;
     world().barrier();
+  }
+}
+
+/// Of the mapping that begins at `address`, mapped by large pages; -1 where it is not found.
+std::int64_t large_page_kib(const std::byte* address) {
+  std::ifstream maps("/proc/self/smaps");
+  const std::string begin = fmt::format("{:x}-", std::bit_cast<std::uintptr_t>(address));
+  bool found = false;
+  for (std::string line; std::getline(maps, line);) {
+    found = found || line.starts_with(begin);
+    constexpr std::string_view key = "ShmemPmdMapped:";
+    if (found && line.starts_with(key)) {
+      return std::stoll(line.substr(key.size()));
+    }
+  }
+  return -1;
+}
+
+TEST(SharedMemory, HasLargePagesWhereTheKernelGrantsThem) {
+  if (!SharedMemory::grants_large_pages()) {
+    GTEST_SKIP() << "this kernel makes none";
+  }
+  using Pages = SharedMemory::Pages;
+  // What had been made without, and what is made with them.
+  const std::vector<std::pair<Pages, std::int64_t>> cases{
+      {Pages::any, 6}, {Pages::any, 40}, {Pages::large, 60}};
+  for (const auto& [before, mebibytes] : cases) {
+    // Pages that somebody holds for a moment stay small, and memory can be in pieces for a while.
+    std::int64_t found = 0;
+    std::int64_t num_bytes = mebibytes << 20;
+    for (int tries = 0; tries < 20 && found < num_bytes / 1024 / 2; ++tries) {
+      num_bytes += 2 << 20;  // not what has been kept
+      { const auto first = SharedMemory::make(world(), num_bytes, before); }
+      auto memory = SharedMemory::make(world(), num_bytes, Pages::large);
+      ASSERT_TRUE(memory) << memory.error().message;
+      ASSERT_GE(memory->bytes().size(), static_cast<std::size_t>(num_bytes));
+      world().barrier();
+      std::fill(memory->bytes().begin(), memory->bytes().end(), std::byte{1});
+      found = world().all_reduce(large_page_kib(memory->bytes().data()), MPI_MIN);
+    }
+    EXPECT_GE(found, num_bytes / 1024 / 2);
   }
 }
 

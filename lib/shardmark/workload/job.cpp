@@ -50,6 +50,7 @@ class JobReader {
       read_object(value);
     }
     SHARDMARK_RETURN_IF_ERROR(found_.status());
+    SHARDMARK_RETURN_IF_ERROR(check_size());
     add_notes();
     return std::move(job_);
   }
@@ -75,8 +76,8 @@ class JobReader {
     const Dims shape = found_.dims(value, "mesh");
     std::string placements;
     for (const Json& name : found_.list(value, "placements")) {
-      placements +=
-          (placements.empty() ? "" : ",") + (name.is_string() ? name.get<std::string>() : "?");
+      placements += placements.empty() ? "" : ",";
+      placements += name.is_string() ? name.get<std::string>() : "?";
     }
     JobLayout layout;
     if (shape.ndim() > 0) {
@@ -320,6 +321,23 @@ class JobReader {
          std::nullopt,
          {whole_box(Dims{object.num_bytes})},
          std::make_shared<const BoxHolders>(std::vector<BoxHolders::Pair>{{rank, 0U}}, 1)});
+  }
+
+  /// Every sum of bytes later is a part of this one.
+  Status check_size() {
+    std::int64_t sum = 0;
+    const auto add = [&](const std::string& fqn, std::int64_t num_bytes) {
+      if (__builtin_add_overflow(sum, num_bytes, &sum)) {
+        found_.wrong(fmt::format("more than 2^63 - 1 bytes from '{}' on", fqn));
+      }
+    };
+    for (const JobTensor& tensor : job_.tensors) {
+      add(tensor.fqn, volume(tensor.shape) * element_size(tensor.dtype));
+    }
+    for (const JobObject& object : job_.objects) {
+      add(object.fqn, object.num_bytes);
+    }
+    return found_.status();
   }
 
   void add_notes() {

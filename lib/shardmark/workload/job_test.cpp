@@ -193,6 +193,35 @@ TEST_F(JobFile, WhatIsNotAsItWasIsSaid) {
             6 * 8 + 9);
 }
 
+TEST_F(JobFile, SizesAreNeededForPlanningNotTheMemory) {
+  json document = head(2);
+  document["rank_lists"] = {{{"one_each", {{0, 1, 0}}}}};
+  const auto object = [](const char* fqn, std::int64_t num_bytes) {
+    return json{{"fqn", fqn}, {"num_bytes", num_bytes}, {"writer", nullptr}};
+  };
+  document["objects"] = {object("huge", INT64_MAX)};
+  const auto workload = Workload::make(replay(write(document)), 0, 2, Memory::none);
+  ASSERT_TRUE(workload) << workload.error().message;
+  EXPECT_EQ(workload->global_num_bytes(), INT64_MAX);
+  document["objects"] = {object("huge", INT64_MAX), object("one", 1)};
+  const auto more = read_job(write(document));
+  ASSERT_FALSE(more);
+  EXPECT_EQ(exit_code(more.error().code), 2);
+  EXPECT_THAT(more.error().message, HasSubstr("2^63 - 1 bytes from 'one' on"));
+  document["objects"] = json::array();
+  document["tensors"] = {{{"fqn", "a"},
+                          {"dtype", "uint8"},
+                          {"shape", {6000000000000000000}},
+                          {"boxes", {{0, 6000000000000000000}}},
+                          {"holders", 0}},
+                         {{"fqn", "b"},
+                          {"dtype", "uint8"},
+                          {"shape", {6000000000000000000}},
+                          {"boxes", {{0, 6000000000000000000}}},
+                          {"holders", 0}}};
+  EXPECT_THAT(read_job(write(document)).error().message, HasSubstr("from 'b' on"));
+}
+
 TEST_F(JobFile, OnlyItsOwnWorldAndNoShrinking) {
   const std::string path = write(head(4));
   const auto other = Workload::make(replay(path), 0, 8, Memory::none);

@@ -276,14 +276,25 @@ Result<std::vector<SafetensorsEntry>> parse_safetensors_header(std::string_view 
   return entries;
 }
 
-Result<std::vector<SafetensorsEntry>> read_safetensors_header(const std::string& path) {
+Result<std::uintmax_t> regular_file_bytes(const std::string& path) {
   std::error_code failure;
-  const std::uintmax_t file_bytes = std::filesystem::file_size(path, failure);
-  std::ifstream file(path, std::ios::binary);
-  if (failure || !file) {
+  const auto status = std::filesystem::status(path, failure);
+  if (!failure && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return Error{ErrorCode::invalid_argument, fmt::format("{}: is no regular file", path)};
+  }
+  const std::uintmax_t bytes = std::filesystem::file_size(path, failure);
+  if (failure) {
     return Error{ErrorCode::not_found,
-                 fmt::format("{}: cannot be read: {}", path,
-                             failure ? failure.message() : std::string("permission denied"))};
+                 fmt::format("{}: cannot be read: {}", path, failure.message())};
+  }
+  return bytes;
+}
+
+Result<std::vector<SafetensorsEntry>> read_safetensors_header(const std::string& path) {
+  SHARDMARK_ASSIGN_OR_RETURN(const std::uintmax_t file_bytes, regular_file_bytes(path));
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return Error{ErrorCode::not_found, fmt::format("{}: cannot be read: permission denied", path)};
   }
   std::array<unsigned char, 8> word{};
   file.read(reinterpret_cast<char*>(word.data()), word.size());

@@ -31,6 +31,10 @@ struct SafetensorsEntry {
 Result<std::vector<SafetensorsEntry>> parse_safetensors_header(std::string_view json,
                                                                std::uint64_t data_bytes);
 
+/// Local. The size of a file that opening cannot hang on. Errors: not_found; invalid_argument for a
+/// pipe, a folder or a device.
+Result<std::uintmax_t> regular_file_bytes(const std::string& path);
+
 /// Local. Reads the header of one file, no byte of any tensor. Errors: not_found for no such file;
 /// invalid_argument, naming the file, for a length that passes the file or 100 MB, and those of
 /// parse_safetensors_header().

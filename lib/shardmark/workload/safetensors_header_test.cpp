@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <fstream>
@@ -96,6 +97,12 @@ TEST(SafetensorsHeader, BrokenHeadersAreRefused) {
   EXPECT_THAT(read_safetensors_header(path).error().message, HasSubstr("begins with 8"));
   EXPECT_EQ(read_safetensors_header(path + "x").error().code, ErrorCode::not_found);
   EXPECT_FALSE(read_safetensors_header(directory.path())) << "a directory";
+  const std::string pipe = directory.path() + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const auto refused = read_safetensors_header(pipe);  // opening it would wait for a writer
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(exit_code(refused.error().code), 2);
+  EXPECT_THAT(refused.error().message, HasSubstr("no regular file"));
 }
 
 TEST(SafetensorsHeader, WhatMetadataHoldsIsPassedOver) {

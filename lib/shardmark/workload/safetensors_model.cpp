@@ -113,12 +113,10 @@ Result<std::map<std::string, std::string>> read_index(const std::string& path) {
   const auto broken = [&](std::string_view why) {
     return Error{ErrorCode::invalid_argument, fmt::format("{}: {}", path, why)};
   };
-  std::error_code failure;
-  const std::uintmax_t bytes = std::filesystem::file_size(path, failure);
+  SHARDMARK_ASSIGN_OR_RETURN(const std::uintmax_t bytes, regular_file_bytes(path));
   std::ifstream file(path, std::ios::binary);
-  if (failure || !file) {
-    return Error{ErrorCode::not_found,
-                 fmt::format("{}: cannot be read: {}", path, failure.message())};
+  if (!file) {
+    return Error{ErrorCode::not_found, fmt::format("{}: cannot be read: permission denied", path)};
   }
   if (bytes > max_index_bytes) {
     return broken(fmt::format("has {} bytes, the limit is {}", bytes, max_index_bytes));

@@ -46,12 +46,13 @@ bool obeys(Dtype dtype, const std::vector<std::byte>& bytes, std::int64_t index,
     case Dtype::float64:
       return at<double>(bytes, index) == std::ldexp(static_cast<double>(v >> 11), -53);
     case Dtype::float32:
-      return double{at<float>(bytes, index)} == std::ldexp(static_cast<double>(v >> 40), -24);
+      return static_cast<double>(at<float>(bytes, index)) ==
+             std::ldexp(static_cast<double>(v >> 40), -24);
     case Dtype::bfloat16: {  // the top half of a float32
       const std::uint32_t wide = std::uint32_t{at<std::uint16_t>(bytes, index)} << 16;
       float value;
       std::memcpy(&value, &wide, sizeof value);
-      return double{value} == fraction;
+      return static_cast<double>(value) == fraction;
     }
     case Dtype::float16: {
       const std::uint16_t bits = at<std::uint16_t>(bytes, index);

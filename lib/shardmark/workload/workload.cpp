@@ -13,6 +13,7 @@ namespace shardmark {
 namespace {
 
 constexpr std::int64_t tensor_alignment = 64;  // a cache line, and any vector unit
+constexpr std::byte* no_bytes = nullptr;
 
 Status check_rank(std::int64_t rank, std::int64_t world_size) {
   if (rank < 0 || rank >= world_size) {
@@ -184,13 +185,19 @@ Status Workload::add_objects(const Model& model,
     if (filter && !filter(fqn)) {
       continue;
     }
-    objects_.emplace_back(static_cast<std::size_t>(spec.num_bytes));
-    SHARDMARK_RETURN_IF_ERROR(
-        state_dict_.add_object(std::move(fqn), std::span<std::byte>(objects_.back())));
-    object_num_bytes_ += spec.num_bytes;
+    SHARDMARK_RETURN_IF_ERROR(add_object(std::move(fqn), spec.num_bytes));
   }
   global_num_bytes_ += object_num_bytes_;
   return {};
+}
+
+Status Workload::add_object(std::string fqn, std::int64_t num_bytes) {
+  object_num_bytes_ += num_bytes;
+  const auto size = static_cast<std::size_t>(num_bytes);
+  if (memory_ == Memory::none) {
+    return state_dict_.add_object(std::move(fqn), std::span<std::byte>(no_bytes, size));
+  }
+  return state_dict_.add_object(std::move(fqn), std::span<std::byte>(objects_.emplace_back(size)));
 }
 
 Status Workload::allocate() {

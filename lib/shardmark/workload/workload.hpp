@@ -112,6 +112,7 @@ class Workload {
                      PlacementRules& rules);
   Status add_tensor(const TensorSpec& spec, const Distribution& distribution,
                     std::map<std::string, FlatBuffer*>& flat_buffers);
+  Status add_object(std::string fqn, std::int64_t num_bytes);
   Status allocate();
   Status add_objects(const Model& model, const std::function<bool(std::string_view)>& filter);
   void count_uncut(const TensorSpec& spec, const PlacementRule* rule);

@@ -87,10 +87,7 @@ Status Workload::add_job(const std::function<bool(std::string_view)>& filter) {
     if (filter && !filter(object.fqn)) {
       continue;
     }
-    objects_.emplace_back(static_cast<std::size_t>(object.num_bytes));
-    SHARDMARK_RETURN_IF_ERROR(
-        state_dict_.add_object(object.fqn, std::span<std::byte>(objects_.back())));
-    object_num_bytes_ += object.num_bytes;
+    SHARDMARK_RETURN_IF_ERROR(add_object(object.fqn, object.num_bytes));
   }
   global_num_bytes_ += object_num_bytes_;
   return {};

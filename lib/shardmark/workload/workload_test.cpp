@@ -69,7 +69,8 @@ void take_part(const Workload& workload, std::uint64_t seed, std::map<std::strin
         if (dtype == Dtype::float32) {
           float value;
           std::memcpy(&value, view.data + place * itemsize, sizeof value);
-          ASSERT_EQ(double{value}, static_cast<double>(word >> 40) / (1 << 24)) << entry.fqn;
+          ASSERT_EQ(static_cast<double>(value), static_cast<double>(word >> 40) / (1 << 24))
+              << entry.fqn;
         }
       }
     }

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from shardmark_tools.checkpoint.committed_steps import CheckpointError, find_step
 from shardmark_tools.checkpoint.element_values import (
     BYTE_TYPES,
     COMPLEX_TYPES,
@@ -28,13 +29,8 @@ from shardmark_tools.checkpoint.element_values import (
     expected_values,
 )
 
-STEP_PATTERN = re.compile(r"step-(\d{8})")
 SLAB_ELEMENTS = 1 << 21
 BIT_TYPES: dict[str, Any] = {"bfloat16": np.uint16, **{name: np.uint8 for name in FLOAT8_FIELDS}}
-
-
-class CheckpointError(Exception):
-    """The folder is not a committed checkpoint that can be read at all."""
 
 
 @dataclasses.dataclass
@@ -73,32 +69,6 @@ def decode_name(name: str) -> str:
     if encode_name(fqn) != name:
         raise ValueError(f"'{name}' is not an encoded name")
     return fqn
-
-
-def committed_steps(directory: pathlib.Path | str) -> dict[int, pathlib.Path]:
-    """Step number to folder, of the committed ones."""
-    steps = {}
-    for path in pathlib.Path(directory).iterdir():
-        match = STEP_PATTERN.fullmatch(path.name)
-        if match and path.is_dir() and (path / "COMMIT").is_file():
-            steps[int(match[1])] = path
-    return steps
-
-
-def find_step(directory: pathlib.Path | str, step: int | None = None) -> pathlib.Path:
-    """The folder of a committed step, the newest by default. Raises CheckpointError."""
-    directory = pathlib.Path(directory)
-    if not directory.is_dir():
-        raise CheckpointError(f"{directory}: no such directory")
-    steps = committed_steps(directory)
-    if not steps:
-        raise CheckpointError(f"{directory}: no committed step (step-NNNNNNNN with a COMMIT file)")
-    if step is None:
-        step = max(steps)
-    if step not in steps:
-        known = ", ".join(str(s) for s in sorted(steps))
-        raise CheckpointError(f"{directory}: step {step} is not committed; committed: {known}")
-    return steps[step]
 
 
 def row_major_slabs(shape: tuple[int, ...], limit: int = SLAB_ELEMENTS) -> Iterator[tuple[Any, int, int]]:

@@ -17,7 +17,7 @@ ensure_modules("numpy", "h5py", "xxhash", status=77)
 import h5py
 import numpy as np
 import xxhash
-from shardmark_tools.checkpoint import checkpoint_reader, checksum_table, element_values
+from shardmark_tools.checkpoint import checkpoint_reader, checksum_table, committed_steps, element_values
 
 CHECK = pathlib.Path(__file__).resolve().parents[2] / "dev" / "check_checkpoint.py"
 SEED = 3
@@ -250,13 +250,21 @@ class Steps(CheckpointCase):
             self.make(step).close()
         (self.directory / "step-00000020" / "COMMIT").unlink()
         (self.directory / ".step-00000030.partial-1").mkdir()
-        self.assertEqual("step-00000012", checkpoint_reader.find_step(self.directory).name)
-        with self.assertRaisesRegex(checkpoint_reader.CheckpointError, "step 20 .* 3, 12"):
-            checkpoint_reader.find_step(self.directory, 20)
+        self.assertEqual("step-00000012", committed_steps.find_step(self.directory).name)
+        with self.assertRaisesRegex(committed_steps.CheckpointError, "step 20 .* 3, 12"):
+            committed_steps.find_step(self.directory, 20)
+
+    def test_what_is_called_commit_counts(self) -> None:
+        for step in (3, 12):
+            self.make(step).close()
+        commit = self.directory / "step-00000012" / "COMMIT"
+        commit.unlink()
+        commit.symlink_to("nowhere")
+        self.assertEqual("step-00000012", committed_steps.find_step(self.directory).name)
 
     def test_nothing_committed(self) -> None:
-        with self.assertRaisesRegex(checkpoint_reader.CheckpointError, "no committed step"):
-            checkpoint_reader.find_step(self.directory)
+        with self.assertRaisesRegex(committed_steps.CheckpointError, "no committed step"):
+            committed_steps.find_step(self.directory)
 
 
 class Checksums(CheckpointCase):

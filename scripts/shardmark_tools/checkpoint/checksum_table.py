@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from shardmark_tools.checkpoint.checkpoint_reader import Finding, check_group, find_step
+from shardmark_tools.checkpoint.checkpoint_reader import Finding, check_group
+from shardmark_tools.checkpoint.committed_steps import find_step
 
 Box = tuple[slice, ...]
 MOST_PARTS = 64  # shards along one dimension that are tried for contiguous datasets

@@ -213,7 +213,7 @@ class Kills:
         outcome = job.wait(END_LIMIT_S)
         if outcome.code is None:
             yield f"{io}: a hang after a rank was killed: {outcome}"
-        if job.left_after(1.0):
+        if job.left_after(30.0):
             yield f"{io}: processes are left: {job.left_after(0)}"
             job.end()
         name = f"step-{self.step:08d}"
@@ -267,7 +267,7 @@ class FullFileSystems:
         job = Job(bench.on_ranks(bench.arguments.ranks, "save", "--dir", directory, "--step", 2, io=io,
                                  wrapper=wrapper), bench.root)  # fmt: skip
         outcome = job.wait(LIMIT_S)
-        if job.left_after(2.0):
+        if job.left_after(30.0):
             yield f"{what}, {io}: processes are left"
             job.end()
         if may_pass and outcome.code == 0:
@@ -361,7 +361,7 @@ class Disagreements:
             return
         for problem in refusal_problems(outcome, (1, 2)):
             yield f"rank {odd} with {key} {value}: {problem}"
-        if job.left_after(2.0):
+        if job.left_after(30.0):
             yield f"rank {odd} with {key} {value}: processes are left"
             job.end()
         changes = differences(before, fingerprint(bench.root))

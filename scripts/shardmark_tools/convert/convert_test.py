@@ -4,7 +4,6 @@
 h5py and by the other formats' readers; damage is found. With --shardmark COMMAND, the command itself
 verifies what was converted, and its own checkpoints of several file layouts are exported."""
 
-import argparse
 import itertools
 import json
 import os
@@ -26,28 +25,27 @@ import xxhash
 
 from shardmark_tools.checkpoint.checkpoint_reader import check_checkpoint, encode_name
 from shardmark_tools.checkpoint.element_values import expected_bits, expected_values
-from shardmark_tools.convert import commit_record
+from shardmark_tools.convert import commit_record, tensor_archive
 from shardmark_tools.convert import manifest as manifests
 from shardmark_tools.convert.conversion import convert
+from shardmark_tools.convert.convert_fixture import options, take_command
 from shardmark_tools.convert.layout_boxes import Dims, layout_boxes
+from shardmark_tools.convert.open_files import Files
 from shardmark_tools.convert.region import Region, slabs
+from shardmark_tools.convert.selection import select
 from shardmark_tools.convert.tensor_archive import find_tensor, new_archive
-from shardmark_tools.convert.tensors import ConvertError, places_in_state
+from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Tensor, facts_of_tensors, places_in_state
+from shardmark_tools.job import pickle_assembler as made
 from shardmark_tools.job.dcp_metadata import read_metadata
 from shardmark_tools.job.dtypes import ITEM_SIZES
 from shardmark_tools.job.golden.element_bytes import tensor_bytes
 from shardmark_tools.job.pickle_oracle import as_plain, read_by_pickle
+from shardmark_tools.job.pickle_reader import PickleError
 from shardmark_tools.job.safetensors_files import read_safetensors
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "job" / "golden"
 CHECKPOINTS = ("torch-1.13-1", "torch-1.13-4", "torch-2.6-2", "torch-2.6-4")
 command = None
-
-
-def options(source: pathlib.Path, target: pathlib.Path, **more: Any) -> argparse.Namespace:
-    values = {"to": None, "step": None, "torch": "torch-2", "shard_bytes": 5 * 10**9, "seconds": 60,
-              "memory": 512} | more  # fmt: skip
-    return argparse.Namespace(source=source, target=target, **values)
 
 
 def whole_bytes(fqn: str, dtype: str, shape: Dims) -> bytes:
@@ -135,9 +133,32 @@ class DcpTest(FolderCase):
                 convert(options(GOLDEN / name, self.folder / "no", to="safetensors"))
         self.assertFalse((self.folder / "no").exists())
 
+    def test_a_part_under_other_names(self) -> None:
+        golden = GOLDEN / "torch-2.6-4"
+        some = {"only": ["model.rows", "model.plain.bf*"], "strip": "model."}
+        done = convert(options(golden, self.folder / "part", to="safetensors", **some))
+        tensors, _ = read_safetensors(done.path)
+        self.assertEqual([(t.fqn, t.shape) for t in tensors], [("plain.bfloat16", (3, 4)), ("rows", (10, 6))])
+        for tensor in tensors:
+            with tensor.path.open("rb") as file:
+                file.seek(tensor.byte_offset)
+                self.assertEqual(file.read(tensor.num_bytes), whole_bytes(tensor.fqn, tensor.dtype, tensor.shape))
+        self.assertRegex(done.notes[-1], "--only leaves out [0-9]+ tensors and 3 objects")
+        convert(options(golden, self.folder / "back", to="dcp", only=["model.s*"], strip="model."))
+        back = read_metadata(self.folder / "back")
+        self.assertEqual((sorted(back.objects), back.planner_data["step"]), (["step"], ("step",)))
+        for more, word in (({"only": ["nothing.*"]}, "no name"), ({"strip": "no."}, "begins so")):
+            with self.assertRaisesRegex(ConvertError, word):
+                convert(options(golden, self.folder / "no", **more))
+        two = Checkpoint([Tensor("m.w", "int8", (1,), []), Tensor("w", "int8", (1,), [])], [], Files())
+        with self.assertRaisesRegex(ConvertError, "'m.w' and 'w' become"):
+            select(two, [], "m.")
+
     def test_places_in_the_state_dict(self) -> None:
         """Whatever a pickle has there: only a map of names to places is one."""
-        self.assertEqual(places_in_state({"a": ["a", 0], 3: ("b",), "c": 4}), {"a": ("a", 0)})
+        self.assertEqual(places_in_state({"a": ["a", 0], 3: ("b",), "c": 4, "d": (b"d",), "e": (("e",),)}), {"a": ("a", 0)})
+        facts = {"w": {"shape": (4,), "deep": [[4]], 3: 4, "bytes": b"b"}, "v": 7, 3: {}}
+        self.assertEqual(facts_of_tensors(facts), {"w": {"shape": (4,)}})
         for other in (None, [("a", ("a",))], "a", 7):
             self.assertIsNone(places_in_state(other), other)
 
@@ -147,6 +168,35 @@ class DcpTest(FolderCase):
         convert(options(GOLDEN / "torch-1.13-4", self.folder / "new", to="dcp"))
         self.check_dcp(self.folder / "new", GOLDEN / "torch-1.13-4")
         self.assertNotIn(b"_shard", (self.folder / "new" / ".metadata").read_bytes())
+
+    def test_megatron(self) -> None:
+        """A torch_dist folder: its metadata has more, and files lie there that it does not name."""
+        folder = self.folder / "torch_dist"
+        folder.mkdir()
+        golden = GOLDEN / "torch-2.6-1"
+        before = read_metadata(golden)
+        mcore = made.table([(made.text(t.fqn), made.table([(made.text("shape"), made.size(*t.shape))])) for t in before.tensors])
+        tensors = [(made.text(t.fqn), made.tensor(t.shape, [made.chunk(c.offsets, c.sizes) for c in t.chunks], t.dtype))
+                   for t in before.tensors]  # fmt: skip
+        objects = [(made.text(fqn), made.made(made.METADATA, "BytesStorageMetadata") + b"}b") for fqn in before.objects]
+        places = [(made.index(t.fqn, c.offsets), made.storage(f"opt{c.file}", c.byte_offset, c.num_bytes))
+                  for t in before.tensors for c in t.chunks]  # fmt: skip
+        places += [(made.index(fqn), made.storage(f"opt{c.file}", c.byte_offset, c.num_bytes)) for fqn, c in before.objects.items()]
+        (folder / ".metadata").write_bytes(made.root(
+            (made.MEGATRON, "MCoreMetadata"), state_dict_metadata=made.table(tensors + objects), storage_data=made.table(places),
+            mcore_data=mcore, all_local_plans=made.listed(*[made.save_plan()] * 8)))  # fmt: skip
+        (folder / "opt__0_0.distcp").write_bytes((golden / "__0_0.distcp").read_bytes())
+        for name in ("common.pt", "metadata.json"):
+            (folder / name).write_text("{}")
+        done = convert(options(folder, self.folder / "h5"))
+        self.assertEqual(done.notes[0], "2 files that .metadata does not name are left out: common.pt, metadata.json")
+        self.check_hdf5(done.path, golden)
+        with h5py.File(done.path / "checkpoint.h5", "r") as file:
+            self.assertEqual(file["shardmark"].attrs["world_size"], 8)
+        convert(options(self.folder / "h5", self.folder / "back", to="dcp"))
+        self.check_dcp(self.folder / "back", golden)
+        shapes = {t.fqn: {"shape": t.shape} for t in before.tensors}
+        self.assertEqual(read_metadata(self.folder / "back").mcore_data, shapes)
 
     def test_damaged_data_is_found(self) -> None:
         source = self.folder / "damaged"
@@ -345,6 +395,8 @@ class FormatTest(unittest.TestCase):
             self.assertEqual(archive.data_offset % 64, 0)
             saved = find_tensor(lambda n, at, d=data: bytes(d[at : at + n]), 0, len(data), "x")
             self.assertEqual((saved.dtype, saved.shape, saved.crc32), (dtype, shape, crc))
+        marked = tensor_archive.Storage("complex64", "0", 4), 0, (4,), (1,), False, None, {"conj": True}
+        self.assertRaisesRegex(PickleError, "resolve_conj", tensor_archive.rebuilt, marked)
 
 
 class CommandTest(FolderCase):
@@ -435,8 +487,5 @@ class CommandTest(FolderCase):
 
 
 if __name__ == "__main__":
-    if "--shardmark" in sys.argv:
-        at = sys.argv.index("--shardmark")
-        command = sys.argv[at + 1]
-        del sys.argv[at : at + 2]
+    command = take_command()
     unittest.main()

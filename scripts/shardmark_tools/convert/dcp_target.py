@@ -12,10 +12,9 @@ from typing import Any
 from shardmark_tools.convert.layout_boxes import Box, Dims
 from shardmark_tools.convert.new_folder import NewFolder, new_id
 from shardmark_tools.convert.region import Region, always, contiguous_strides
-from shardmark_tools.convert.shardmark_target import checker
 from shardmark_tools.convert.streaming import Copy, run_copies
 from shardmark_tools.convert.tensor_archive import new_archive
-from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Hashes, Tensor
+from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Hashes, Tensor, checker
 from shardmark_tools.job.dcp_names import PACKAGE, PROPERTIES_MODULE, SHARD_PACKAGE
 from shardmark_tools.job.dtypes import ITEM_SIZES
 
@@ -172,6 +171,9 @@ def metadata_pickle(checkpoint: Checkpoint, places: Sequence[Place], target: str
     names = [tensor.fqn for tensor in checkpoint.tensors] + [item.fqn for item in checkpoint.objects]
     given = checkpoint.planner_data or {}
     out.plain(None if target == "torch-1.13" else {name: given.get(name, (name,)) for name in names})
+    if checkpoint.mcore_data is not None and target != "torch-1.13":
+        out.text("mcore_data")
+        out.plain(checkpoint.mcore_data)
     out.text("storage_data")
     out.raw(b"}(")
     for place in places:
@@ -198,6 +200,9 @@ class _DataFiles:
     def __init__(self, folder: NewFolder):
         self._folder, self._number, self._size = folder, -1, FILE_BYTES
         self.total = 0
+
+    def region(self, name: str, address: int, shape: Dims, item_size: int) -> Region:
+        return Region(always(self._file), name, address, shape, item_size, past_cache=always(self._folder.past_cache(name)))
 
     def take(self, num_bytes: int) -> tuple[str, int, int]:
         """(name, descriptor, address) of that much room."""
@@ -231,7 +236,7 @@ def copies(checkpoint: Checkpoint, data_files: _DataFiles, places: list[Place]) 
             name, file, address = data_files.take(sizes[0])
             places.append((fqn, None, None, name, address, sizes[0]))
             if region is not None and sizes[0]:
-                target = Region(always(file), name, address, sizes, 1)
+                target = data_files.region(name, address, sizes, 1)
                 yield Copy(region, first, target, origin, sizes, set(expected), checker(fqn, origin, expected))
             continue
         archive = new_archive(dtype, sizes, contiguous_strides(sizes))
@@ -244,7 +249,7 @@ def copies(checkpoint: Checkpoint, data_files: _DataFiles, places: list[Place]) 
             continue
         checked = checker(fqn, offsets, expected)
         done = functools.partial(write_crcs, checked, file, [address + place for place in archive.crc_offsets])
-        target = Region(always(file), name, address + archive.data_offset, sizes, item)
+        target = data_files.region(name, address + archive.data_offset, sizes, item)
         yield Copy(region, first, target, origin, sizes, {"crc32", *expected}, done)
 
 
@@ -265,7 +270,7 @@ def write_dcp(checkpoint: Checkpoint, final: pathlib.Path, target: str) -> tuple
     """Writes the folder `final`. Returns (its path, bytes). Raises ConvertError, OSError."""
     check_dtypes(checkpoint, target)
     places: list[Place] = []
-    with NewFolder(final, f".{final.name}.partial-{new_id()}") as folder:
+    with NewFolder(final, f".{final.name}.partial-{new_id()}", checkpoint.finish_checks) as folder:
         data_files = _DataFiles(folder)
         run_copies(copies(checkpoint, data_files, places))
         metadata = folder.create(".metadata", 0)

@@ -7,43 +7,22 @@ import math
 import mmap
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-
+from shardmark_tools.convert.block_transfer import BLOCK, LEAST_PAST_CACHE, Slot, read_blocks, write_blocks
 from shardmark_tools.convert.layout_boxes import Box, Dims
 from shardmark_tools.refusal import Refused
-from shardmark_tools.regular_file import regular_descriptor
 
 PIECE_BYTES = 8 << 20  # of a streamed chunk
 SHORT_RUN = 4096  # bytes: many shorter ones go through a mapped window
 FEW_RUNS = 64
 WINDOW_BYTES = 32 << 20
-MOST_OPEN_FILES = 64
+
+T = TypeVar("T")
 
 
 class RegionError(Refused):
     """A file ends before the data that it should hold."""
-
-
-class Files:
-    """Open descriptors by path, the latest few. `writable` ones are made by their owner."""
-
-    def __init__(self) -> None:
-        self._open: dict[os.PathLike[str], int] = {}
-
-    def descriptor(self, path: os.PathLike[str]) -> int:
-        found = self._open.pop(path, None)
-        if found is None:
-            while len(self._open) >= MOST_OPEN_FILES:
-                os.close(self._open.pop(next(iter(self._open))))
-            found = regular_descriptor(path)
-        self._open[path] = found
-        return found
-
-    def close(self) -> None:
-        while self._open:
-            os.close(self._open.popitem()[1])
 
 
 def contiguous_strides(shape: Dims) -> Dims:
@@ -71,20 +50,21 @@ def slabs(sizes: Dims, item_size: int, limit: int = PIECE_BYTES) -> Iterator[Box
             yield offsets, (1,) * len(outer) + (last - first,) + rest
 
 
-def always(descriptor: int) -> Callable[[], int]:
+def always(descriptor: T) -> Callable[[], T]:
     """For a file that stays open."""
     return lambda: descriptor
 
 
 class Region:
     """An array of `shape` at `address` of a file. `strides` count elements; row-major if left out.
-    `descriptor` is a function, so that a file may be closed in between."""
+    `descriptor` is a function, so that a file may be closed in between; `past_cache` gives one of the same file
+    that goes past the page cache, or None."""
 
-    __slots__ = ("descriptor", "address", "shape", "item_size", "strides", "row_major", "name")
+    __slots__ = ("descriptor", "past_cache", "address", "shape", "item_size", "strides", "row_major", "name")
 
     def __init__(self, descriptor: Callable[[], int], name: str, address: int, shape: Dims, item_size: int,
-                 strides: Dims | None = None):  # fmt: skip
-        self.descriptor, self.name, self.address = descriptor, name, address
+                 strides: Dims | None = None, past_cache: Callable[[], int | None] = always(None)):  # fmt: skip
+        self.descriptor, self.past_cache, self.name, self.address = descriptor, past_cache, name, address
         self.shape, self.item_size = shape, item_size
         self.strides = tuple(strides) if strides else contiguous_strides(shape)
         natural = contiguous_strides(shape)
@@ -98,12 +78,7 @@ class Region:
             if run is None:
                 return self._through_window(offsets, sizes, out, writes=False)
             at, address, length = run
-            part = out[at : at + length]
-            while len(part):
-                done = os.preadv(self.descriptor(), [part], address)
-                if done == 0:
-                    raise RegionError(f"{self.name}: ends at byte {address}, inside of its data")
-                part, address = part[done:], address + done
+            self._read_all(address, out[at : at + length])
         return None
 
     def write(self, offsets: Dims, sizes: Dims, data: memoryview) -> None:
@@ -112,11 +87,46 @@ class Region:
             if run is None:
                 return self._through_window(offsets, sizes, data, writes=True)
             at, address, length = run
-            part = data[at : at + length]
-            while len(part):
-                done = os.pwritev(self.descriptor(), [part], address)
-                part, address = part[done:], address + done
+            self._write_all(address, data[at : at + length])
         return None
+
+    def only_run(self, offsets: Dims, sizes: Dims) -> int | None:
+        """The address of a box that is one contiguous run; None for others."""
+        run = next(self._runs(offsets, sizes), None)
+        if run is None or run[2] != math.prod(sizes) * self.item_size:
+            return None
+        return run[1]
+
+    def read_run(self, address: int, num_bytes: int, slot: Slot, place: int) -> None:
+        """Reads a run into the slot, to `place` of it where any place costs the same."""
+        past, done = self.past_cache() if num_bytes >= LEAST_PAST_CACHE else None, 0
+        slot.at = place
+        if past is not None:
+            done = read_blocks(past, address, num_bytes, slot)
+        self._read_all(address + done, slot.piece(num_bytes)[done:])
+
+    def write_run(self, address: int, num_bytes: int, slot: Slot) -> None:
+        """The counterpart. What begins and ends inside of a block goes through the cache, where the blocks at both
+        ends may have other bytes."""
+        past, done = self.past_cache() if num_bytes >= LEAST_PAST_CACHE else None, 0
+        if past is not None:
+            slot.move_to(address % BLOCK, num_bytes)
+            done = -address % BLOCK
+            self._write_all(address, slot.piece(done))
+            done += write_blocks(past, address + done, slot.piece(num_bytes)[done:])
+        self._write_all(address + done, slot.piece(num_bytes)[done:])
+
+    def _read_all(self, address: int, part: memoryview) -> None:
+        while len(part):
+            done = os.preadv(self.descriptor(), [part], address)
+            if done == 0:
+                raise RegionError(f"{self.name}: ends at byte {address}, inside of its data")
+            part, address = part[done:], address + done
+
+    def _write_all(self, address: int, part: memoryview) -> None:
+        while len(part):
+            done = os.pwritev(self.descriptor(), [part], address)
+            part, address = part[done:], address + done
 
     def _runs(self, offsets: Dims, sizes: Dims) -> Iterator[tuple[int, int, int] | None]:
         """(place in the box, address, bytes) of each contiguous run; None once where they are too
@@ -141,6 +151,8 @@ class Region:
 
     def _through_window(self, offsets: Dims, sizes: Dims, data: memoryview, writes: bool) -> None:
         """By mapped windows of the file, one at a time: boxes of short runs."""
+        import numpy as np  # takes a while to load, and most copies do without
+
         lowest = sum(o * s for o, s in zip(offsets, self.strides))
         highest = lowest + sum((n - 1) * s for n, s in zip(sizes, self.strides))
         span = (highest - lowest + 1) * self.item_size
@@ -169,6 +181,8 @@ class Region:
 
     def _by_halves(self, offsets: Dims, sizes: Dims, data: memoryview, writes: bool, dimension: int) -> None:
         """Cuts along the widest dimension; the halves are put together in memory."""
+        import numpy as np
+
         box = np.frombuffer(data, f"V{self.item_size}").reshape(sizes)
         half = sizes[dimension] // 2
         for first, count in ((0, half), (half, sizes[dimension] - half)):

@@ -2,18 +2,14 @@
 """safetensors files as a checkpoint."""
 
 import pathlib
-from collections.abc import Callable
 
-from shardmark_tools.convert.region import Files, Region, slabs
+from shardmark_tools.convert.open_files import Files, region_of_file
+from shardmark_tools.convert.region import slabs
 from shardmark_tools.convert.tensors import Checkpoint, Chunk, ConvertError, Tensor
 from shardmark_tools.job.dtypes import ITEM_SIZES
 from shardmark_tools.job.safetensors_files import SafetensorsError, read_safetensors
 
 CHUNK_BYTES = 64 << 20  # a tensor is stored in pieces of at most so much
-
-
-def descriptor_of(files: Files, path: pathlib.Path) -> Callable[[], int]:
-    return lambda: files.descriptor(path)
 
 
 def read_safetensors_checkpoint(path: pathlib.Path) -> Checkpoint:
@@ -25,7 +21,7 @@ def read_safetensors_checkpoint(path: pathlib.Path) -> Checkpoint:
     files, tensors = Files(), []
     for tensor in found:
         item = ITEM_SIZES[tensor.dtype]
-        region = Region(descriptor_of(files, tensor.path), str(tensor.path), tensor.byte_offset, tensor.shape, item)
+        region = region_of_file(files, tensor.path, tensor.byte_offset, tensor.shape, item)
         chunks = []
         if tensor.num_bytes:
             chunks = [Chunk(offsets, sizes, region, offsets, {})

@@ -7,11 +7,11 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shardmark_tools.convert.block_transfer import BLOCK
 from shardmark_tools.convert.new_folder import NewFolder, new_id
 from shardmark_tools.convert.region import Region, always
-from shardmark_tools.convert.shardmark_target import checker
 from shardmark_tools.convert.streaming import Copy, run_copies
-from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Tensor
+from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Tensor, checker
 from shardmark_tools.job.dtypes import ITEM_SIZES, SAFETENSORS, SAFETENSORS_BITS, SAFETENSORS_NAMES
 
 SHARD_BYTES = 5 * 10**9
@@ -52,17 +52,18 @@ def published_as(tensor: Tensor) -> tuple[str, list[int]]:
 
 
 def header_of(tensors: Sequence[Tensor]) -> tuple[bytes, dict[str, int]]:
-    """The header's bytes, padded to 8, and {fqn: offset behind it}. Wide elements come first, so that
-    each tensor is aligned to its own."""
+    """The header's bytes, padded to a block, and {fqn: offset behind it}. Tensors of whole blocks come first, so that each
+    begins on one; of the others, wide elements do, so that each tensor is aligned to its own."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     offsets, at = dict[str, int](), 0
-    for tensor in sorted(tensors, key=lambda t: -t.item_size):  # stable: else as the source has them
+    # Stable: else as the source has them.
+    for tensor in sorted(tensors, key=lambda t: (t.num_bytes % BLOCK != 0, -t.item_size)):
         offsets[tensor.fqn] = at
         code, shape = published_as(tensor)
         header[tensor.fqn] = {"dtype": code, "shape": shape, "data_offsets": [at, at + tensor.num_bytes]}
         at += tensor.num_bytes
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (-(8 + len(text)) % BLOCK)
     return len(text).to_bytes(8, "little") + text, offsets
 
 
@@ -89,17 +90,18 @@ def write_safetensors(checkpoint: Checkpoint, final: pathlib.Path,
     check_names(checkpoint)
     shards = cut_shards(checkpoint.tensors, shard_bytes)
     weight_map, total = dict[str, str](), 0
-    with NewFolder(final, f".{final.name}.partial-{new_id()}") as folder:
+    with NewFolder(final, f".{final.name}.partial-{new_id()}", checkpoint.finish_checks) as folder:
         for number, tensors in enumerate(shards, 1):
             name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
             header, offsets = header_of(tensors)
             num_bytes = len(header) + sum(tensor.num_bytes for tensor in tensors)
             file = folder.create(name, num_bytes)
             os.pwrite(file, header, 0)
+            past_cache = always(folder.past_cache(name))
             regions = {
-                t.fqn: Region(always(file), name, len(header) + offsets[t.fqn], t.shape, t.item_size)
+                t.fqn: Region(always(file), name, len(header) + offsets[t.fqn], t.shape, t.item_size, past_cache=past_cache)
                 for t in tensors
-            }  # fmt: skip
+            }
             run_copies(copies(tensors, regions))
             weight_map |= {tensor.fqn: name for tensor in tensors}
             total += num_bytes

@@ -4,15 +4,29 @@
 import json
 import os
 import pathlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from shardmark_tools.checkpoint.checkpoint_reader import CheckpointError, find_step
+from shardmark_tools.checkpoint.committed_steps import CheckpointError, find_step
 from shardmark_tools.convert import manifest as manifests
 from shardmark_tools.convert.commit_record import CommitRecord, parse, structure_hash
 from shardmark_tools.convert.layout_boxes import Dims
-from shardmark_tools.convert.region import Files, Region
-from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, DamageError, Tensor, places_in_state
+from shardmark_tools.convert.open_files import Files, region_of_file
+from shardmark_tools.convert.region import Region
+from shardmark_tools.convert.tensors import (
+    Bytes,
+    Checkpoint,
+    Chunk,
+    ConvertError,
+    DamageError,
+    Tensor,
+    facts_of_tensors,
+    places_in_state,
+)
 from shardmark_tools.job.dtypes import ITEM_SIZES
+from shardmark_tools.refusal import Refused
+from shardmark_tools.regular_file import open_regular, regular_descriptor
 
 MOST_COMMIT_BYTES = 64 << 20
 SOURCE_DATASET = "shardmark/source"  # what a conversion keeps of where it comes from
@@ -20,13 +34,18 @@ SOURCE_DATASET = "shardmark/source"  # what a conversion keeps of where it comes
 
 def read_commit(folder: pathlib.Path) -> CommitRecord:
     path = folder / "COMMIT"
-    if not path.is_file() or path.stat().st_size > MOST_COMMIT_BYTES:
-        raise ConvertError(f"{path}: not a file of at most {MOST_COMMIT_BYTES} bytes")
-    return parse(path.read_bytes().decode("utf-8", "replace"), path)
+    try:
+        with open_regular(path) as file:
+            data = file.read(MOST_COMMIT_BYTES + 1)
+    except Refused as error:
+        raise DamageError(str(error)) from None
+    if len(data) > MOST_COMMIT_BYTES:
+        raise DamageError(f"{path}: more than {MOST_COMMIT_BYTES} bytes")
+    return parse(data.decode("utf-8", "replace"), path)
 
 
 def read_manifest(folder: pathlib.Path, record: CommitRecord) -> tuple[manifests.Manifest, list[int] | None]:
-    """(the Manifest, its checksums), once sizes and all files outside their elements are as committed."""
+    """(the Manifest, its checksums), once sizes are as committed."""
     for name, num_bytes, _ in record.files:
         if "/" in name or name.startswith(".") or not name:
             raise ConvertError(f"{folder}: file name '{name}' is not a plain name")
@@ -34,7 +53,7 @@ def read_manifest(folder: pathlib.Path, record: CommitRecord) -> tuple[manifests
         if found != num_bytes:
             raise DamageError(f"{folder / name}: {found} bytes, {num_bytes} were committed")
     entry_file, num_bytes, _ = record.files[0]
-    descriptor = os.open(folder / entry_file, os.O_RDONLY)
+    descriptor = regular_descriptor(folder / entry_file)
     try:
         if not 0 <= record.manifest_address <= num_bytes - record.manifest_bytes:
             raise ConvertError(f"{folder}: the manifest lies outside the entry file")
@@ -44,7 +63,6 @@ def read_manifest(folder: pathlib.Path, record: CommitRecord) -> tuple[manifests
             raise ConvertError(f"{folder}: COMMIT and manifest are of different saves")
         if manifest.files != [name for name, _, _ in record.files]:
             raise ConvertError(f"{folder}: COMMIT and manifest name different files")
-        check_structure(folder, record, manifest)
         return manifest, read_checksums(descriptor, manifest)
     finally:
         os.close(descriptor)
@@ -55,13 +73,21 @@ def check_structure(folder: pathlib.Path, record: CommitRecord, manifest: manife
     for number, (name, num_bytes, digest) in enumerate(record.files):
         if digest is None:
             continue
-        descriptor = os.open(folder / name, os.O_RDONLY)
+        descriptor = regular_descriptor(folder / name)
         try:
             found = structure_hash(descriptor, num_bytes, manifest, number)
         finally:
             os.close(descriptor)
         if found != digest:
             raise DamageError(f"{folder / name}: not as it was committed (outside element data)")
+
+
+def check_meanwhile(folder: pathlib.Path, record: CommitRecord, manifest: manifests.Manifest) -> Callable[[], None]:
+    """Begins check_structure(), which reads many short pieces; the function returned waits for it and raises what it raised."""
+    with_thread = ThreadPoolExecutor(1)
+    check = with_thread.submit(check_structure, folder, record, manifest)
+    with_thread.shutdown(wait=False)
+    return check.result
 
 
 def read_checksums(descriptor: int, manifest: manifests.Manifest) -> list[int] | None:
@@ -85,8 +111,9 @@ def read_origin(folder: pathlib.Path, record: CommitRecord) -> dict[str, Any]:
         return value if isinstance(value, dict) else {}
 
 
-def read_shardmark(directory: pathlib.Path, step: int | None = None) -> Checkpoint:
-    """Raises ConvertError, OSError."""
+def read_shardmark(directory: pathlib.Path, step: int | None = None, with_origin: bool = True) -> Checkpoint:
+    """`with_origin`: with what a conversion kept of where the checkpoint comes from, which HDF5 reads once the structure
+    has been checked; else that is still being checked. Raises ConvertError, OSError."""
     try:
         folder = find_step(directory, step)
     except CheckpointError as error:
@@ -98,7 +125,13 @@ def read_shardmark(directory: pathlib.Path, step: int | None = None) -> Checkpoi
     files, sizes = Files(), [num_bytes for _, num_bytes, _ in record.files]
     paths = [folder / name for name in manifest.files]
     found = Checkpoint([], [], files, max(manifest.world_size, 1), manifest.step)
-    found.planner_data = places_in_state(read_origin(folder, record).get("planner_data"))
+    if with_origin:
+        check_structure(folder, record, manifest)
+    else:
+        found.finish_checks = check_meanwhile(folder, record, manifest)
+    origin = read_origin(folder, record) if with_origin else {}
+    found.planner_data = places_in_state(origin.get("planner_data"))
+    found.mcore_data = facts_of_tensors(origin.get("mcore_data"))
     number = 0
     for entry in manifest.entries:
         chunks = []
@@ -112,7 +145,7 @@ def read_shardmark(directory: pathlib.Path, step: int | None = None) -> Checkpoi
             found.objects.append(Bytes(entry.fqn, entry.num_bytes, region, expected))
         else:
             found.tensors.append(Tensor(entry.fqn, entry.dtype, entry.shape, chunks, entry.published_dtype))
-    if checksums is None:
+    if manifest.checksum == manifests.CHECKSUM_NONE:
         found.notes.append(f"{folder}: saved without checksums, so its elements are not checked")
     return found
 
@@ -124,5 +157,4 @@ def region_of(entry: manifests.Entry, number: int, files: Files, paths: list[pat
     item = ITEM_SIZES[entry.dtype]
     if file >= len(paths) or address > sizes[file]:
         raise ConvertError(f"manifest: '{entry.fqn}' lies outside its file")
-    path = paths[file]
-    return Region(lambda: files.descriptor(path), str(path), address, stored, item), offsets
+    return region_of_file(files, paths[file], address, stored, item), offsets

@@ -2,6 +2,7 @@
 """Writes a Shardmark checkpoint of file layout `shared`: one HDF5 file, laid out by h5py, its elements
 written at the addresses that HDF5 gave."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -32,7 +33,7 @@ from shardmark_tools.convert.new_folder import NewFolder, new_id
 from shardmark_tools.convert.region import Region, always
 from shardmark_tools.convert.shardmark_source import SOURCE_DATASET
 from shardmark_tools.convert.streaming import Copy, run_copies
-from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, DamageError, Hashes, Tensor
+from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, Hashes, Tensor, check_values
 
 ENTRY_FILE = "checkpoint.h5"
 BLOCK = 4096
@@ -180,41 +181,50 @@ def copies(pairs: Pairs, region_of: Callable[[Entry], Region], checksums: list[i
                    {"xxh3", *chunk.expected}, done)  # fmt: skip
 
 
-def check_values(fqn: str, offsets: Dims, expected: Hashes, values: Hashes) -> None:
-    for kind, value in expected.items():
-        if values[kind] != value:
-            raise DamageError(f"'{fqn}': the chunk at {offsets} has {kind} {values[kind]:x}, expected {value:x}")
-
-
-def checker(fqn: str, offsets: Dims, expected: Hashes) -> Callable[[Hashes], None]:
-    return lambda values: check_values(fqn, offsets, expected, values)
+@contextlib.contextmanager
+def made_if_missing(directory: pathlib.Path) -> Iterator[None]:
+    """A folder that was made here goes with what failed in it."""
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # another has put something there
+            directory.rmdir()
+        raise
 
 
 def write_shardmark(checkpoint: Checkpoint, directory: pathlib.Path, step: int) -> tuple[pathlib.Path, int]:
     """Writes DIRECTORY/step-NNNNNNNN. Returns (its path, bytes). Raises ConvertError, OSError."""
     if not 0 <= step <= MOST_STEP:
         raise ConvertError(f"step {step}: expected 0 to {MOST_STEP}")
-    directory.mkdir(exist_ok=True)
     pairs, save_id = entries_of(checkpoint), new_id()
     manifest = Manifest(step, 0, save_id, checkpoint.world_size, 0, CHECKSUM_XXH3, -1, [ENTRY_FILE],
                         [entry for entry, _ in pairs])  # fmt: skip
-    origin = b""
-    if checkpoint.planner_data:
-        origin = json.dumps({"planner_data": checkpoint.planner_data}).encode()
+    kept = {"planner_data": checkpoint.planner_data, "mcore_data": checkpoint.mcore_data}
+    kept = {name: value for name, value in kept.items() if value}
+    origin = json.dumps(kept).encode() if kept else b""
     final = directory / f"step-{step:08d}"
-    with NewFolder(final, f".{final.name}.partial-{save_id}") as folder:
+    hidden = f".{final.name}.partial-{save_id}"
+    with made_if_missing(directory), NewFolder(final, hidden, checkpoint.finish_checks) as folder:
         address, origin_address = lay_out(folder.path / ENTRY_FILE, manifest, origin)
         file = folder.adopt(ENTRY_FILE)
         num_bytes = os.fstat(file).st_size
-        os.posix_fallocate(file, 0, num_bytes)
+        folder.reserve(ENTRY_FILE, num_bytes)
+
+        past_cache = always(folder.past_cache(ENTRY_FILE))
 
         def region_of(entry: Entry) -> Region:
             return Region(always(file), ENTRY_FILE, entry.places[0][1], entry.shape,
-                          entry.num_bytes // max(math.prod(entry.shape), 1))  # fmt: skip
+                          entry.num_bytes // max(math.prod(entry.shape), 1), past_cache=past_cache)  # fmt: skip
 
         checksums = [0] * manifest.num_chunks
         run_copies(copies(pairs, region_of, checksums))
-        os.pwrite(file, b"".join(v.to_bytes(8, "little") for v in checksums), manifest.checksums_address)
+        if checksums:
+            os.pwrite(file, b"".join(v.to_bytes(8, "little") for v in checksums), manifest.checksums_address)
         if origin:
             os.pwrite(file, origin, origin_address)
         encoded = encode(manifest)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies chunks from regions to regions: one thread reads ahead, this one hashes, one writes behind."""
+"""Copies chunks from regions to regions: threads read ahead, this one hashes, others write behind."""
 
 import math
 import zlib
@@ -9,11 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import xxhash
 
+from shardmark_tools.convert.block_transfer import BLOCK, RUN_BYTES, Slot
 from shardmark_tools.convert.layout_boxes import Dims
-from shardmark_tools.convert.region import PIECE_BYTES, Region, slabs
+from shardmark_tools.convert.region import Region, slabs
 from shardmark_tools.convert.tensors import Hashes
 
-PIECES_AHEAD = 2
+READERS = 2
+WRITERS = 2
+PIECES_AHEAD = 3
 PIECES_BEHIND = 3
 
 
@@ -56,8 +59,42 @@ class Copy:
         self.sizes, self.hashes, self.done = sizes, hashes, done
 
 
-# (copy, offsets in the chunk, sizes, bytes, is it the chunk's last)
-Piece = tuple[Copy, Dims, Dims, int, bool]
+class Run:
+    """A piece of a chunk that is one contiguous run both where it comes from and where it goes."""
+
+    __slots__ = ("copy", "source_at", "target_at", "num_bytes", "is_last")
+
+    def __init__(self, copy: Copy, source_at: int, target_at: int, num_bytes: int, is_last: bool):
+        self.copy, self.source_at, self.target_at = copy, source_at, target_at
+        self.num_bytes, self.is_last = num_bytes, is_last
+
+    def read(self, slot: Slot) -> None:
+        self.copy.source.read_run(self.source_at, self.num_bytes, slot, self.target_at % BLOCK)
+
+    def write(self, slot: Slot) -> None:
+        self.copy.target.write_run(self.target_at, self.num_bytes, slot)
+
+
+class Slab:
+    """A piece of any other chunk: contiguous among the chunk's own elements. It is written while nothing else is: a page
+    of a mapped window can hold more than its block, and would bring back what that was before it was written past the cache."""
+
+    __slots__ = ("copy", "offsets", "sizes", "num_bytes", "is_last")
+
+    def __init__(self, copy: Copy, offsets: Dims, sizes: Dims):
+        self.copy, self.offsets, self.sizes = copy, offsets, sizes
+        self.num_bytes = math.prod(sizes) * copy.source.item_size
+        self.is_last = moved(offsets, sizes) == tuple(copy.sizes)
+
+    def read(self, slot: Slot) -> None:
+        slot.at = 0
+        self.copy.source.read(moved(self.offsets, self.copy.source_offsets), self.sizes, slot.piece(self.num_bytes))
+
+    def write(self, slot: Slot) -> None:
+        self.copy.target.write(moved(self.offsets, self.copy.target_offsets), self.sizes, slot.piece(self.num_bytes))
+
+
+Piece = Run | Slab
 
 
 def moved(offsets: Dims, by: Dims) -> Dims:
@@ -66,19 +103,24 @@ def moved(offsets: Dims, by: Dims) -> Dims:
 
 def pieces(copies: Iterable[Copy]) -> Iterator[Piece]:
     for copy in copies:
-        for offsets, sizes in slabs(copy.sizes, copy.source.item_size):
-            num_bytes = math.prod(sizes) * copy.source.item_size
-            yield copy, offsets, sizes, num_bytes, moved(offsets, sizes) == tuple(copy.sizes)
+        source_at = copy.source.only_run(copy.source_offsets, copy.sizes)
+        target_at = copy.target.only_run(copy.target_offsets, copy.sizes)
+        if source_at is not None and target_at is not None:
+            yield from runs(copy, source_at, target_at)
+        else:
+            for offsets, sizes in slabs(copy.sizes, copy.source.item_size):
+                yield Slab(copy, offsets, sizes)
 
 
-def read_piece(piece: Piece, buffer: bytearray) -> None:
-    copy, offsets, sizes, num_bytes, _ = piece
-    copy.source.read(moved(offsets, copy.source_offsets), sizes, memoryview(buffer)[:num_bytes])
-
-
-def write_piece(piece: Piece, buffer: bytearray) -> None:
-    copy, offsets, sizes, num_bytes, _ = piece
-    copy.target.write(moved(offsets, copy.target_offsets), sizes, memoryview(buffer)[:num_bytes])
+def runs(copy: Copy, source_at: int, target_at: int) -> Iterator[Run]:
+    """Of like lengths, cut where the target's blocks end, so that only the chunk's own ends lie inside of a block."""
+    at, num_bytes = 0, math.prod(copy.sizes) * copy.source.item_size
+    length = -(-num_bytes // -(-num_bytes // RUN_BYTES))
+    while at < num_bytes:
+        end = at + length
+        end = min(end + -(target_at + end) % BLOCK, num_bytes)
+        yield Run(copy, source_at + at, target_at + at, end - at, end == num_bytes)
+        at = end
 
 
 class _Hashes:
@@ -87,45 +129,46 @@ class _Hashes:
     def __init__(self) -> None:
         self._states: dict[str, Crc32 | Xxh3] | None = None
 
-    def take(self, piece: Piece, buffer: bytearray) -> None:
-        copy, _, _, num_bytes, is_last = piece
+    def take(self, piece: Piece, slot: Slot) -> None:
         if self._states is None:
-            self._states = {name: HASHES[name]() for name in copy.hashes}
+            self._states = {name: HASHES[name]() for name in piece.copy.hashes}
         for state in self._states.values():
-            state.update(memoryview(buffer)[:num_bytes])
-        if is_last:
-            copy.done({name: state.value() for name, state in self._states.items()})
+            state.update(slot.piece(piece.num_bytes))
+        if piece.is_last:
+            piece.copy.done({name: state.value() for name, state in self._states.items()})
             self._states = None
 
 
 def run_copies(copies: Iterable[Copy]) -> None:
-    """Runs all of an iterable of Copy. Raises what reading, writing or a `done` raised."""
-    hashes, free = _Hashes(), list[bytearray]()
-    reads: deque[tuple[Piece, bytearray, Future[None]]] = deque()
-    writes: deque[tuple[bytearray, Future[None]]] = deque()
+    """Runs all of an iterable of Copy. Raises what reading, writing or a `done` raised, once nothing reads or writes
+    any more."""
+    hashes, free = _Hashes(), list[Slot]()
+    reads: deque[tuple[Piece, Slot, Future[None]]] = deque()
+    writes: deque[tuple[Slot, Future[None]]] = deque()
 
     def finish_read() -> None:
-        piece, buffer, read = reads.popleft()
+        piece, slot, read = reads.popleft()
         read.result()
-        hashes.take(piece, buffer)
-        writes.append((buffer, writer.submit(write_piece, piece, buffer)))
-        if len(writes) > PIECES_BEHIND:
-            finish_write()
+        hashes.take(piece, slot)
+        if isinstance(piece, Slab):
+            finish_writes(0)
+        writes.append((slot, writers.submit(piece.write, slot)))
+        finish_writes(0 if isinstance(piece, Slab) else PIECES_BEHIND)
 
-    def finish_write() -> None:
-        buffer, write = writes.popleft()
-        write.result()
-        free.append(buffer)
+    def finish_writes(most: int) -> None:
+        while len(writes) > most:
+            slot, write = writes.popleft()
+            write.result()
+            free.append(slot)
 
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    with ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(WRITERS) as writers:
         for piece in pieces(copies):
-            buffer = free.pop() if free else bytearray(PIECE_BYTES)
-            if piece[3] > len(buffer):
-                buffer = bytearray(piece[3])
-            reads.append((piece, buffer, reader.submit(read_piece, piece, buffer)))
+            slot = free.pop() if free else Slot()
+            if piece.num_bytes > len(slot):
+                slot = Slot(piece.num_bytes)
+            reads.append((piece, slot, readers.submit(piece.read, slot)))
             if len(reads) > PIECES_AHEAD:
                 finish_read()
         while reads:
             finish_read()
-        while writes:
-            finish_write()
+        finish_writes(0)

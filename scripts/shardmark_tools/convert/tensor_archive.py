@@ -116,24 +116,27 @@ def _records(pread: Pread, begin: int, end: int, where: str) -> dict[str, Record
 
 
 @dataclasses.dataclass(slots=True)
-class _Storage:
+class Storage:
     dtype: str | None
     key: str
     count: int
 
 
-def _persistent(value: Any) -> _Storage:
+def _persistent(value: Any) -> Storage:
     if not isinstance(value, tuple) or len(value) != 5 or value[0] != "storage":
         raise PickleError("a persistent id of other than a storage")
     _, kind, key, _place, count = value
     if not isinstance(kind, Name) or type(key) is not str or type(count) is not int:
         raise PickleError(f"a storage of kind {kind_of(kind)}")
-    return _Storage(STORAGES.get(kind.text), key, count)
+    return Storage(STORAGES.get(kind.text), key, count)
 
 
-def _rebuilt(args: tuple[Any, ...]) -> tuple[_Storage, str, int, Dims, Dims]:
+def rebuilt(args: tuple[Any, ...]) -> tuple[Storage, str, int, Dims, Dims]:
     """torch._utils._rebuild_tensor_v2 and _v3."""
-    if len(args) not in (6, 7) or not isinstance(args[0], _Storage):
+    if len(args) in (7, 8) and isinstance(args[-1], dict):
+        raise PickleError("a tensor that is conjugated or negated by a mark alone; PyTorch's resolve_conj() and "
+                          "resolve_neg() make one that can be stored")  # fmt: skip
+    if len(args) not in (6, 7) or not isinstance(args[0], Storage):
         raise PickleError("a tensor without its storage")
     storage, offset, shape, strides = args[:4]
     dtype = storage.dtype
@@ -153,7 +156,7 @@ def _names() -> dict[tuple[str, str], Name | DtypeName]:
     names["torch", "Size"] = Name("torch.Size", size)
     for version in (2, 3):
         name = f"_rebuild_tensor_v{version}"
-        names["torch._utils", name] = Name(name, _rebuilt)
+        names["torch._utils", name] = Name(name, rebuilt)
     names.update({("torch", name): DtypeName(name) for name in ITEM_SIZES})
     return names
 
@@ -179,7 +182,7 @@ def find_tensor(pread: Pread, begin: int, num_bytes: int, where: str) -> SavedTe
         value = PickleReader(data, NAMES, Limits(), f"{where}: data.pkl", _persistent).read()
     except PickleError as error:
         raise ConvertError(str(error)) from None
-    if not isinstance(value, tuple) or len(value) != 5 or not isinstance(value[0], _Storage):
+    if not isinstance(value, tuple) or len(value) != 5 or not isinstance(value[0], Storage):
         raise ConvertError(f"{where}: holds a {kind_of(value)}, not a tensor")
     storage, dtype, offset, shape, strides = value
     record = records.get(f"data/{storage.key}")

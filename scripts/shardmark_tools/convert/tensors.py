@@ -3,11 +3,12 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shardmark_tools.convert.layout_boxes import Dims
-from shardmark_tools.convert.region import Files, Region
+from shardmark_tools.convert.open_files import Files
+from shardmark_tools.convert.region import Region
 from shardmark_tools.job.dtypes import ITEM_SIZES
 from shardmark_tools.refusal import Refused
 
@@ -20,6 +21,21 @@ class ConvertError(Refused):
 
 class DamageError(ConvertError):
     """What was read is not what was written."""
+
+
+def checker(fqn: str, offsets: Dims, expected: Hashes) -> Callable[[Hashes], None]:
+    """Called with the values of a chunk, raises DamageError where they are others."""
+    return lambda values: check_values(fqn, offsets, expected, values)
+
+
+def check_values(fqn: str, offsets: Dims, expected: Hashes, values: Hashes) -> None:
+    for kind, value in expected.items():
+        if values[kind] != value:
+            raise DamageError(f"'{fqn}': the chunk at {offsets} has {kind} {values[kind]:x}, expected {value:x}")
+
+
+def nothing_more() -> None:
+    """Of a checkpoint whose reader has checked all that it checks."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -67,7 +83,9 @@ class Bytes:
 @dataclasses.dataclass(slots=True)
 class Checkpoint:
     """`world_size`: ranks that wrote it, 1 if unknown. `planner_data`: DCP's map of names to places in
-    the nested state dict, or None. `files`: what the regions read through; closed by the owner."""
+    the nested state dict, or None. `mcore_data`: what Megatron-Core keeps of tensors by name, or None.
+    `files`: what the regions read through; closed by the owner. `finish_checks`: waits for what is still being checked;
+    raises DamageError. Nothing made of the checkpoint may become visible before it has returned."""
 
     tensors: list[Tensor]
     objects: list[Bytes]
@@ -76,6 +94,8 @@ class Checkpoint:
     step: int | None = None
     planner_data: Mapping[str, tuple[Any, ...]] | None = None
     notes: list[str] = dataclasses.field(default_factory=list)
+    mcore_data: dict[str, dict[str, Any]] | None = None
+    finish_checks: Callable[[], None] = nothing_more
 
     @property
     def num_bytes(self) -> int:
@@ -87,4 +107,19 @@ def places_in_state(planner_data: object) -> dict[str, tuple[Any, ...]] | None:
     if not isinstance(planner_data, dict):
         return None
     return {name: tuple(place) for name, place in planner_data.items()
-            if isinstance(name, str) and isinstance(place, (tuple, list))}  # fmt: skip
+            if isinstance(name, str) and is_flat(place)}  # fmt: skip
+
+
+def is_flat(value: object) -> bool:
+    return isinstance(value, (tuple, list)) and all(isinstance(part, (str, int)) for part in value)
+
+
+def facts_of_tensors(mcore_data: object) -> dict[str, dict[str, Any]] | None:
+    """Megatron-Core's table of tensors, as far as it is one: texts, numbers and shapes by name."""
+    if not isinstance(mcore_data, dict):
+        return None
+    return {
+        name: {key: value for key, value in facts.items()
+               if isinstance(key, str) and (is_flat(value) or isinstance(value, (str, int, type(None))))}
+        for name, facts in mcore_data.items() if isinstance(name, str) and isinstance(facts, dict)
+    }  # fmt: skip

@@ -27,7 +27,7 @@ from shardmark_tools.sweep.sweep_cases import each_node_cases, groups_of
 TOOLS = pathlib.Path(__file__).resolve().parents[2]
 SHARES = {"write": 0.6, "flush": 0.3, "create": 0.1}
 COMMAND = """#!{python}
-import json, os, pathlib, sys
+import json, os, pathlib, sys, zlib
 sys.path.insert(0, {tools!r})
 words = sys.argv[1:]
 if words[0] == "plan":
@@ -38,7 +38,7 @@ from shardmark_tools.results import synthetic_results as synthetic
 host, out = os.environ["HOST"], pathlib.Path(words[words.index("--out") + 1])
 if host == "n7":
     sys.exit("shardmark: error: no space left on device")
-rng = np.random.default_rng(abs(hash(str(out))) % 2**32)
+rng = np.random.default_rng(zlib.crc32(out.name.encode()))
 of = synthetic.context(nodes=1, per_node=2, hosts=[host])
 factors = {{"save": 1.25}} if host == os.environ.get("SLOW") else {{}}
 synthetic.write_run(out, synthetic.make_run(rng, of, 5, 0.01, factors, families=("save", "plan")))

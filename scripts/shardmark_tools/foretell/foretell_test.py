@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Laws fitted to times with known laws, and whether their intervals hold what they say."""
 
+import math
 import pathlib
 import sys
 import tomllib
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
 
 ensure_modules("numpy", "scipy", "jsonschema", status=77)
 import numpy
+from scipy import stats
 
 from shardmark_tools.foretell.hold_out import expected_inside, foretell_largest, half_widths
 from shardmark_tools.foretell.linear_law import fit, share_spread
+from shardmark_tools.foretell.point_table import point_lines
 from shardmark_tools.foretell.series import Kind, Series, all_series, label_of
 from shardmark_tools.foretell.storage_file import describe
 from shardmark_tools.refusal import Refused
@@ -73,11 +77,49 @@ class HeldOut(unittest.TestCase):
         self.assertGreater(outside, 0.02 * 2400)
         self.assertLess(outside, 0.07 * 2400)
 
+    def test_what_no_size_changes_is_foretold_better_than_two_free_numbers_would(self) -> None:
+        """A time that cannot fall with size: as often inside, in intervals of two thirds."""
+        outside, narrower = 0, []
+        for seed in range(40):
+            draw = numpy.random.default_rng(seed)
+            series = [noisy(draw, 1.0, 0.0, 0.08, [1e7, 2e7, 4e7, 8e7, 4e8], label=str(i)) for i in range(20)]
+            for point in foretell_largest(series):
+                outside += not point.is_inside()
+                law, factor = point.law, float(stats.t.ppf(0.975, point.law.freedom))
+                free = math.hypot(law.spread, law.error(point.size) / law.at(point.size))
+                narrower.append(point.half_width() / math.sinh(factor * free))
+        self.assertLess(outside, 0.07 * 800)
+        self.assertLess(float(numpy.median(narrower)), 0.75)
+
     def test_a_law_that_does_not_hold_has_no_narrow_interval(self) -> None:
         draw = numpy.random.default_rng(1)
         series = [Series(str(i), SAVE, "byte", 1, 4, [(s, 1e-16 * s * s * float(numpy.exp(draw.normal(0, 0.01))))
                   for s in (1e7, 2e7, 4e7, 8e7, 8e8)]) for i in range(20)]  # fmt: skip
         self.assertGreater(half_widths(foretell_largest(series))[0], 0.6)
+
+    def test_a_byte_costs_at_least_what_it_costs_in_raw_files(self) -> None:
+        """Small saves take what begins and ends, whatever their size; large ones what raw files take."""
+        sizes = [1e7, 1.5e7, 2e7, 3e7, 1e9]
+        inside = {True: 0, False: 0}
+        for seed in range(20):
+            draw = numpy.random.default_rng(seed)
+            raw = noisy(draw, 0.0, 1e-9, 0.03, sizes, kind=Kind("ceiling", "save"), label="ceiling/m/posix-shared-direct-save")
+            save = noisy(draw, 0.1, 0.0, 0.03, sizes[:-1])
+            save.points += noisy(draw, 0.02, 1e-9, 0.03, sizes[-1:]).points
+            for with_raw in (True, False):
+                point = foretell_largest([save, raw] if with_raw else [save])[0]
+                inside[with_raw] += point.is_inside()
+        self.assertGreaterEqual(inside[True], 17)
+        self.assertLessEqual(inside[False], 3)
+
+    def test_of_other_ranks_and_of_what_no_storage_moves_raw_files_tell_nothing(self) -> None:
+        exact = [(size, 0.1) for size in (1e7, 2e7, 4e7, 1.6e8)]
+        raw = Series("ceiling/m/posix-shared-direct-save", Kind("ceiling", "save"), "byte", 1, 4, [(s, 1e-9 * s) for s, _ in exact])
+        for save, rate in ((Series("save/m/s", SAVE, "byte", 1, 4, exact), 1e-9), (Series("save/m/s", SAVE, "byte", 1, 2, exact), 0),
+                           (Series("save/m/null", SAVE, "byte", 1, 4, exact), 0),
+                           (Series("save/m/ddp", SAVE, "byte", 1, 4, exact, moved=0.25), 0.25e-9),
+                           (Series("plan/m/s", Kind("plan", "save"), "byte", 1, 4, exact), 0)):  # fmt: skip
+            self.assertAlmostEqual(foretell_largest([save, raw])[0].law.b * 1e9, rate * 1e9, places=6, msg=save)
 
     def test_fits_only_what_is_a_fourth_or_less(self) -> None:
         draw = numpy.random.default_rng(2)
@@ -95,6 +137,14 @@ class HeldOut(unittest.TestCase):
         self.assertLess(middle, 0.1)
         self.assertLessEqual(middle, ninth)
 
+    def test_a_table_names_the_unit_once_and_what_lies_outside(self) -> None:
+        exact = [(size, size * 1e-9) for size in (1e7, 2e7, 4e7)]
+        good, late = (foretell_largest([Series(label, SAVE, "byte", 1, 4, [*exact, (1.6e8, seconds)])])[0]
+                      for label, seconds in (("a", 0.16), ("b", 0.32)))  # fmt: skip
+        lines = point_lines([good, late])
+        self.assertIn("  4.0x  160 [160..160]  160 ms", lines[2])
+        self.assertTrue(lines[3].endswith("  320 ms    outside"), lines[3])
+
 
 class Results(unittest.TestCase):
     def samples(self) -> list[dict[str, object]]:
@@ -111,6 +161,39 @@ class Results(unittest.TestCase):
         series, = all_series([Run(pathlib.Path("."), synthetic.context(), samples)])
         self.assertEqual(series.sizes(), [1 << 20, 2 << 20, 4 << 20, 16 << 20])
         self.assertEqual(series.of, "byte")
+
+    def mixed(self, *more: dict[str, Any]) -> list[Series]:
+        """A run a size, each with a context of its own."""
+        contexts = [*more, *[more[-1]] * (4 - len(more))]
+        return all_series([Run(pathlib.Path(f"run-{number}"), synthetic.context(**of), [sample])
+                           for number, (of, sample) in enumerate(zip(contexts, self.samples()))])  # fmt: skip
+
+    def test_sizes_of_several_folders_are_one_series(self) -> None:
+        config = '[model]\n{}optimizer = "adamw"\n[run]\nrepetitions = {}\n{}'
+        swept = '[sweep]\n"model.scale" = [1, 2]\n'
+        series, = self.mixed({"config": config.format("scale = 1\n", 5, ""), "config_hash": "a"},
+                             {"config": config.format("", 3, swept), "config_hash": "b"},
+                             {"config": config.format("scale = 4\n", 3, ""), "hosts": ["another"],
+                              "filesystem": {"type": "ext4", "path": "/elsewhere"}})  # fmt: skip
+        self.assertEqual(len(series.sizes()), 4)
+
+    def test_no_law_is_of_two_kinds(self) -> None:
+        config = '[model]\noptimizer = "{}"\n[storage]\nthreads = {}\n'
+        here = {"config": config.format("none", 1)}
+        for other, difference in (({"filesystem": {"type": "nfs4", "path": "/"}}, "filesystem.type: ext4 and nfs4"),
+                                  ({"cpu": "another"}, "cpu: a processor, 2 cores and another"),
+                                  ({"config": config.format("adamw", 1)}, "model.optimizer: none and adamw"),
+                                  ({"config": config.format("none", 4)}, "storage.threads: 1 and 4"),
+                                  ({"hdf5": "1.14.0"}, "hdf5: 1.10.8 and 1.14.0")):  # fmt: skip
+            with self.assertRaisesRegex(Refused, f"run-0 and run-2 are not of one kind(?s:.*){difference}$"):
+                self.mixed(here, here, {**here, **other})
+
+    def test_sizes_in_other_files_than_the_largest_follow_another_law(self) -> None:
+        samples = self.samples()
+        for number, files in enumerate((2, 4, 4, 4)):
+            samples[number]["inventory"] = {"files": files, "num_bytes": 1 << 20, "padding_bytes": 0}
+        series, = all_series([Run(pathlib.Path("."), synthetic.context(), samples)])
+        self.assertEqual(series.sizes(), [2 << 20, 4 << 20, 16 << 20])
 
     def test_a_storage_is_described_by_the_law_of_its_saves(self) -> None:
         series = all_series([Run(pathlib.Path("."), synthetic.context(), self.samples())])

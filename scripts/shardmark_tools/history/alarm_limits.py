@@ -1,29 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What quiet nights do by chance: the gain that a change must have, so that a history of 120 quiet nights, looked at
-every night, hardly ever raises an alarm, all its series together.
+"""What quiet nights do by chance: how clear a change must be, so that a history of 120 quiet nights, looked at every
+night, hardly ever raises an alarm, all its series together.
 
-The history's own nights are drawn in blocks of neighbours, all series of a night together, and searched as the history
-itself is. The mean of the largest gains of such draws says where chance ends; from there to the rare ones leads the
-tail of a maximum (Gumbel's law), whose slope is estimated and drawn towards that of normal noise.
+A change counts by the square of its size over the size's standard error. Of normal nights the largest such square has
+a Gumbel tail; its mean and slope are known from simulation. What the history's own nights do beyond that (skewed and
+heavy tails) shows when they are drawn in blocks of neighbours, all series of a night together, and scanned the same
+way: the limit grows as the mean of the largest squares does. `doubt` makes it higher for few nights, whose spread is
+itself estimated.
 """
 
 import numpy as np
+import numpy.typing as npt
 
-from shardmark_tools.history import level_scan, quiet_noise
+from shardmark_tools.history.night_noise import NightNoise, shared_part
 from shardmark_tools.history.quiet_noise import Reals, Whole
 
-ALPHA = 0.0007  # of any alarm; what limits that are themselves estimated make of it is counted by dev/history_study
+ALPHA = 0.001  # of any alarm
 HORIZON = 120  # nights that ALPHA is for
-DRAWS = 48
+DRAWS = 32
 BLOCK = 5  # nights, on average
-NORMAL_SLOPE = 2.13  # of the largest gain's tail, of normal nights
-NORMAL_MEAN = 14.3  # of the largest gain, ten independent series of 120 normal nights
+NORMAL_SLOPE = 2.13  # of the largest square's tail, of normal nights
+NORMAL_MEAN = 14.3  # of the largest square, ten independent series of 120 normal nights
 EULER = 0.5772
-LAGS = 5
-CHANCE_OF_LAGS = 0.75  # standard errors of the sum that independent nights may have
-UNSURE = 0.4  # of a limit, more for nights that wander: how far is estimated from as few nights,
-UNSURE_NIGHTS = 24.0  # and this over their number more
-FIRST_LOOK = 20
+LENGTHS = (3, 4, 5, 7, 10, 14, 20)  # nights of a new level that draws are scanned for
+SCAN_MEAN, SCAN_SLOPE = 13.6, 2.2  # of the largest square of such a scan, ten series of 120 normal nights
+SCAN_SPREAD = 1.5  # by which histories of normal nights differ in it
+YOUNG = 5.0  # over the nights: what the limit grows by, since the spread is estimated,
+YOUNG_UNREST = 32.0  # and this times the share that wanders: what works beside on the machine has calm and busy times,
+BRIEF = 6.0  # over the level's nights: and most of them are short
 
 
 def block_draws(rng: np.random.Generator, nights: int, draws: int) -> Whole:
@@ -48,42 +52,39 @@ def filled(quiet: Reals, present: Reals | None, rng: np.random.Generator) -> Rea
     return quiet
 
 
-def largest_gains(quiet: Reals, bound: float, rng: np.random.Generator, draws: int = DRAWS) -> Reals:
-    """(histories, draws, series): the largest gain of any change on any night of draws of quiet nights."""
-    histories, series, nights = quiet.shape
+def scanned(quiet: Reals, noise: NightNoise, rng: np.random.Generator, draws: int = DRAWS) -> Reals:
+    """(histories, series): mean over draws of the largest square of the mean of some nights in a row over its
+    variance."""
+    nights = quiet.shape[-1]
     at = block_draws(rng, nights, draws)
-    drawn = np.moveaxis(quiet[:, :, at], 2, 1)  # (histories, draws, series, nights)
-    units, _ = quiet_noise.standardized(drawn)
-    gains = level_scan.one_change_gains(units.reshape(-1, nights), bound, min(FIRST_LOOK, nights))
-    largest: Reals = gains.max(axis=-1).reshape(histories, draws, series)
-    return largest
+    drawn = np.clip(quiet, -4.0, 4.0)[:, :, at]  # (histories, series, draws, nights)
+    drawn = drawn - drawn.mean(axis=-1, keepdims=True)
+    sums = np.concatenate([np.zeros((*drawn.shape[:-1], 1)), np.cumsum(drawn, axis=-1)], axis=-1)
+    largest = np.zeros(drawn.shape[:-1])
+    for length in LENGTHS:
+        if 2 * length > nights:
+            break
+        mean = (sums[..., length:] - sums[..., :-length]) / length
+        rest = 1.0 / length - 1.0 / nights
+        variance = noise.own * rest + noise.wander * max(float(shared_part(length) - shared_part(nights)), 0.1 * rest)
+        largest = np.maximum(largest, (mean**2).max(axis=-1) / variance[:, :, None])
+    found: Reals = largest
+    return found
 
 
-def wander(quiet: Reals) -> Reals:
-    """(histories,) factor of the variance of a mean of many nights over that of as many independent ones (Bartlett's
-    sum over LAGS, the series' correlations averaged); what chance makes of independent nights is taken off."""
-    centred = np.clip(quiet - np.median(quiet, axis=-1, keepdims=True), -4.0, 4.0)
-    square = (centred**2).mean(axis=-1) + 1e-12
-    total = sum((centred[..., lag:] * centred[..., :-lag]).mean(axis=-1) / square for lag in range(1, LAGS + 1))
-    factor: Reals = 1.0 + 2.0 * np.maximum(0.0, total.mean(axis=-1) - CHANCE_OF_LAGS * np.sqrt(LAGS / quiet.shape[-1]))
+def limits_of(quiet: Reals, noise: NightNoise, chance: Reals, rng: np.random.Generator) -> Reals:
+    """(histories,) for so many series together: exceeded with `chance` (histories) of ALPHA within HORIZON nights."""
+    _, series, nights = quiet.shape
+    size = float(np.log(series * nights / 1200.0))
+    alpha = ALPHA * chance * nights / HORIZON
+    normal = NORMAL_MEAN + NORMAL_SLOPE * (size - np.log(alpha) - EULER)
+    own = scanned(quiet, noise, rng).max(axis=1).mean(axis=-1)
+    heavier = np.maximum(1.0, own / (SCAN_MEAN + SCAN_SPREAD + SCAN_SLOPE * size))
+    limits: Reals = normal * heavier
+    return limits
+
+
+def doubt(nights: int, level: npt.ArrayLike, unrest: float) -> Reals:
+    """By what the limit grows for a level of so many nights in a history of so many, of which a share wanders."""
+    factor: Reals = 1.0 + (YOUNG + YOUNG_UNREST * unrest * (1.0 + BRIEF / np.asarray(level, dtype=float))) / nights
     return factor
-
-
-def normal_mean(series: int, nights: int) -> float:
-    """Mean of the largest gain of so many independent series of normal nights (from simulation)."""
-    return NORMAL_MEAN + NORMAL_SLOPE * float(np.log(series * nights / 1200.0))
-
-
-def limit_of(maxima: Reals, alpha: Reals, series: int, nights: int, factor: Reals) -> Reals:
-    """Limits (histories,) from maxima (histories, draws) over so many series: exceeded with chance alpha. Where nights
-    wander by `factor`, gains are those of normal nights times as much: no draw of a few blocks shows that in full."""
-    rare = -np.log(alpha) - EULER
-    mean, normal = maxima.mean(axis=-1), normal_mean(series, nights)
-    drawn = mean + NORMAL_SLOPE * np.maximum(1.0, mean / normal) * rare
-    limits: Reals = np.maximum(drawn, (normal + NORMAL_SLOPE * rare) * factor)
-    return limits * (1.0 + (UNSURE + UNSURE_NIGHTS / nights) * (1.0 - 1.0 / factor))
-
-
-def alpha_of(nights: int) -> float:
-    """The chance that so many nights may have: in proportion, so that it is spent evenly as nights go by."""
-    return ALPHA * nights / HORIZON

@@ -240,6 +240,15 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual(html.count('class="change"'), 1)
         self.assertEqual(html.count('class="middle"'), 3)
 
+    def test_a_name_with_a_control_character_makes_no_broken_xml(self) -> None:
+        self.add_nights(range(2))
+        for name, record in self.store.records().items():
+            (self.store.folder / name).unlink()
+            record["benchmarks"] = {f"{key}\x1b": {**of, "family": "sa\x07ve"} for key, of in record["benchmarks"].items()}
+            self.store.put("run", {key: of for key, of in record.items() if key not in ("format", "version", "kind")})
+        suite = ElementTree.fromstring(output.check_junit(self.reports()).split("\n", 1)[1])
+        self.assertIn(f"{SAVE}\\x1b", [case.get("name") for case in suite])
+
     def test_the_command(self) -> None:
         folders = [self.nights.run(number) for number in range(21)]
         environment = {**os.environ, "SHARDMARK_HISTORY": str(self.root / "mine")}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from shardmark_tools.history import attribution, change_search, settled_changes
+from shardmark_tools.history import attribution, change_search, elimination, settled_changes
 from shardmark_tools.history.change import SLOWER, Change
 from shardmark_tools.history.nights import FEWEST_NIGHTS, Group, NightValues, Row
 from shardmark_tools.history.quiet_noise import Marks, Reals
@@ -99,7 +99,7 @@ def panel_of(values: NightValues, rows: list[Row], accepted: list[Acceptance]) -
 
 def segment(values: Reals, begins: list[int], night: int) -> tuple[Reals, Reals]:
     """What is before and after a change, up to its neighbours."""
-    before, after = change_search.neighbours_of(begins, night, len(values))
+    before, after = elimination.neighbours_of(begins, night, len(values))
     old, new = values[before:night], values[night:after]
     return old[np.isfinite(old)], new[np.isfinite(new)]
 
@@ -144,9 +144,12 @@ def unified(group: Group, changes: list[Change], nights: list[str]) -> list[Chan
 
 def smallest_steps(view: change_search.View, index: int, nights: int) -> dict[int, float]:
     """{nights: step, as a share, that is found within so many with chance SURE}, after all nights so far."""
-    limit, spread = float(view.limits[0, index]), float(view.spread[0, index, 0])
-    reach = np.sqrt(limit) + SURE_QUANTILE
-    return {within: float(np.expm1(reach * spread * np.sqrt(1 / within + 1 / nights))) for within in WITHIN}
+    row, spread = view.rows[0][index], float(view.spread[0, index, 0])
+    found = {}
+    for within in WITHIN:
+        error = spread * np.sqrt(view.noise.variance(0, index, [within, nights]).sum())
+        found[within] = float(np.expm1((np.sqrt(row.limit_for(within)) + SURE_QUANTILE) * error))
+    return found
 
 
 def seen_by(rows: list[Row], views: list[change_search.View], nights: int) -> list[Seen]:

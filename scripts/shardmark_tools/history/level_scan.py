@@ -19,17 +19,13 @@ Small = npt.NDArray[np.float32]  # halves the memory that the scan goes through
 SHORTEST = 3  # nights of a level
 LEVEL_STEP = 0.35
 MOST_LEVELS = 600
-NEVER = np.float32(1e9)
 
 
-def level_grid(values: Small, reach: float | None = None) -> Small:
-    """Levels that cover the medians of three nights (or -reach to reach), as float32."""
-    if reach is None:
-        windows = np.lib.stride_tricks.sliding_window_view(values, SHORTEST, axis=-1)
-        medians = np.median(windows, axis=-1)
-        low, high = float(medians.min()) - 0.5, float(medians.max()) + 0.5
-    else:
-        low, high = -reach, reach
+def level_grid(values: Small) -> Small:
+    """Levels that cover the medians of three nights, as float32."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, SHORTEST, axis=-1)
+    medians = np.median(windows, axis=-1)
+    low, high = float(medians.min()) - 0.5, float(medians.max()) + 0.5
     step = max(LEVEL_STEP, (high - low) / MOST_LEVELS)
     return np.arange(low, high + step, step, dtype=np.float32)
 
@@ -63,34 +59,6 @@ def last_nights(ring: list[Small], loss: Small) -> Small | None:
     for other in ring[2:]:
         total += other
     return total
-
-
-def one_change_gains(values: Reals, bound: Reals | float, first: int, present: Reals | None = None,
-                     reach: float = 6.0) -> Small:  # fmt: skip
-    """(series, nights): how much one change, at the best night and to the best level, takes off the loss of all nights
-    up to each one. 0 before night number `first`: nobody looked then."""
-    small = np.clip(values, -reach - 2, reach + 2).astype(np.float32)
-    levels = level_grid(small, reach)
-    series, nights = small.shape
-    most = bound_column(bound, series)
-    still = np.zeros((series, len(levels)), np.float32)
-    changed = np.full((series, len(levels)), NEVER, np.float32)
-    gains = np.zeros((series, nights), np.float32)
-    best: list[Small] = []
-    ring: list[Small] = []
-    for night in range(nights):
-        loss = night_losses(small[:, night], column(present, night), levels, most)
-        still += loss
-        changed += loss
-        recent = last_nights(ring, loss)
-        if recent is not None and night >= 2 * SHORTEST - 1:
-            recent += best[night - SHORTEST][:, None]
-            np.minimum(changed, recent, out=changed)
-        best.append(still.min(axis=1))
-        if night >= first - 1:
-            gains[:, night] = best[night] - changed.min(axis=1)
-    np.maximum(gains, 0.0, out=gains)
-    return gains
 
 
 def partition(values: Reals, penalty: Reals | float, bound: Reals | float, present: Reals | None = None,

@@ -144,7 +144,8 @@ def check_junit(reports: list[Report]) -> str:
         rows = [seen.row for seen in report.seen] + report.too_few
         for row in [row for row in rows if row.phase is None]:
             tests += 1
-            case = ElementTree.SubElement(suite, "testcase", classname=f"{row.family}.{report.group.key}", name=row.benchmark)
+            case = ElementTree.SubElement(suite, "testcase", classname=one_line(f"{row.family}.{report.group.key}"),
+                                          name=one_line(row.benchmark))  # fmt: skip
             slower = [c for c in by_benchmark.get(row.benchmark, []) if c.verdict == SLOWER]
             if row in report.too_few:
                 skipped += 1

@@ -21,6 +21,13 @@ class Need:
     assumed: bool  # that nights of one run each differ as runs do
 
 
+def seen_within(seen: Seen, within: int) -> float:
+    """The smallest step, as a logarithm, that is found within so many nights."""
+    nights = sorted(seen.steps)
+    steps = np.log(np.log1p([seen.steps[night] for night in nights]))
+    return float(np.exp(np.interp(np.log(within), np.log(nights), steps)))
+
+
 def needs(report: Report, step: float, within: int) -> list[Need]:
     found = []
     runs_now = float(np.median(report.values.counts[report.values.counts > 0]))
@@ -29,8 +36,7 @@ def needs(report: Report, step: float, within: int) -> list[Need]:
             continue
         # What the smallest step of this history is to its spread, the wanted step is to the wanted one.
         now = seen.beside_others
-        reach = np.log1p(seen.steps[3]) / np.sqrt(1 / 3 + 1 / len(report.values.nights))
-        wanted = np.log1p(step) / reach / np.sqrt(1 / within + 1 / len(report.values.nights)) * now
+        wanted = np.log1p(step) / seen_within(seen, within) * now
         between_runs = within_runs(report.values, seen.row)
         assumed = between_runs is None
         run_variance = now**2 * runs_now if between_runs is None else between_runs**2 * (now / max(seen.spread, 1e-9)) ** 2

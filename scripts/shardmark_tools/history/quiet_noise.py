@@ -21,6 +21,12 @@ FEWEST_FOR_COMMON = 4  # benchmarks, to know a night by the others
 SURE_LOADING = 3.0  # standard errors that a correlation must lie above zero
 
 
+def middle_of(part: Reals) -> float:
+    """Median of a few values: np.median takes several times as long for them."""
+    ordered, count = np.sort(part), len(part)
+    return float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2.0
+
+
 def masked_median(values: Reals, present: Reals | None) -> Reals:
     shown = values if present is None else np.where(present > 0, values, np.nan)
     found: Reals = (np.median if present is None else np.nanmedian)(shown, axis=-1, keepdims=True)

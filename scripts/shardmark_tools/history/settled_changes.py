@@ -6,17 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shardmark_tools.history.change_search import BOUND_SHARE, View, neighbours_of
-from shardmark_tools.history.level_scan import SHORTEST
+from shardmark_tools.history.change_search import BOUND, View
+from shardmark_tools.history.elimination import CLIP, neighbours_of, robust_mean
 from shardmark_tools.history.quiet_noise import Reals
 
 SAME_CHANGE = 3  # nights that two views may date one change apart
 LEAST_SHARE = 0.5  # of a change's size that the values themselves must show
+BASELINE = 14  # first nights of a history, which only say what is usual
 LEAST_EFFECT = 0.01  # a change below this is nobody's business
-CLIP = 3.0
-YOUNG = 8  # nights of a level, below which SHORTEST of them must lie within NEAR spreads of their median,
-NEAR = 2.5
-NEAR_SHARE = 0.35  # or this share of the step: nights of a great one may differ by more
+SURE_BY_VALUES = 4.0  # standard errors of nights of the series by themselves, below which
+SURE_BESIDE = 2.5  # times the limit must be passed against the others
 CONFIDENCE_SPREADS = 1.96
 DRIFT_MARGIN = 6.0  # squared spreads by which a slope must fit better than one step
 STEP_WORTH = 8.0  # what each further step, with its night and its level, must fit better by
@@ -36,71 +35,60 @@ class Found:
     drift: bool = False  # from `night` up to now
 
 
-def robust_mean(part: Reals) -> float:
-    """Mean of what lies within CLIP of the median, the rest moved there."""
-    middle = np.median(part)
-    return float(middle + np.mean(np.clip(part - middle, -CLIP, CLIP)))
+@dataclasses.dataclass
+class Seen:
+    """A change as one view shows it."""
+
+    night: int
+    view: View
+    before: int
+    after: int
+    size: float  # a logarithm
+    error: float  # its standard error
+    clearness: float  # over the view's limit
+
+    @staticmethod
+    def of(view: View, history: int, series: int, begins: Sequence[int], night: int) -> "Seen":
+        row, spread = view.rows[history][series], float(view.spread[history, series, 0])
+        before, after = neighbours_of(begins, night, len(row.units))
+        size, variance = row.size(before, night, after)
+        return Seen(night, view, before, after, size * spread, float(np.sqrt(variance)) * spread,
+                    size**2 / variance / row.limit_for(after - night))
 
 
-def size_of(units: Reals, begins: list[int], night: int) -> tuple[float, float]:
-    """(size, its standard error) of the step at `night`, in units."""
-    before, after = neighbours_of(begins, night, len(units))
-    old, new = units[before:night], units[night:after]
-    error = float(np.sqrt(1.0 / len(old) + 1.0 / len(new)))
-    return robust_mean(new) - robust_mean(old), error
+def merged_changes(views: list[View], history: int, series: int, accepted: Sequence[int]) -> list[Seen]:
+    """Of the same change seen in two views, the one that shows it more clearly; oldest first."""
+    seen = [Seen.of(view, history, series, view.changes[history][series], night)
+            for view in views for night in view.changes[history][series] if night not in accepted]  # fmt: skip
+    seen.sort(key=lambda entry: -entry.clearness)
+    kept: list[Seen] = []
+    for entry in seen:
+        if all(abs(entry.night - other.night) > SAME_CHANGE for other in kept):
+            kept.append(entry)
+    begins = sorted({entry.night for entry in kept} | set(accepted))
+    return [Seen.of(entry.view, history, series, begins, entry.night) for entry in sorted(kept, key=lambda entry: entry.night)]
 
 
-def agreed(units: Reals, begins: list[int], night: int) -> bool:
-    """Whether three nights of the new level agree with each other, where it is young: two bad nights and a good one
-    do not."""
-    before, after = neighbours_of(begins, night, len(units))
-    old, new = units[before:night], units[night:after]
-    if len(new) >= YOUNG:
-        return True
-    middle = float(np.median(new))
-    near = max(NEAR, NEAR_SHARE * abs(middle - float(np.median(old))))
-    return int((np.abs(new - middle) <= near).sum()) >= SHORTEST
-
-
-def merged_nights(views: list[View], history: int, series: int) -> list[tuple[int, View]]:
-    """[(night, view)...]: of the same change seen in two views, the one that shows it more clearly."""
-    seen = []
-    for view in views:
-        begins = view.changes[history][series]
-        for night in begins:
-            if not agreed(view.units[history, series], begins, night):
-                continue
-            size, error = size_of(view.units[history, series], begins, night)
-            seen.append((abs(size) / error, night, view))
-    seen.sort(key=lambda entry: -entry[0])
-    kept: list[tuple[int, View]] = []
-    for _, night, view in seen:
-        if all(abs(night - other) > SAME_CHANGE for other, _ in kept):
-            kept.append((night, view))
-    return sorted(kept, key=lambda entry: entry[0])
-
-
-def shown_by_values(views: list[View], history: int, series: int, begins: list[int], night: int, size: float) -> bool:
-    """Whether the values themselves move the same way, and not only against the other benchmarks."""
-    plain = views[0]
-    own, _ = size_of(plain.units[history, series], begins, night)
-    own *= float(plain.spread[history, series, 0])
-    return own * size > 0 and abs(own) >= LEAST_SHARE * abs(size)
+def shown_by_values(plain: View, history: int, series: int, seen: Seen) -> bool:
+    """Whether the values themselves move the same way, and not only against the other benchmarks. What is small beside
+    what nights of the series do anyhow must be the clearer against the others."""
+    own = plain.rows[history][series].size(seen.before, seen.night, seen.after)[0] * float(plain.spread[history, series, 0])
+    if own * seen.size <= 0 or abs(own) < LEAST_SHARE * abs(seen.size):
+        return False
+    spread = plain.night_spread(history, series) / np.sqrt(seen.after - seen.night)
+    return abs(seen.size) >= SURE_BY_VALUES * spread or seen.clearness >= SURE_BESIDE
 
 
 def changes_of(views: list[View], history: int, series: int, accepted: Sequence[int] = ()) -> list[Found]:
     """[Found...] of one series, oldest first, without what was accepted."""
-    merged = merged_nights(views, history, series)
-    merged = [(night, view) for night, view in merged if night not in accepted]
     told = []
-    for place, (night, view) in enumerate(merged):
-        begins = sorted({n for n, _ in merged} | set(accepted))
-        units, spread = view.units[history, series], float(view.spread[history, series, 0])
-        size, error = size_of(units, begins, night)
-        size, error = size * spread, error * spread * CONFIDENCE_SPREADS
-        if abs(size) < np.log1p(LEAST_EFFECT) or not shown_by_values(views, history, series, begins, night, size):
+    for seen in merged_changes(views, history, series, accepted):
+        if abs(seen.size) < np.log1p(LEAST_EFFECT) or seen.night < BASELINE:
             continue
-        told.append(Found(series, night, size, size - error, size + error))
+        if seen.view is not views[0] and not shown_by_values(views[0], history, series, seen):
+            continue
+        error = CONFIDENCE_SPREADS * seen.error
+        told.append(Found(series, seen.night, seen.size, seen.size - error, seen.size + error))
     return told
 
 
@@ -137,7 +125,7 @@ def drifting(view: View, history: int, series: int, found: list[Found], accepted
     units = view.units[history, series][begin:]
     if len(units) < 2 * FEWEST_OF_DRIFT or nights - run[0].night < FEWEST:
         return found
-    bound = BOUND_SHARE * float(view.limits[history, series])
+    bound = BOUND
     edges = [0, *(f.night - begin for f in run), len(units)]
     steps = sum(bounded_cost(units[a:b] - robust_mean(units[a:b]), bound) for a, b in zip(edges, edges[1:]))
     cost, start, slope = hinge_fit(units, bound)

@@ -16,7 +16,9 @@ import socket
 import time
 from typing import Any
 
+from shardmark_tools.history.record_form import check_form
 from shardmark_tools.refusal import Refused
+from shardmark_tools.regular_file import open_regular
 from shardmark_tools.results.json_document import NotReadable, parse
 
 NAME = re.compile(r"[0-9a-f]{64}\.json")
@@ -128,8 +130,10 @@ class Store:
 
 
 def read_record(path: pathlib.Path) -> Record:
+    """Errors: NotReadable, with file and key; Refused for what is no regular file."""
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except OSError as error:
         raise NotReadable(f"{path}: {error.strerror or error}") from error
     found = hashlib.sha256(data).hexdigest()
@@ -142,7 +146,9 @@ def read_record(path: pathlib.Path) -> Record:
         raise NotReadable(f"{path}: not JSON: {error}") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise NotReadable(f"{path}: format: expected '{FORMAT}'")
-    if record.get("version") != VERSION or record.get("kind") not in KINDS:
-        raise NotReadable(f"{path}: version {record.get('version')}, kind '{record.get('kind')}': this program knows "
+    kind = record.get("kind")
+    if record.get("version") != VERSION or kind not in KINDS:
+        raise NotReadable(f"{path}: version {record.get('version')}, kind '{kind}': this program knows "
                           f"version {VERSION} and the kinds {', '.join(KINDS)}")  # fmt: skip
+    check_form(path, kind, record)
     return record

@@ -21,14 +21,26 @@ from collections.abc import Sequence
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.history import store
 from shardmark_tools.history.store import BadStore, Record, Store, read_record
+from shardmark_tools.refusal import Refused
 from shardmark_tools.results.json_document import NotReadable
 
 KILLS = int(os.environ.get("SHARDMARK_HISTORY_KILLS", "24"))
 RECORDS = 400
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # every record is synced
 
 
 def content(number: int) -> Record:
-    return {"run": f"{number:012x}", "filling": "x" * (number % 7) * 400}
+    context = {"commit": "c", "config_hash": "h", "filesystem": {"type": "ext4"}, "hosts": ["node1"], "nodes": 1, "ranks": 2,
+               "suite": "s"}  # fmt: skip
+    benchmark = {"family": "save", "case": {}, "time_s": [1.0], "returned_s": [], "phases_s": {"write": [0.5]}, "failed": 0}
+    return {"run": f"{number:012x}", "at": "2026-01-31T03:00:00Z", "night": "2026-01-31", "control": False, "labels": {},
+            "context": context, "config": "", "benchmarks": {"save/a/b/c": benchmark},
+            "filling": "x" * (number % 7) * 400}  # fmt: skip
+
+
+ACK = {"group": "0" * 12, "benchmark": "save/a/b/c", "first": "2026-01-31", "last": "2026-01-31", "direction": 1,
+       "change": "0" * 8, "ratio": 1.5, "note": "n", "by": "me", "at": "2026-01-31T03:00:00"}  # fmt: skip
+DROP = {"run": "0" * 12, "note": "n", "by": "me", "at": "2026-01-31T03:00:00"}
 
 
 def write_all(folder: pathlib.Path, diary: pathlib.Path, numbers: Sequence[int]) -> None:
@@ -56,7 +68,7 @@ def start(folder: pathlib.Path, diary: pathlib.Path, numbers: Sequence[int]) -> 
 class StoreTest(unittest.TestCase):
     def setUp(self) -> None:
         given = os.environ.get("SHARDMARK_HISTORY_FOLDERS")
-        self.temporary = tempfile.TemporaryDirectory()
+        self.temporary = tempfile.TemporaryDirectory(dir=MEMORY)
         self.addCleanup(self.temporary.cleanup)
         self.root = pathlib.Path(self.temporary.name)
         self.folders = [self.root / "store"] * 2
@@ -131,6 +143,38 @@ class StoreTest(unittest.TestCase):
         path.write_bytes(b"")
         with self.assertRaises(NotReadable):
             read_record(path)
+
+    def test_a_pipe_or_folder_called_like_a_record_is_refused(self) -> None:
+        os.mkfifo(self.store.folder / f"{'0' * 64}.json")
+        with self.assertRaisesRegex(Refused, r"0\.json: not a regular file"):
+            self.store.records()
+        os.unlink(self.store.folder / f"{'0' * 64}.json")
+        os.mkdir(self.store.folder / f"{'1' * 64}.json")
+        with self.assertRaisesRegex(Refused, r"1\.json: not a regular file"):
+            self.store.records()
+
+    def test_a_record_without_the_form_of_its_kind_is_refused_by_file_and_key(self) -> None:
+        for kind, whole in (("run", content(1)), ("ack", ACK), ("drop", DROP)):
+            self.assertEqual(read_record(self.store.folder / self.store.put(kind, whole))["kind"], kind)
+            for key in set(whole) - {"filling"}:
+                without = {name: value for name, value in whole.items() if name != key}
+                self.assert_refused(kind, without, f"expected a key '{key}'")
+                self.assert_refused(kind, {**whole, key: None}, f"{key}: expected ")
+                self.assert_refused(kind, {**whole, key: [1]}, f"{key}: expected ")
+        for change, where in (
+            ({"night": "2026-02-31"}, "night: expected a date"),
+            ({"night": "20260131"}, "night: expected a date"),
+            ({"context": {**content(1)["context"], "hosts": [7]}}, r"context\.hosts\[0\]: expected string"),
+            ({"labels": {"machine": {}}}, r"labels\.machine: expected string"),
+            ({"benchmarks": {"a": {**content(1)["benchmarks"]["save/a/b/c"], "time_s": ["1"]}}}, r"time_s\[0\]: expected number"),
+        ):  # fmt: skip
+            self.assert_refused("run", {**content(1), **change}, where)
+
+    def assert_refused(self, kind: str, record: Record, where: str) -> None:
+        path = self.store.folder / self.store.put(kind, record)
+        with self.assertRaisesRegex(NotReadable, f"{path.name}: .*{where}"):
+            read_record(path)
+        path.unlink()
 
     def test_a_rename_whose_answer_was_lost_is_a_rename(self) -> None:
         target = self.store.folder / "there"

@@ -24,11 +24,14 @@ def job_from_dcp(checkpoint: DcpCheckpoint) -> Job:
     ]
     writers = {rank for t in tensors for ranks in t.holders for rank in ranks}
     writers |= {entry.writer for entry in objects if entry.writer is not None}
-    notes = [REPLICAS_NOTE, WORLD_NOTE]
+    world_size = max(writers, default=0) + 1
+    known = checkpoint.world_size is not None and checkpoint.world_size >= world_size
+    if known:
+        world_size = checkpoint.world_size or world_size
+    notes = [REPLICAS_NOTE] if known else [REPLICAS_NOTE, WORLD_NOTE]
     if any(not ranks for t in tensors for ranks in t.holders):
         notes.append(WRITERS_NOTE)
     source: dict[str, object] = {"kind": "dcp", "torch": checkpoint.version}
-    if checkpoint.mcore_data is not None:
+    if checkpoint.mcore_data is not None or checkpoint.world_size is not None:
         source["megatron"] = True
-    world_size = max(writers, default=0) + 1
-    return Job(source, world_size, False, "unknown", tensors, objects, notes)
+    return Job(source, world_size, known, "unknown", tensors, objects, notes)

@@ -17,6 +17,7 @@ from shardmark_tools.job import dcp_names
 from shardmark_tools.job.box_cover import Extents, cover_problem
 from shardmark_tools.job.dtypes import ITEM_SIZES, REFUSED
 from shardmark_tools.job.limits import LimitError, Limits
+from shardmark_tools.job.name_form import is_utf8, name_problem
 from shardmark_tools.job.pickle_reader import PickleError, PickleReader, Record, kind_of, shown
 from shardmark_tools.refusal import Refused
 from shardmark_tools.regular_file import open_regular
@@ -25,8 +26,9 @@ from shardmark_tools.regular_file import open_regular
 Storage = dict[tuple[str, Extents | None], tuple[str, int, int]]
 METADATA_FILE = ".metadata"
 MOST_DIMENSIONS = 8
-LONGEST_NAME = 60_000
-WRITER_PATTERN = re.compile(r"(?:.*/)?__(\d{1,9})_\d+\.distcp")
+MOST_RANKS = 1 << 24
+# Megatron-Core puts a word before it where it keeps some tensors in files of their own.
+WRITER_PATTERN = re.compile(r".*__(\d{1,9})_\d+\.distcp")
 
 
 class MetadataError(Refused):
@@ -64,7 +66,8 @@ class StoredTensor:
 
 @dataclasses.dataclass(slots=True)
 class DcpCheckpoint:
-    """`objects`: one StoredChunk without offsets and sizes each. `version`: "1.13" or "2"."""
+    """`objects`: one StoredChunk without offsets and sizes each. `version`: "1.13" or "2". `world_size`: of the
+    ranks that planned, where every rank's plan is there (Megatron-Core), else None."""
 
     path: pathlib.Path
     version: str
@@ -72,6 +75,7 @@ class DcpCheckpoint:
     objects: dict[str, StoredChunk]
     planner_data: object
     mcore_data: object
+    world_size: int | None = None
 
 
 def state_of(value: Any, kind: str, where: str) -> dict[str, Any]:
@@ -99,12 +103,9 @@ def extents(value: Any, where: str, ndim: int | None = None) -> Extents:
 def checked_name(fqn: Any, where: str) -> str:
     if type(fqn) is not str:
         raise MetadataError(f"{where}: a name of kind {kind_of(fqn)}")
-    try:
-        encoded = fqn.encode()
-    except UnicodeEncodeError:
-        raise MetadataError(f"{where}: name '{shown(fqn)}' is no UTF-8") from None
-    if len(encoded) > LONGEST_NAME:
-        raise MetadataError(f"{where}: a name of {len(encoded)} bytes, at most {LONGEST_NAME}")
+    problem = name_problem(fqn)
+    if problem:
+        raise MetadataError(f"{where}: {problem}")
     return fqn
 
 
@@ -114,7 +115,7 @@ def checked_storage(value: Any, where: str) -> tuple[str, int, int]:
     file, offset, length = (state.get(k) for k in ("relative_path", "offset", "length"))
     if type(file) is not str or type(offset) is not int or type(length) is not int:
         raise MetadataError(f"{where}: its place in a file is incomplete")
-    if file.startswith("/") or "\0" in file or {"", ".", ".."} & set(file.split("/")):
+    if not is_utf8(file) or file.startswith("/") or "\0" in file or {"", ".", ".."} & set(file.split("/")):
         raise MetadataError(f"{where}: '{shown(file)}' is no file of the checkpoint's own folder")
     if not 0 <= offset <= dcp_names.LARGEST or not 0 <= length <= dcp_names.LARGEST - offset:
         raise MetadataError(f"{where}: {length} bytes at {offset} of '{shown(file)}'")
@@ -235,6 +236,17 @@ def read_entries(entries: Any, storage: Storage, limits: Limits,
     return tensors, objects
 
 
+def number_of_plans(value: Any, where: str) -> int | None:
+    """How many ranks planned, of `all_local_plans`."""
+    if value is None:
+        return None
+    if type(value) is not list or not value or len(value) > MOST_RANKS:
+        raise MetadataError(f"{where}: all_local_plans is {kind_of(value)}, not a list of 1 to {MOST_RANKS} plans")
+    for plan in value:
+        state_of(plan, "SavePlan", f"{where}: all_local_plans")
+    return len(value)
+
+
 def parse_metadata(data: bytes, path: pathlib.Path, limits: Limits) -> DcpCheckpoint:
     """The checkpoint that the bytes of `.metadata` tell of. Raises MetadataError, LimitError."""
     where = str(path / METADATA_FILE)
@@ -252,9 +264,10 @@ def parse_metadata(data: bytes, path: pathlib.Path, limits: Limits) -> DcpCheckp
         most = len(data)
         planner_data = plain_data(state.get("planner_data"), most, limits, f"{where}: planner_data")
         mcore_data = plain_data(state.get("mcore_data"), most, limits, f"{where}: mcore_data")
+        world_size = number_of_plans(state.get("all_local_plans"), where)
     except LimitError as error:
         raise LimitError(f"{where}: {error}") from None
-    return DcpCheckpoint(path, versions[root.kind], tensors, objects, planner_data, mcore_data)
+    return DcpCheckpoint(path, versions[root.kind], tensors, objects, planner_data, mcore_data, world_size)
 
 
 def read_metadata(directory: pathlib.Path | str, limits: Limits | None = None) -> DcpCheckpoint:

@@ -10,10 +10,13 @@ from shardmark_tools.job.pickle_reader import Name, PickleError, kind_of, record
 SHARD_PACKAGE = "torch.distributed._shard.checkpoint"  # torch 1.13
 PACKAGE = "torch.distributed.checkpoint"  # 2.x
 PROPERTIES_MODULE = "torch.distributed._shard.sharded_tensor.metadata"  # of the enum, too
+MEGATRON_MODULE = "megatron.core.dist_checkpointing.strategies.torch"
 METADATA_CLASSES = (
     "Metadata", "TensorStorageMetadata", "BytesStorageMetadata", "ChunkStorageMetadata",
     "MetadataIndex",
 )  # fmt: skip
+# Of what Megatron-Core keeps beside the metadata: every rank's local plan.
+PLAN_CLASSES = ("SavePlan", "WriteItem", "TensorWriteData", "BytesIOWriteData")
 LARGEST = 2**63 - 1
 
 
@@ -48,25 +51,32 @@ def layout_name(args: tuple[Any, ...]) -> str:
     return args[0]
 
 
-def memory_format(args: tuple[Any, ...]) -> int:
-    if len(args) != 1 or type(args[0]) is not int:
-        raise PickleError("a memory format that is no number")
-    return args[0]
+def enum_name(text: str) -> Name:
+    """An enum whose members pickle as a call with their number."""
+
+    def make(args: tuple[Any, ...]) -> int:
+        if len(args) != 1 or type(args[0]) is not int:
+            raise PickleError(f"{text} of other than a number")
+        return args[0]
+
+    return Name(text, make)
 
 
-def member_of_memory_format(args: tuple[Any, ...]) -> str:
+ENUMS = {  # and how the members' names begin
+    enum_name(f"{PROPERTIES_MODULE}.MEM_FORMAT_ENCODING"): ("TORCH_",),
+    enum_name(f"{PACKAGE}.metadata._MEM_FORMAT_ENCODING"): ("TORCH_",),
+    enum_name(f"{PACKAGE}.planner.WriteItemType"): ("TENSOR", "SHARD", "BYTE_IO"),
+}
+
+
+def member_of_enum(args: tuple[Any, ...]) -> str:
     """The one form of getattr that Python 3.11 pickles an enum's member by."""
-    if len(args) != 2 or args[0] not in MEMORY_FORMATS or type(args[1]) is not str:
-        raise PickleError("builtins.getattr of other than a memory format")
-    if not args[1].startswith("TORCH_") or len(args[1]) > 64:
+    begins = ENUMS.get(args[0]) if len(args) == 2 and isinstance(args[0], Name) else None
+    if begins is None or type(args[1]) is not str:
+        raise PickleError("builtins.getattr of other than a member of an enum")
+    if not args[1].startswith(begins) or len(args[1]) > 64:
         raise PickleError(f"builtins.getattr of '{shown(args[1])}'")
     return args[1]
-
-
-MEMORY_FORMATS = (
-    Name(f"{PROPERTIES_MODULE}.MEM_FORMAT_ENCODING", memory_format),
-    Name(f"{PACKAGE}.metadata._MEM_FORMAT_ENCODING", memory_format),
-)
 
 
 def refused_dtype(name: str) -> Name:
@@ -88,9 +98,15 @@ def metadata_names() -> dict[tuple[str, str], Any]:
     names[f"{PACKAGE}.metadata", "StorageMeta"] = record_class("StorageMeta")
     for module in (PROPERTIES_MODULE, f"{PACKAGE}.metadata"):
         names[module, "TensorProperties"] = record_class("TensorProperties")
-    names[PROPERTIES_MODULE, "MEM_FORMAT_ENCODING"] = MEMORY_FORMATS[0]
-    names[f"{PACKAGE}.metadata", "_MEM_FORMAT_ENCODING"] = MEMORY_FORMATS[1]
-    names["builtins", "getattr"] = Name("builtins.getattr", member_of_memory_format)
+    for enum in ENUMS:
+        module, _, name = enum.text.rpartition(".")
+        names[module, name] = enum
+    for name in PLAN_CLASSES:
+        names[f"{PACKAGE}.planner", name] = record_class(name)
+    names[f"{PACKAGE}.filesystem", "_StoragePrefix"] = record_class("_StoragePrefix")
+    names[MEGATRON_MODULE, "MCoreSavePlan"] = record_class("SavePlan")
+    names[MEGATRON_MODULE, "MCoreMetadata"] = record_class(f"{PACKAGE}.Metadata")
+    names["builtins", "getattr"] = Name("builtins.getattr", member_of_enum)
     names["torch.serialization", "_get_layout"] = Name(
         "torch.serialization._get_layout", layout_name
     )

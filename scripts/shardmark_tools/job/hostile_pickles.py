@@ -6,6 +6,7 @@ import struct
 from shardmark_tools.job.pickle_assembler import (
     METADATA,
     PACKAGE,
+    PLANNER,
     call,
     index,
     line_named,
@@ -59,6 +60,11 @@ def calls() -> Cases:
             whole(named(METADATA, "Metadata") + sequence(text("x")) + b"\x81"), "arguments"),
         "gets __class__ of a memory format": (
             whole(call(getattr_, memory_format, text("__class__"))), "builtins.getattr"),
+        "gets a member of a plan's kind that it has not": (
+            whole(call(getattr_, named(PLANNER, "WriteItemType"), text("__class__"))), "builtins.getattr"),
+        "gets a member of a plan's kind by another enum": (
+            whole(call(getattr_, memory_format, text("SHARD"))), "builtins.getattr"),
+        "calls a plan's kind with text": (whole(call(named(PLANNER, "WriteItemType"), text("x"))), "number"),
         "gets a member of torch.Size": (whole(call(getattr_, SIZE, text("TORCH_X"))), "builtins.getattr"),
         "gets a member of text": (whole(call(getattr_, text("a"), text("TORCH_X"))), "builtins.getattr"),
         "calls a dtype": (whole(call(named("torch", "float32"), text("x"))), "calls"),
@@ -188,6 +194,9 @@ def shapes() -> Cases:
                 f"{PACKAGE}.filesystem", "_StorageInfo",
                 {"relative_path": text("a"), "offset": number(0), "length": number(1),
                  "transform_descriptors": listed(text("zstd"))}))])), "compressed"),
+        "plans of no list": (one_tensor(all_local_plans=b"}"), "all_local_plans"),
+        "no plans": (one_tensor(all_local_plans=b"]"), "all_local_plans"),
+        "plans that are none": (one_tensor(all_local_plans=listed(storage())), "SavePlan"),
         "planner data of objects": (
             root(state_dict_metadata=b"}", storage_data=b"}", planner_data=storage()), "_StorageInfo"),
     }  # fmt: skip

@@ -270,6 +270,10 @@ class SafetensorsTest(unittest.TestCase):
             ({"a": good, "b": good}, "shares"), ({"a": 3}, "no object"), (b"{", "no JSON"),
             (b'{"a":{},"a":{}}', "twice"), (b"[" * 100_000, "no JSON"), (b"[1]      ", "other than"),
             ({"a": entry("F4", [3], 0, 8)}, "whole bytes"), ({"a": entry(["F32"], [2], 0, 8)}, "dtype"),
+            ({"a": entry("F32", [1], 0, 4)}, "4 bytes behind the last"), ({}, "8 bytes behind the last"),
+            ({"a": entry("F32", [1], 4, 8)}, "4 bytes before tensor 'a'"),
+            ({"a": entry("I8", [2], 0, 2), "b": entry("F32", [1], 4, 8)}, "2 bytes before tensor 'b'"),
+            ({"\ud800a": good}, r"x\.safetensors: name '.ud800a' is no UTF-8"), ({"x" * 60_001: good}, "60001 bytes"),
             ({"a": entry("F32", [1] * 9, 0, 4)}, "8 whole"), ({"a": entry("F32", [True], 0, 4)}, "shape"),
         ):  # fmt: skip
             with self.subTest(word=word, header=str(header)[:60]):

@@ -7,6 +7,8 @@ from typing import Any
 
 PACKAGE = "torch.distributed.checkpoint"
 METADATA = f"{PACKAGE}.metadata"
+PLANNER = f"{PACKAGE}.planner"
+MEGATRON = "megatron.core.dist_checkpointing.strategies.torch"
 
 
 def text(value: Any) -> bytes:
@@ -80,17 +82,27 @@ def storage(file: str = "__0_0.distcp", offset: int = 0, length: int = 100) -> b
     return made(f"{PACKAGE}.filesystem", "_StorageInfo", fields)
 
 
-def root(**fields: bytes) -> bytes:
+def root(kind: tuple[str, str] = (METADATA, "Metadata"), /, **fields: bytes) -> bytes:
     """The bytes of a whole `.metadata`."""
-    return b"\x80\x04" + made(METADATA, "Metadata", fields) + b"."
+    return b"\x80\x04" + made(*kind, fields) + b"."
+
+
+def write_item(fqn: str, kind: bytes, **more: bytes) -> bytes:
+    """Of a plan. `kind`: a WriteItemType."""
+    return made(PLANNER, "WriteItem", {"index": index(fqn), "type": kind, **more})
+
+
+def save_plan(*items: bytes, module: str = MEGATRON, name: str = "MCoreSavePlan") -> bytes:
+    return made(module, name, {"items": listed(*items), "storage_data": b"N", "planner_data": b"}"})
 
 
 def one_tensor(shape: Sequence[int] = (4,), chunks: Any = None, places: Any = None, fqn: str = "w",
-               dtype: str = "float32", **more: bytes) -> bytes:  # fmt: skip
+               dtype: str = "float32", kind: tuple[str, str] = (METADATA, "Metadata"), **more: bytes) -> bytes:  # fmt: skip
     """A whole `.metadata` with one tensor in `chunks`, stored at `places`."""
     chunks = [((0,) * len(shape), shape)] if chunks is None else chunks
     places = [(offsets, storage()) for offsets, _ in chunks] if places is None else places
     return root(
+        kind,
         state_dict_metadata=table([(text(fqn), tensor(shape, [chunk(*c) for c in chunks], dtype))]),
         storage_data=table([(index(fqn, offsets), place) for offsets, place in places]),
         **more,

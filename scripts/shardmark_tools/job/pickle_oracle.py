@@ -41,7 +41,9 @@ class Root(Fields):
 CLASSES = {
     "Metadata": Root, "TensorStorageMetadata": Tensor, "BytesStorageMetadata": Bytes,
     "ChunkStorageMetadata": Chunk, "MetadataIndex": Index, "_StorageInfo": Storage,
-    "TensorProperties": Fields, "StorageMeta": Fields,
+    "TensorProperties": Fields, "StorageMeta": Fields, "MCoreMetadata": Root, "SavePlan": Fields,
+    "MCoreSavePlan": Fields, "WriteItem": Fields, "TensorWriteData": Fields, "BytesIOWriteData": Fields,
+    "_StoragePrefix": Fields,
 }  # fmt: skip
 
 

@@ -6,11 +6,13 @@ import math
 import pathlib
 from typing import Any
 
-from shardmark_tools.job.box_cover import Ranks, cover_problem
-from shardmark_tools.job.dcp_metadata import DcpCheckpoint
+from shardmark_tools.job.box_cover import Extents, Ranks, cover_problem
+from shardmark_tools.job.dcp_metadata import MOST_DIMENSIONS, MOST_RANKS, DcpCheckpoint
+from shardmark_tools.job.dcp_names import LARGEST
 from shardmark_tools.job.dtypes import ITEM_SIZES
 from shardmark_tools.job.job_file import Job, JobError, JobObject, JobTensor, ranks_of
 from shardmark_tools.job.limits import Limits
+from shardmark_tools.job.name_form import is_utf8, name_problem
 from shardmark_tools.regular_file import open_regular
 
 FORMAT = "shardmark record"
@@ -35,29 +37,64 @@ def checked_head(line: bytes, where: str) -> dict[str, Any]:
             f"{where}: '{head.get('format')}' version {head.get('version')}, "
             f"expected '{FORMAT}' version {VERSION}"
         )
-    if type(head.get("world_size")) is not int or head["world_size"] < 1:
-        raise JobError(f"{where}: world_size {head.get('world_size')!r}")
+    world_size = head.get("world_size")
+    if type(world_size) is not int or not 1 <= world_size <= MOST_RANKS:
+        raise JobError(f"{where}: world_size: expected 1 to {MOST_RANKS}, found {str(world_size)[:40]}")
+    if not is_utf8(str(head.get("torch"))):
+        raise JobError(f"{where}: torch is no UTF-8")
     return head
 
 
-def checked_ranks(runs: list[Any], world_size: int) -> Ranks:
-    """The ranks of [[first, count, step]], a tuple; ValueError if they are none of the world's."""
-    if sum(count for _, count, _ in runs) > world_size:
-        raise ValueError("more ranks than the world has")
-    ranks = tuple(ranks_of(runs))
-    if not ranks or list(ranks) != sorted(set(ranks)) or ranks[0] < 0 or ranks[-1] >= world_size:
-        raise ValueError("ranks that are not in the world, or not ascending")
-    return ranks
+def checked_name(fqn: Any) -> str:
+    problem = name_problem(fqn)
+    if problem:
+        raise ValueError(problem)
+    return str(fqn)
+
+
+def checked_writer(writer: Any, world_size: int) -> int | None:
+    """None: unknown."""
+    if writer is not None and not (type(writer) is int and 0 <= writer < world_size):
+        raise ValueError(f"writer {str(writer)[:40]} is no rank of the world")
+    return writer
+
+
+def checked_ranks(runs: Any, world_size: int) -> Ranks:
+    """The ranks of [[first, count, step]], a tuple; ValueError if they are none of the world's. Listed only once they are
+    known to be ascending, so that there are no more of them than ranks."""
+    if type(runs) is not list or not runs:
+        raise ValueError("no list of ranks")
+    least = 0
+    for run in runs:
+        if type(run) is not list or len(run) != 3 or not all(type(number) is int for number in run):
+            raise ValueError("ranks that are not [first, count, step]")
+        first, count, step = run
+        if count < 1 or first < least or (count > 1 and step < 1):
+            raise ValueError("ranks that are not in the world, or not ascending")
+        last = first + (count - 1) * step
+        if last >= world_size:
+            raise ValueError("more ranks than the world has, or others")
+        least = last + 1
+    return tuple(ranks_of(runs))
+
+
+def checked_shape(shape: Any, dtype: str) -> Extents:
+    if type(shape) is not list or len(shape) > MOST_DIMENSIONS:
+        raise ValueError(f"a shape of other than at most {MOST_DIMENSIONS} whole numbers")
+    if not all(type(n) is int and 0 <= n <= LARGEST for n in shape):
+        raise ValueError("a shape of other than whole numbers")
+    if math.prod(shape) * ITEM_SIZES[dtype] > LARGEST:
+        raise ValueError(f"{shape} of {dtype} has more than 2^63 bytes")
+    return tuple(shape)
 
 
 def read_tensor(value: Any, world_size: int, limits: Limits) -> JobTensor:
-    shape = tuple(value["shape"])
     if value["dtype"] not in ITEM_SIZES:
-        raise ValueError(f"dtype {value['dtype']}")
-    if not all(type(n) is int and n >= 0 for n in shape):
-        raise ValueError("a shape of other than whole numbers")
+        raise ValueError(f"dtype {str(value['dtype'])[:40]}")
+    shape = checked_shape(value["shape"], value["dtype"])
     listed = []
     for coordinates, runs, writer in value["boxes"]:
+        limits.check()
         offsets, sizes = tuple(coordinates[: len(shape)]), tuple(coordinates[len(shape) :])
         inside = len(sizes) == len(shape) and all(
             type(o) is int and type(s) is int and o >= 0 and s > 0 and o + s <= n
@@ -65,14 +102,14 @@ def read_tensor(value: Any, world_size: int, limits: Limits) -> JobTensor:
         )
         if not inside:
             raise ValueError(f"box {sizes} at {offsets} leaves the tensor {shape}")
-        listed.append((offsets, sizes, checked_ranks(runs, world_size), writer))
-    listed.sort()
+        listed.append((offsets, sizes, checked_ranks(runs, world_size), checked_writer(writer, world_size)))
+    listed.sort(key=lambda box: box[:2])
     boxes = [(offsets, sizes) for offsets, sizes, _, _ in listed]
     problem = cover_problem(shape, boxes, limits)
     if problem and math.prod(shape):
         raise ValueError(problem)
     holders, writers = [r for _, _, r, _ in listed], [w for _, _, _, w in listed]
-    return JobTensor(value["fqn"], value["dtype"], shape, boxes, holders, writers)
+    return JobTensor(checked_name(value["fqn"]), value["dtype"], shape, boxes, holders, writers)
 
 
 def job_from_record(path: pathlib.Path | str, limits: Limits) -> Job:
@@ -90,7 +127,8 @@ def job_from_record(path: pathlib.Path | str, limits: Limits) -> Job:
                     tensors.append(read_tensor(value, world_size, limits))
                 else:
                     holders = checked_ranks(value["holders"], world_size)
-                    objects.append(JobObject(value["fqn"], None, value["writer"], holders))
+                    writer = checked_writer(value["writer"], world_size)
+                    objects.append(JobObject(checked_name(value["fqn"]), None, writer, holders))
             except (KeyError, TypeError, ValueError) as error:
                 raise JobError(f"{where}: {type(error).__name__}: {error}") from None
     source = {"kind": "record", "torch": str(head.get("torch"))}

@@ -18,6 +18,7 @@ from shardmark_tools.interpreter import ensure_modules, has_modules
 ensure_modules("numpy", status=77)
 
 from shardmark_tools.job.dcp_metadata import read_metadata
+from shardmark_tools.job.held_elements import held_problems
 from shardmark_tools.job.job_file import JobError, read_job, write_job
 from shardmark_tools.job.limits import Limits
 from shardmark_tools.job.painted_boxes import painted
@@ -64,6 +65,22 @@ class RecordTest(unittest.TestCase):
         job = job_from_record(GOLDEN / "torch-1.13-4.record", Limits())
         self.check(job, read_metadata(GOLDEN / "torch-1.13-4"), SHARDED, "")
 
+    def test_meshes(self) -> None:
+        """FSDP2, HSDP, tensor parallelism, both, pipeline stages and copies, with optimizers, by torch 2.6: against mesh and
+        placements by brute force, and against what lay in each rank's memory."""
+        folder = GOLDEN / "meshes-2.6-4"
+        job = job_from_record(folder / "job.record", Limits())
+        add_checkpoint(job, read_metadata(folder))
+        problems, compared = held_problems(job, folder / "held.json")
+        self.assertEqual((problems, compared), ([], 4 * len(job.tensors)))
+        self.assertGreater(len(job.tensors), 100)
+        held = json.loads((folder / "held.json").read_text())
+        kinds = {placement[0] for tensors in held["ranks"] for t in tensors for placement in t["placements"]}
+        self.assertEqual((kinds, held["conform"]), ({"R", "S", "SS"}, []))
+        rows = next(tensor for tensor in job.tensors if tensor.fqn == "fsdp.model.0.weight")
+        rows.holders[1], rows.holders[2] = rows.holders[2], rows.holders[1]
+        self.assertEqual(len(held_problems(job, folder / "held.json")[0]), 2)
+
     def test_rules_over_hooks(self) -> None:
         said = json.loads((GOLDEN / "torch-2.6-4.said.json").read_text())
         self.assertEqual(said["good"], [])
@@ -88,10 +105,29 @@ class RecordTest(unittest.TestCase):
                 (box.replace("[0,4]", "[0,3]"), "3 of 4"), (box.replace("[0,4]", "[1,4]"), "leaves"),
                 (box.replace("[0,1,0]", "[4,1,0]"), "ranks"), (box.replace("[0,1,0]", "[0,9,1]"), "more ranks"),
                 (box.replace("int8", "int9"), "int9"), (box.replace("boxes", "box"), "KeyError"), ("[", "no JSON"),
+                (box.replace('"a"', "7"), "a name of kind int"), (box.replace('"a"', '"\\ud800a"'), "ud800a' is no UTF-8"),
+                (box.replace('"a"', f'"{"x" * 60_001}"'), "60001 bytes"), (box.replace("]],0]", ']],"x"]'), "writer x"),
+                (box.replace("]],0]", "]],4]"), "writer 4"), (box.replace("]],0]", "]],true]"), "writer True"),
+                (box.replace("[0,1,0]", "[0,1000000000,0],[0,-1000000000,0],[1,1,0]"), "ascending"),
+                (box.replace("[0,1,0]", "[0,1000000000,1]"), "more ranks"), (box.replace("[0,1,0]", "[0,0,0]"), "ascending"),
+                (box.replace("[0,1,0]", "[1,1,0],[0,1,0]"), "ascending"), (box.replace("[0,1,0]", "[0,1]"), "first, count, step"),
+                (box.replace("[[0,1,0]]", "[]"), "no list of ranks"), (box.replace("[4]", "{}"), "shape"),
+                (box.replace("[4]", f"[{2**64}]"), "whole"), (box.replace("[4]", f"[{2**62},4]"), "2^63".replace("^", r"\^")),
+                (box.replace('"int8"', "[]"), "TypeError"),
+                ('{"fqn":"o","holders":[[0,1,0]],"writer":"x"}', "writer x"),
+                ('{"fqn":"\\udfff","holders":[[0,1,0]],"writer":0}', "is no UTF-8"),
             ):  # fmt: skip
                 path.write_text(f"{lines[0]}\n{line}\n")
                 with self.assertRaisesRegex(JobError, word):
                     job_from_record(path, Limits())
+            head = json.loads(lines[0])
+            for change, word in (({"world_size": 10**12}, "world_size: expected 1 to"), ({"world_size": 0}, "world_size"),
+                                 ({"torch": "\ud800"}, "torch is no UTF-8")):  # fmt: skip
+                path.write_text(json.dumps({**head, **change}) + "\n")
+                with self.assertRaisesRegex(JobError, f"line 1: {word}"):
+                    job_from_record(path, Limits())
+            path.write_text(f"{lines[0]}\n{box}\n")
+            self.assertEqual(job_from_record(path, Limits()).tensors[0].holders, [(0,)])
             path.write_text(lines[1])
             with self.assertRaisesRegex(JobError, "expected 'shardmark record'"):
                 job_from_record(path, Limits())

@@ -4,16 +4,18 @@
 import dataclasses
 import json
 import math
+import os
 import pathlib
 from typing import Any
 
 from shardmark_tools.job.dtypes import ITEM_SIZES, SAFETENSORS, SAFETENSORS_BITS
 from shardmark_tools.job.job_file import Job, JobTensor
+from shardmark_tools.job.name_form import is_utf8, name_problem
 from shardmark_tools.refusal import Refused
 from shardmark_tools.regular_file import open_regular
 
 INDEX_SUFFIX = ".safetensors.index.json"
-LONGEST_NAME = 255  # bytes of a file name, on every file system
+LONGEST_FILE_NAME = 255  # bytes of a file name, on every file system
 MOST_HEADER_BYTES = 100_000_000  # as the format's own library has it
 MOST_INDEX_BYTES = 256 << 20
 MOST_DIMENSIONS = 8
@@ -67,6 +69,9 @@ def whole_numbers(value: Any, count: int | None = None) -> bool:
 
 def checked_tensor(fqn: str, entry: Any, path: pathlib.Path, begin: int, end: int) -> FileTensor:
     """A FileTensor; elements lie from `begin` to `end` of the file."""
+    problem = name_problem(fqn)
+    if problem:
+        raise SafetensorsError(f"{path}: {problem}")
     where = f"{path}: tensor '{fqn[:80]}'"
     if not isinstance(entry, dict):
         raise SafetensorsError(f"{where}: no object")
@@ -115,7 +120,11 @@ def read_header(path: pathlib.Path | str) -> tuple[dict[str, FileTensor], Any]:
     for tensor in sorted(tensors.values(), key=lambda t: (t.byte_offset, t.num_bytes)):
         if tensor.byte_offset < at:
             raise SafetensorsError(f"{path}: tensor '{tensor.fqn[:80]}' shares bytes with another")
+        if tensor.byte_offset > at:
+            raise SafetensorsError(f"{path}: {tensor.byte_offset - at} bytes before tensor '{tensor.fqn[:80]}' are of none")
         at = tensor.byte_offset + tensor.num_bytes
+    if at != size:
+        raise SafetensorsError(f"{path}: {size - at} bytes behind the last tensor are of none")
     return tensors, metadata
 
 
@@ -125,7 +134,7 @@ def find_source(path: pathlib.Path | str) -> pathlib.Path:
     if not path.is_dir():
         return path
     for name in KNOWN_NAMES:
-        if (path / name).is_file():
+        if os.path.lexists(path / name):
             return path / name
     others = sorted([*path.glob("*" + INDEX_SUFFIX), *path.glob("*.safetensors")])
     indices = [p for p in others if p.name.endswith(INDEX_SUFFIX)]
@@ -137,10 +146,8 @@ def find_source(path: pathlib.Path | str) -> pathlib.Path:
 
 def is_file_name(name: str) -> bool:
     """Of a file beside the index."""
-    try:
-        return 0 < len(name.encode()) <= LONGEST_NAME and name not in (".", "..") and not set(name) & {"/", "\0"}
-    except UnicodeEncodeError:  # half of a character
-        return False
+    known = is_utf8(name) and 0 < len(name.encode()) <= LONGEST_FILE_NAME
+    return known and name not in (".", "..") and not set(name) & {"/", "\0"}
 
 
 def read_index(path: pathlib.Path) -> dict[str, str]:

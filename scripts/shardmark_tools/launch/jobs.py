@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from shardmark_tools.launch.launcher_kinds import KINDS
+from shardmark_tools.launch.launcher_kinds import KINDS, exit_code
 from shardmark_tools.launch.launching import end_with_parent
 
 # Of every launcher: a job may be started by any, with more ranks than cores.
@@ -50,10 +50,11 @@ class Job:
                  environment: Mapping[str, str] | None = None):  # fmt: skip
         self.mark = uuid.uuid4().hex
         self.start = time.monotonic()
+        self.words = [str(word) for word in words]
         self._outcome: Outcome | None = None
         whole = {**MPI_ENVIRONMENT, **os.environ, **(environment or {}), MARK: self.mark}
         self.process = subprocess.Popen(
-            [str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            self.words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, errors="replace", cwd=directory, env=whole,
             preexec_fn=end_with_parent,
         )  # fmt: skip
@@ -80,7 +81,7 @@ class Job:
         if self._outcome is None:
             try:
                 out, err = self.process.communicate(timeout=limit_s)
-                code: int | None = self.process.returncode
+                code = exit_code(self.words, self.process.returncode, err)
             except subprocess.TimeoutExpired:
                 self.end()
                 out, err = self.process.communicate()

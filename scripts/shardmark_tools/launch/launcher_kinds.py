@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from shardmark_tools.launch.relative_paths import CannotLaunch, split_words
 
 VERSION_LIMIT_S = 20.0
+FAILED, PAST_DEADLINE = 1, 3  # exit codes of the command that it leaves without MPI_Finalize
+SAID = re.compile(r"^(shardmark: )?error: ", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,13 @@ class LauncherKind:
     manager: str | None = None  # the allocation whose nodes it takes without being told
     words: tuple[str, ...] = ()  # between program and options
     hostfile: str | None = None  # its option for a file of hosts
+    killed: int | None = None  # what it ends with where it killed ranks because one had left without MPI_Finalize
+
+    def exit_code(self, code: int | None, said: str) -> int | None:
+        """The command's own, of what the launcher ended with: Hydra tells the signal in its place."""
+        if code is None or code != self.killed or not SAID.search(said):
+            return code
+        return PAST_DEADLINE if "past run.deadline" in said else FAILED
 
 
 def counted_hosts(world: World) -> str:
@@ -92,7 +101,7 @@ KINDS = (
     ),
     LauncherKind(
         "hydra", ("mpiexec.hydra", "mpiexec.mpich", "mpirun.mpich", "mpiexec", "mpirun"), re.compile(r"HYDRA|Intel\(R\) MPI"),
-        of_hydra, {"none": ("-bind-to", "none"), "core": ("-bind-to", "core")}, {}, {}, "PMI_RANK", hostfile="-f",
+        of_hydra, {"none": ("-bind-to", "none"), "core": ("-bind-to", "core")}, {}, {}, "PMI_RANK", hostfile="-f", killed=9,
     ),
     LauncherKind(
         "srun", ("srun",), re.compile(r"^slurm\S* \d", re.MULTILINE), of_srun,
@@ -109,6 +118,8 @@ KINDS = (
     ),
 )  # fmt: skip
 BY_NAME = {kind.name: kind for kind in KINDS}
+KILLED = {kind.killed for kind in KINDS if kind.killed is not None}
+LAUNCHER_WORDS = 4  # a wrapper's and the launcher's own come first
 
 
 def version_text(program: str) -> str:
@@ -153,3 +164,8 @@ def detect(words: Sequence[str]) -> LauncherKind:
             said = version_text(shutil.which(word) or word)
             return next((kind for kind in KINDS if kind in kinds and kind.says.search(said)), kinds[0])
     return BY_NAME["openmpi"]
+
+
+def exit_code(words: Sequence[str], code: int | None, said: str) -> int | None:
+    """Of the command that these words start, with a launcher or without."""
+    return detect(words[:LAUNCHER_WORDS]).exit_code(code, said) if code in KILLED else code

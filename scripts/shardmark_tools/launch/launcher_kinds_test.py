@@ -108,6 +108,13 @@ class Kinds(unittest.TestCase):
         self.tool("wrap", 'exec "$@"')
         self.assertEqual(Launcher.make("wrap mpirun --tag-output").kind.name, "openmpi")
 
+    def test_a_signal_of_the_launcher_hides_no_exit_code(self) -> None:
+        late, failed = "shardmark: error: past run.deadline, 3 s", "shardmark: error: no space"
+        for name, codes in (("hydra", (3, 1, 9)), ("openmpi", (9, 9, 9))):
+            kind = launcher_kinds.BY_NAME[name]
+            self.assertEqual(tuple(kind.exit_code(9, said) for said in (late, failed, "")), codes, name)
+            self.assertEqual([kind.exit_code(code, failed) for code in (0, 1, 2, 3, None)], [0, 1, 2, 3, None])
+
     def test_hosts_of_an_allocation(self) -> None:
         self.assertIsNone(allocation())
         nodes = self.root / "nodes"

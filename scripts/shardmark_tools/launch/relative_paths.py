@@ -9,7 +9,8 @@ import shutil
 
 from shardmark_tools.refusal import Refused
 
-PATH_KEYS = ("storage.directory", "model.safetensors")
+PATH_KEYS = ("storage.directory", "model.safetensors", "model.job", "load.from")
+PROGRAM_KEYS = ("peers.fio", "peers.dcp", "peers.torch_save", "peers.safetensors")  # a bare name is looked up on PATH
 # Options of launchers whose next word is a file.
 FILE_OPTIONS = {"--hostfile", "-hostfile", "--machinefile", "-machinefile", "--rankfile", "-rf", "-f", "--app",
                 "--multi-prog"}  # fmt: skip
@@ -39,10 +40,11 @@ def text_value(value: str) -> str:
 
 def absolute_setting(setting: str) -> str:
     """KEY=VALUE; where the value is a path, as a quoted absolute one."""
-    key, equals, value = setting.partition("=")
-    if not equals or key.strip() not in PATH_KEYS or not text_value(value):
+    key, _, value = setting.partition("=")
+    key, text = key.strip(), text_value(value)
+    if not (key in PATH_KEYS and text) and not (key in PROGRAM_KEYS and "/" in text):
         return setting
-    return f"{key.strip()}={json.dumps(absolute(text_value(value)), ensure_ascii=False)}"
+    return f"{key}={json.dumps(absolute(text), ensure_ascii=False)}"
 
 
 def suite_path(suite: str) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fio: a job a rank, one file each, whole pieces end to end, as the raw ceilings move them."""
+"""fio: one file a rank, moved by threads in whole pieces end to end, as the raw ceilings move theirs."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -13,7 +14,11 @@ from shardmark_tools.peers.protocol import Engine, Report, Request
 from shardmark_tools.refusal import Refused
 
 BLOCK = 4096
-PIECE = 4 << 20
+PIECE = 16 << 20  # this and the threads as the ceilings take for loads: a request more is under way than is worked on
+THREADS = 2
+# Memory of large pages, as the ceilings and engines in C++ ask the kernel for theirs: without, a device gets requests of
+# a thousand parts and reads at down to half the rate. fio takes what malloc gives it; other C libraries let it pass.
+LARGE_PAGES = "glibc.malloc.hugetlb=1"
 
 
 def piece_of(num_bytes: int) -> tuple[int, int]:
@@ -21,6 +26,18 @@ def piece_of(num_bytes: int) -> tuple[int, int]:
     number = max(1, -(-num_bytes // PIECE))
     size = -(-num_bytes // number)
     return max(BLOCK, -(-size // BLOCK) * BLOCK), number
+
+
+def parts_of(number: int) -> list[tuple[int, int]]:
+    """First piece and number of pieces of each thread: runs of nearly equal length, none of them empty."""
+    threads = min(number, THREADS)
+    begins = [number * thread // threads for thread in range(threads + 1)]
+    return [(begin, end - begin) for begin, end in itertools.pairwise(begins)]
+
+
+def environment_of_fio() -> dict[str, str]:
+    tunables = [text for text in (os.environ.get("GLIBC_TUNABLES", ""), LARGE_PAGES) if text]
+    return {**os.environ, "GLIBC_TUNABLES": ":".join(tunables)}
 
 
 class Fio:
@@ -32,18 +49,21 @@ class Fio:
         self.request = request
         self.file = os.path.join(request.directory, f"rank-{request.rank:05}")
         self.piece, self.number = piece_of(request.num_bytes)
+        self.parts = parts_of(self.number)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=".peer-fio-", dir=request.directory))
         self.process: subprocess.Popen[bytes] | None = None
         self.fifos: dict[str, int] = {}
 
     def job_text(self) -> str:
         saves, direct = self.request.saves, self.o_direct
-        lines = ["[job]", f"filename={self.file}", f"rw={'write' if saves else 'read'}", f"bs={self.piece}",
-                 f"size={self.piece * self.number}", "ioengine=psync", "thread=1", f"direct={int(direct)}",
+        lines = ["[global]", f"filename={self.file}", f"rw={'write' if saves else 'read'}", f"bs={self.piece}",
+                 "ioengine=psync", "thread=1", "iomem_align=2m", f"direct={int(direct)}",
                  f"end_fsync={int(saves)}", "fallocate=none", "overwrite=0", "invalidate=0",
                  "exec_prerun=(echo > ready) && (read gone < go)", "exec_postrun=(echo > end)"]  # fmt: skip
         if saves and not direct:
             lines.append("sync_file_range=write:1")  # as the ceilings do
+        for thread, (first, pieces) in enumerate(self.parts):
+            lines += [f"[{thread}]", f"offset={first * self.piece}", f"size={pieces * self.piece}"]
         return "\n".join(lines) + "\n"
 
     def prepare(self) -> list[str]:
@@ -57,12 +77,12 @@ class Fio:
         with open(self.folder / "said", "wb") as said:
             self.process = subprocess.Popen(
                 [self.request.program, "--output-format=json", "--output=report.json", "job.fio"],
-                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said)  # fmt: skip
+                cwd=self.folder, env=environment_of_fio(), stdin=subprocess.DEVNULL, stdout=said, stderr=said)  # fmt: skip
         self._await("ready")
         return [] if self.request.saves else [self.file]
 
     def operate(self) -> None:
-        os.write(self.fifos["go"], b"\n")
+        os.write(self.fifos["go"], b"\n" * len(self.parts))
         self._await("end")
 
     def report(self) -> Report:
@@ -78,9 +98,10 @@ class Fio:
         path = self.folder / "report.json"
         try:
             text = path.read_text(encoding="utf-8")
-            job = json.loads(text[text.index("{"):])["jobs"][0]
-            of = job["write" if self.request.saves else "read"]
-            own_s, num_bytes, error = float(of["runtime"]) / 1e3, int(of["io_bytes"]), int(job["error"])
+            jobs = json.loads(text[text.index("{"):])["jobs"]
+            of = [job["write" if self.request.saves else "read"] for job in jobs]
+            own_s, num_bytes = max(float(one["runtime"]) for one in of) / 1e3, sum(int(one["io_bytes"]) for one in of)
+            error = next((int(job["error"]) for job in jobs if int(job["error"])), 0)
         except (OSError, ValueError, KeyError, IndexError, TypeError) as why:
             raise Refused(f"fio's report cannot be read: {type(why).__name__}: {why}") from why
         if error:
@@ -88,13 +109,16 @@ class Fio:
         return Report(own_s, num_bytes, [self.file], synced=True if self.request.saves else None)
 
     def _await(self, name: str) -> None:
+        """Until every thread has told it."""
         assert self.process is not None
-        while not select.select([self.fifos[name]], [], [], 0.05)[0]:
-            if self.process.poll() is not None and not select.select([self.fifos[name]], [], [], 0)[0]:
+        told = 0
+        while told < len(self.parts):
+            if select.select([self.fifos[name]], [], [], 0.05)[0]:
+                told += os.read(self.fifos[name], 4096).count(b"\n")
+            elif self.process.poll() is not None and not select.select([self.fifos[name]], [], [], 0)[0]:
                 if name == "end" and self.process.returncode == 0:
                     return  # a program that does not tell its end has ended
                 self._fail()
-        os.read(self.fifos[name], 4096)
 
     def _fail(self) -> None:
         assert self.process is not None

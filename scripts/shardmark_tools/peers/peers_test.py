@@ -13,7 +13,7 @@ import unittest
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SCRIPTS))
 from shardmark_tools.peers.engines import all_engines, engine_named, listing
-from shardmark_tools.peers.fio import BLOCK, PIECE, piece_of
+from shardmark_tools.peers.fio import BLOCK, PIECE, THREADS, parts_of, piece_of
 from shardmark_tools.peers.protocol import Part
 from shardmark_tools.peers.torch_tensors import held_form, itemsize_of, unique_name
 from shardmark_tools.refusal import Refused
@@ -56,6 +56,13 @@ class Pieces(unittest.TestCase):
             self.assertGreaterEqual(size * number, num_bytes)
             self.assertLess(size * number, num_bytes + number * BLOCK + BLOCK)
             self.assertLessEqual(size, PIECE)
+
+    def test_threads_have_all_of_them_once(self) -> None:
+        for number in range(1, 4 * THREADS):
+            parts = parts_of(number)
+            self.assertEqual(len(parts), min(number, THREADS))
+            self.assertEqual([piece for first, count in parts for piece in range(first, first + count)], list(range(number)))
+            self.assertLessEqual(max(count for _, count in parts) - min(count for _, count in parts), 1)
 
 
 class Tensors(unittest.TestCase):

@@ -12,6 +12,8 @@ from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.strategies import strategy_comparison as comparison
+from shardmark_tools.strategies.advice import comparable
+from shardmark_tools.strategies.knobs import knob_sentences
 from shardmark_tools.interpreter import ensure_modules
 
 ensure_modules("numpy", status=77)
@@ -94,6 +96,101 @@ class StrategyComparison(unittest.TestCase):
         self.assertIn("No clear difference in the time to save durably", level[0])
         self.assertIn("No clear difference between slow, fast", level[-1])
 
+    def peers(self, run: Run, strategy: str, saves: Any, own: float = 1.0, num_bytes: int = 100) -> None:
+        for r, seconds in enumerate(saves):
+            for operation in ("save", "load"):
+                made = synthetic.sample("peers", f"peers/tiny/{strategy}/dcp-{operation}", run.context, seconds, r,
+                                        num_bytes=num_bytes, case={"engine": "dcp", "operation": operation})  # fmt: skip
+                made.update(returned_s=seconds / 2, durable_s=seconds, own_s=seconds * own)
+                run.samples.append(made)
+
+    def test_an_engine_is_a_row_that_may_win(self) -> None:
+        first, second = documents([8, 9, 10], [2, 2.1, 2.2])
+        self.peers(first, "slow", [0.5, 0.6, 0.7])
+        result = comparison.compare(first, second)
+        row = result["rows"][-1]
+        self.assertEqual((row["engine"], row["strategy"], row["durable_s"]["median"]), ("dcp", "slow", 0.6))
+        self.assertIsNone(row["reshard_worst_s"])
+        self.assertIn("dcp under slow is the fastest to save durably", result["advice"][0])
+        choice = next(line for line in result["advice"] if line.startswith("So "))
+        self.assertIn("for saves choose dcp under slow, at the price of no figure for what it takes to be loaded as", choice)
+        self.assertIn("restarts under another strategy", choice)
+        self.assertIn("cannot be told apart", choice)
+        self.assertIn("dcp under slow", comparison.text(result))
+
+    def test_no_verdict_of_an_engine_whose_clock_is_another(self) -> None:
+        first, second = documents([8, 9, 10], [2, 2.1, 2.2])
+        self.peers(first, "slow", [0.5, 0.6, 0.7], own=0.8)
+        result = comparison.compare(first, second)
+        self.assertIn("dcp under slow !: its own time and ours differ by more than a tenth; no verdict.", result["advice"][0])
+        self.assertIn("fast is the fastest to save durably", result["advice"][1])
+
+    def test_an_engine_without_a_number_is_said(self) -> None:
+        first, second = documents([8, 9, 10], [2, 2.1, 2.2])
+        self.peers(first, "slow", [1])
+        for sample in first.samples[-2:]:
+            sample.update(time_s=None, durable_s=None, skipped="not on PATH")
+        result = comparison.compare(first, second)
+        self.assertEqual(len(result["rows"]), 2)
+        self.assertIn("dcp under slow, save: no number, not on PATH", result["without_numbers"])
+
+    def test_a_job_is_compared_where_it_stores_the_same(self) -> None:
+        first, second = documents([8, 9, 10], [2, 2.1, 2.2])
+        for num_bytes, wins in ((100, True), (150, False)):
+            job = Run(pathlib.Path("job-mine"), synthetic.context(), [])
+            for r, seconds in enumerate([0.1, 0.2, 0.3]):
+                made = synthetic.sample("save", "save/tiny/job/x", job.context, seconds, r, num_bytes=num_bytes)
+                job.samples.append({**made, "returned_s": seconds, "durable_s": seconds})
+            job.context["config"] = CONFIG
+            result = comparison.compare(first, second, {"mine": job})
+            self.assertEqual(result["rows"][-1]["strategy"], "job mine")
+            self.assertEqual("job mine is the fastest to save durably" in result["advice"][0 if wins else 1], wins)
+            self.assertEqual(any("job mine stores 150 bytes" in line for line in result["advice"]), not wins)
+
+    def test_a_job_of_another_machine_has_no_verdict(self) -> None:
+        first, second = documents([8, 9, 10], [2, 2.1, 2.2])
+        job = Run(pathlib.Path("job-mine"), synthetic.context(config=CONFIG, hdf5="1.14.5"), [])
+        for r in range(3):
+            made = synthetic.sample("save", "save/tiny/job/x", job.context, 0.1, r, num_bytes=100)
+            job.samples.append({**made, "returned_s": 0.1, "durable_s": 0.1})
+        result = comparison.compare(first, second, {"mine": job})
+        self.assertIn("job mine: its run is of another kind, hdf5: 1.10.8 and 1.14.5; no verdict.", result["advice"])
+        self.assertIn("fast is the fastest to save durably", result["advice"][1])
+
+    def test_engines_are_not_averaged_over_what_makes_them_another_case(self) -> None:
+        config = CONFIG + '"storage.directory" = ["/a", "/b"]\n"storage.layout" = ["shared", "packed"]\n'
+        places = [{"storage.directory": place, "storage.layout": layout} for place in ("/a", "/b")
+                  for layout in ("shared", "packed")]  # fmt: skip
+        first, second = documents([8, 9, 10], [2, 2.1, 2.2], config, places)
+        for place, seconds in (("/a", 1.0), ("/b", 9.0)):
+            before = len(first.samples)
+            self.peers(first, "slow", [seconds] * 3)
+            for made in first.samples[before:]:
+                made["case"]["storage.directory"] = place
+        rows = [row for row in comparison.compare(first, second)["rows"] if row["engine"]]
+        self.assertEqual([(row["variant"], row["durable_s"]["median"]) for row in rows],
+                         [("storage.directory /a", 1.0), ("storage.directory /b", 9.0)])  # fmt: skip
+
+    def test_what_most_store_is_the_measure(self) -> None:
+        rows = [{**row, "num_bytes": n} for row, n in zip(comparison.compare(*documents([1], [2]))["rows"] * 2, (9, 5, 5, 5))]
+        kept, reasons = comparable(rows)
+        self.assertEqual((len(kept), len(reasons)), (3, 1))
+
+    def test_job_configuration(self) -> None:
+        config = '[model]\nname = "x"\n[storage]\nio = "direct"\n' + CONFIG + '"storage.layout" = ["packed", "shared"]\n'
+        text = comparison.job_config(config, "/a b/j.json", 8, 4)
+        self.assertEqual(set(text.splitlines()), {
+            'storage.io = "direct"', 'storage.layout = "packed"', 'model.job = "/a b/j.json"', "run.ranks = 4", "run.world = 8",
+            'run.benchmarks = ["hooks", "plan", "save", "load"]',
+        })  # fmt: skip
+        self.assertNotIn("run.world", comparison.job_config(config, "j", 4, 4))
+
+    def test_names_the_knob_elsewhere(self) -> None:
+        lines = knob_sentences(["fsdp", "unknown", "fsdp"], [("planner.cache", "true"), ("x", "y")])
+        self.assertEqual(len(lines), 2)
+        self.assertIn("fully_shard(model)", lines[0])
+        self.assertIn("enable_plan_caching", lines[1])
+
     def test_interval_of_the_median(self) -> None:
         self.assertEqual(comparison.median_interval([5, 1, 3]), (1, 5))
         # Binomial: of 15 values the 4th and the 12th are the known 95 % interval.
@@ -118,8 +215,8 @@ class StrategyComparison(unittest.TestCase):
             ("slow", "model.optimizer adamw"): 18, ("fast", "model.optimizer adamw"): 4,
         })  # fmt: skip
         self.assertIn("model.optimizer adamw: fast, model.optimizer adamw is the fastest to save durably",
-                      result["advice"][4])  # fmt: skip
-        self.assertIn("78% less than slow, model.optimizer adamw", result["advice"][4])
+                      result["advice"][5])  # fmt: skip
+        self.assertIn("78% less than slow, model.optimizer adamw", result["advice"][5])
 
     def test_mixed_report_the_two_runs_are_of_one_kind(self) -> None:
         first, second = documents([8, 9, 10], [1, 2, 3])

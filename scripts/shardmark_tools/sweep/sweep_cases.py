@@ -12,7 +12,7 @@ from typing import Any
 
 from shardmark_tools.launch.launching import Launcher
 from shardmark_tools.launch.plan_command import CannotPlan, plan
-from shardmark_tools.launch.relative_paths import PATH_KEYS, text_value
+from shardmark_tools.launch.relative_paths import PATH_KEYS, PROGRAM_KEYS, text_value
 from shardmark_tools.refusal import Refused
 
 # Keys that have an option of their own are called in a case's name by their last word.
@@ -43,7 +43,7 @@ class Case:
         exact = True
         for key, value in self.varied:
             exact = exact and bool(PLAIN.fullmatch(value))
-            shown = pathlib.PurePath(text_value(value)).name if key in PATH_KEYS else value
+            shown = pathlib.PurePath(text_value(value)).name if key in (*PATH_KEYS, *PROGRAM_KEYS) else value
             parts.append(f"{key.rsplit('.', 1)[-1] if key in SHORT else key}-{shown}")
         parts += [self.scaling] if self.scaling == "weak" else []
         parts += [f"on-{'+'.join(self.hosts)}", f"round-{self.round}"] if self.hosts else []

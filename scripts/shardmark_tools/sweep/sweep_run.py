@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from shardmark_tools.launch.launcher_kinds import PAST_DEADLINE, exit_code
 from shardmark_tools.launch.launching import Launcher, end_with_parent, setting_options
 from shardmark_tools.launch.relative_paths import text_value
 from shardmark_tools.launch.sweep_watchdog import run_limited
@@ -161,7 +162,9 @@ class Runner:
         if outcome.exit_code is None:
             status, reason = "hung", f"no end within {duration_text(limit)}; {outcome.stuck}"
         elif outcome.exit_code != 0:
-            status, reason = "failed", failure_reason(folder, outcome.exit_code)
+            said = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
+            own = exit_code([str(word) for word in command], outcome.exit_code, said) or outcome.exit_code
+            status, reason = "hung" if own == PAST_DEADLINE else "failed", failure_reason(folder, own)
         elif not (folder / "samples.json").exists():
             status, reason = "failed", "it ended well but left no samples.json"
         else:

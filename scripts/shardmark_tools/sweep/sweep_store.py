@@ -69,13 +69,21 @@ class Store:
         self.cases.mkdir(parents=True, exist_ok=True)
         self.lock = open(self.directory / ".lock", "w", encoding="utf-8")
         os.set_inheritable(self.lock.fileno(), False)
+        if self.take():
+            for left in self.cases.glob(".*"):
+                shutil.rmtree(left, ignore_errors=True)
+        self.read: dict[str, CaseResult] = {}
+
+    def take(self) -> bool:
+        """Whether nobody else is at work here, which only a lock tells: a file system may have none, and what lies there
+        may then be another sweep's. Errors: SweepInUse."""
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SweepInUse(f"{directory}: another sweep works there") from error
-        for left in self.cases.glob(".*"):
-            shutil.rmtree(left, ignore_errors=True)
-        self.read: dict[str, CaseResult] = {}
+        except BlockingIOError as error:
+            raise SweepInUse(f"{self.directory}: another sweep works there") from error
+        except OSError:
+            return False
+        return True
 
     def check_request(self, request: dict[str, Any], cases: dict[str, dict[str, Any]]) -> None:
         """The fixed part must be that of the cases that are there, and so must the parameters of `cases` {name:

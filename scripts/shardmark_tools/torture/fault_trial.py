@@ -98,7 +98,7 @@ class FaultTrial:
             words = self.site.words("load", *settings, "--dir", directory, "--verify", preloaded=preloaded)
         job = self.site.start(words)
         outcome = job.wait(LIMIT_S)
-        if job.left_after(5):
+        if job.left_after(30):
             job.end()
             outcome = Outcome(None, outcome.out, f"processes were left\n{outcome.err}", outcome.elapsed_s)
         return outcome, hits.read_text(errors="replace").splitlines() if hits.exists() else []

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <string>
 
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/exchange/shared_staging.hpp"
 #include "shardmark/storage/posix/file.hpp"
 
@@ -62,7 +63,10 @@ Result<ExchangedFile> survey(const std::string& path, std::uint64_t number, int 
                              std::vector<ByteRange> elements, std::vector<ByteRange> foreign) {
   SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(path));
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
-  const ByteRange all{0, elements.empty() ? 0 : elements.back().end};
+  // To the end of the last element's block, which is written whole.
+  constexpr std::int64_t block = SharedStaging::block_bytes;
+  const ByteRange all{0,
+                      elements.empty() ? 0 : std::min(round_up(elements.back().end, block), size)};
   for (const ByteRange& gap : subtract({&all, 1}, elements)) {
     SHARDMARK_ASSIGN_OR_RETURN(const bool empty, is_zero(file, path, gap));
     if (!empty) {

@@ -53,7 +53,9 @@ class LoadExchange {
 
   Wishes add_up(std::span<const ReadTask> tasks, const Manifest& manifest,
                 const Communicator& ranks) const;
-  void decide(const Wishes& wishes);
+  void decide(const Wishes& wishes, std::span<const ReadTask> tasks, const Manifest& manifest);
+  void decide_by_pieces(const Wishes& wishes, std::span<const ReadTask> tasks,
+                        const Manifest& manifest);
   Status decide_for_nodes(std::span<const ReadTask> tasks, const Manifest& manifest,
                           const Wishes& wishes);
   void cut_regions(std::span<const ReadTask> tasks, const Manifest& manifest);

@@ -29,6 +29,13 @@ double seconds_of(const timespec& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
+bool is_still_there(const FileDescriptor& file, const std::string& path) {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(file.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
 /// One sweep of one directory.
 class Sweep {
  public:
@@ -104,6 +111,9 @@ class Sweep {
     const bool locked = ::flock(owner->get(), LOCK_EX | LOCK_NB) == 0;
     if (!locked && errno == EWOULDBLOCK) {
       return;  // it lives
+    }
+    if (!is_still_there(*owner, owner_path)) {
+      return;  // it has just been kept, or committed
     }
     const auto text = read_small_file(owner_path, max_owner_bytes);
     const OwnerRecord record = parse_owner_record(text ? *text : std::string());

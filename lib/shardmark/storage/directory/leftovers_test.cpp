@@ -9,11 +9,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sys/syscall.h>
+
 #include <array>
 #include <csignal>
+#include <functional>
+#include <utility>
 
 #include "shardmark/storage/directory/directory_test_fixture.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
+
+namespace {
+
+std::function<void()> before_lock;
+
+}  // namespace
+
+/// What others do just before a sweeper asks for a lock.
+extern "C" int flock(int descriptor, int operation) noexcept {
+  if (before_lock) {
+    std::exchange(before_lock, nullptr)();
+  }
+  return static_cast<int>(::syscall(SYS_flock, descriptor, operation));
+}
 
 namespace shardmark {
 namespace {
@@ -132,6 +150,19 @@ TEST(Sweep, TheDeadOfThisHostAtOnceThoseOfOthersByTheirSilence) {
   EXPECT_FALSE(fs::exists(other));
   EXPECT_TRUE(fs::exists(living));
   EXPECT_EQ(std::distance(fs::directory_iterator(root), {}), 1);
+}
+
+TEST(Sweep, LeavesARunThatWasKeptWhileItLooked) {
+  const TemporaryDirectory directory;
+  const fs::path run = fs::path(directory.path()) / "run-00000000000000ab";
+  make_step(run, 1, make_save_id("00000000000000ab"));
+  OwnerRecord neighbour = own_record();  // in another container of this kernel
+  neighbour.pid_space = "another";
+  write_text(run / "owner", to_text(neighbour));
+  before_lock = [&] { fs::remove(run / "owner"); };
+  EXPECT_EQ(num_swept(directory.path()), 0);
+  EXPECT_FALSE(before_lock);
+  EXPECT_TRUE(fs::exists(run / "step-00000001" / "COMMIT"));
 }
 
 TEST(Sweep, WithoutAnOwnerWhatIsOldAndWhatIsUsedUp) {

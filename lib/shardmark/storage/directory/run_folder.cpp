@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "shardmark/storage/directory/committed_steps.hpp"
@@ -16,6 +17,7 @@
 #include "shardmark/storage/directory/step_names.hpp"
 #include "shardmark/storage/directory/unfinished.hpp"
 #include "shardmark/storage/posix/file.hpp"
+#include "shardmark/storage/posix/folder.hpp"
 #include "shardmark/storage/posix/notices.hpp"
 
 namespace shardmark {
@@ -27,6 +29,7 @@ Result<RunFolder> RunFolder::make(const std::string& directory, const std::strin
     add_notice(text);
   }
   std::string path = directory + "/" + run_name(run_id);
+  std::optional<RunFolder> made;
   // A sweeper may take the new folder while it is empty; then it is made again.
   constexpr int max_tries = 100;
   for (int tries = 0; tries < max_tries; ++tries) {
@@ -39,7 +42,8 @@ Result<RunFolder> RunFolder::make(const std::string& directory, const std::strin
     auto owner = Ownership::take(path);
     if (owner) {
       add_unfinished(path, (*owner)->descriptor());
-      return RunFolder(std::move(path), run_id, std::move(*owner));
+      made = RunFolder(path, run_id, std::move(*owner));
+      break;
     }
     if (owner.error().code != ErrorCode::not_found &&
         owner.error().code != ErrorCode::already_exists) {
@@ -49,8 +53,13 @@ Result<RunFolder> RunFolder::make(const std::string& directory, const std::strin
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return Error{ErrorCode::io_error,
-               fmt::format("cannot hold {}: it is swept again and again", path)};
+  if (!made) {
+    return Error{ErrorCode::io_error,
+                 fmt::format("cannot hold {}: it is swept again and again", path)};
+  }
+  // Steps that are committed in it are no more durable than its name.
+  SHARDMARK_RETURN_IF_ERROR(fsync_folder(directory));
+  return std::move(*made);
 }
 
 RunFolder::~RunFolder() {
@@ -69,8 +78,9 @@ bool RunFolder::close(bool keep) {
     }
   }
   if (keep) {
-    owner_->release();
+    // First, and while it is locked: a folder whose owner lets go is a dead job's.
     ::unlink((path_ + "/" + owner_file_name).c_str());
+    owner_->release();
   } else {
     right = remove_run_folder(path_, run_id_, [this] { owner_->release(); });
     if (!right && !is_used_up(path_)) {

@@ -2,10 +2,14 @@
 // The folder of a benchmark run: its own, and nobody else's.
 #include "shardmark/storage/directory/run_folder.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <thread>
 
 #include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/directory/directory_test_fixture.hpp"
@@ -86,6 +90,28 @@ TEST(RunFolder, OfADeadRunIsSweptAKeptOneIsNot) {
   EXPECT_FALSE(fs::exists(dead));
   EXPECT_THAT(*committed_steps(mixed), ElementsAre(2));
   EXPECT_THAT(*committed_steps(kept), ElementsAre(1));
+}
+
+/// The state in which a run that keeps its steps lets go: its owner is gone by name and still
+/// locked.
+TEST(RunFolder, NobodySweepsARunThatIsBeingKept) {
+  const TemporaryDirectory directory;
+  auto run = RunFolder::make(directory.path(), "00000000000000ee");
+  ASSERT_TRUE(run);
+  make_step(run->path(), 1, make_save_id("00000000000000ee"));
+  const std::string path = run->path();
+  // Whoever gets the lock of what was opened before finds the name gone.
+  const int owner = ::open((path + "/owner").c_str(), O_RDWR);
+  ASSERT_GE(owner, 0);
+  std::thread waiter([&] {
+    EXPECT_EQ(::flock(owner, LOCK_EX), 0);
+    EXPECT_FALSE(fs::exists(path + "/owner"));
+  });
+  EXPECT_TRUE(run->close(true));
+  waiter.join();
+  ::close(owner);
+  EXPECT_EQ(num_swept(directory.path()), 0);
+  EXPECT_THAT(*committed_steps(path), ElementsAre(1));
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ Status RegionCourier::work() {
     const bool served = serve_next(status);
     const bool received = status && receive(status);
     write_complete();
-    if (next_served_ == served_.size() && arrivals_.all_complete() &&
+    if (!filling_ && next_served_ == served_.size() && arrivals_.all_complete() &&
         messages_.pending_bytes() == 0) {
       break;
     }

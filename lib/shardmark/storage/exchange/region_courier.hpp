@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -39,6 +40,9 @@ class RegionCourier {
   /// Every rank calls it once, beside whoever fills the regions. Failures are noted in the output,
   /// and are everybody's.
   void run();
+  /// From whoever fills the regions, when this rank puts and writes no more beside run(). Until
+  /// then a failure can be noted that others have to hear of.
+  void end_filling() noexcept { filling_ = false; }
 
   /// When all is done.
   std::int64_t messages_sent() const noexcept { return messages_sent_; }
@@ -64,6 +68,7 @@ class RegionCourier {
   std::size_t next_served_ = 0;
   Arrivals arrivals_;
   std::unique_ptr<IoThreads> io_;
+  std::atomic<bool> filling_ = true;
   std::int64_t messages_sent_ = 0;
   std::int64_t bytes_sent_ = 0;
 };

@@ -94,5 +94,47 @@ TEST(RegionCourier, AFailureEndsAllNodes) {
   }
 }
 
+// Rank 1 of the node of ranks 0 and 1 has nothing to serve, and a write from its own memory fails
+// late: rank 2, which waits for bytes of that node, hears of it.
+TEST(RegionCourier, ALateFailureEndsAllNodes) {
+  const ExchangedFile file = make_exchanged_file(0, write_slot_bytes, 2, {{0, write_slot_bytes}},
+                                                 {}, SharedStaging::block_bytes);
+  const std::vector<int> node_of_rank = {0, 0, 1};
+  std::vector<std::vector<std::byte>> rooms;
+  std::vector<SharedStaging> stagings;
+  for (const int num_ranks : {2, 1}) {
+    const SharedStaging::Shape shape{num_ranks, 2, write_slot_bytes, true};
+    rooms.emplace_back(static_cast<std::size_t>(SharedStaging::num_bytes(shape)) + 4096);
+    const auto begin = -reinterpret_cast<std::uintptr_t>(rooms.back().data()) % 4096;
+    stagings.emplace_back(std::span(rooms.back()).subspan(begin), shape);
+    SharedStaging::prepare(std::span(rooms.back()).subspan(begin), shape);
+  }
+  ::shardmark::testing::ThreadMessages messages(3);
+  std::vector<std::thread> ranks;
+  for (int rank = 0; rank < 3; ++rank) {
+    ranks.emplace_back([&, rank] {
+      const auto box = messages.box_of(rank);
+      std::vector<Region> regions = cut_into_regions({&file, 1}, write_slot_bytes, 1);
+      deal_to_nodes(regions, {&file, 1}, {node_of_rank, {}, 0, false}, rank);
+      regions.front().writer = 2;
+      const SharedStaging& staging =
+          stagings[static_cast<std::size_t>(node_of_rank[static_cast<std::size_t>(rank)])];
+      RegionOutput output(staging, {});
+      RegionCourier courier(staging, {{&file, 1}, regions, rank % 2, 0, write_slot_bytes, 1}, *box,
+                            output);
+      std::thread beside([&] { courier.run(); });
+      if (rank == 1) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        output.note(Error{ErrorCode::internal, "late"});
+      }
+      courier.end_filling();
+      beside.join();
+      EXPECT_EQ(!output.status(), rank == 1);
+      EXPECT_TRUE(staging.failed());
+    });
+  }
+  WriteScene::join(ranks);
+}
+
 }  // namespace
 }  // namespace shardmark

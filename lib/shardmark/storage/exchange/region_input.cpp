@@ -11,6 +11,8 @@ namespace {
 // Below this, whole blocks would be a good part of a request.
 constexpr std::int64_t least_past_cache_bytes = std::int64_t{64} << 10;
 constexpr std::int64_t bitmap_word_bits = 64;
+// Gaps may be this part of what is wanted of a region.
+constexpr std::int64_t gap_share = 5;
 
 /// Calls `take(word, mask)` for the words that bits [first, end) lie in.
 template <typename Take>
@@ -76,7 +78,11 @@ Status RegionInput::read(std::size_t number) {
   const int slot_number = staging_.slot_of(number);
   std::int64_t gap_bytes = 0;
   std::int64_t asked = 0;
-  const auto ranges = marked_stretches(staging_.wanted(slot_number), sieve_gap_, gap_bytes);
+  auto ranges = marked_stretches(staging_.wanted(slot_number), sieve_gap_, gap_bytes);
+  if (gap_bytes > staging_.slot(slot_number).wanted_bytes.load() / gap_share) {
+    gap_bytes = 0;  // nobody wants most of it
+    ranges = marked_stretches(staging_.wanted(slot_number), 0, gap_bytes);
+  }
   for (const ByteRange& range : ranges) {
     const bool past_cache = file.o_direct() && range.num_bytes() >= least_past_cache_bytes;
     const std::int64_t offset = region.bytes.begin + range.begin;

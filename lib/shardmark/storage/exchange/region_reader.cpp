@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "shardmark/core/progress.hpp"
+#include "shardmark/core/stream_copy.hpp"
 #include "shardmark/storage/exchange/region_fetcher.hpp"
 
 namespace shardmark {
@@ -15,7 +16,7 @@ namespace {
 // Two, so that one request is under way while another ends.
 constexpr int region_readers = 2;
 // Copied and hashed while it is in the processor's cache.
-constexpr std::int64_t deliver_step_bytes = std::int64_t{128} << 10;
+constexpr std::size_t deliver_step_bytes = std::size_t{128} << 10;
 
 }  // namespace
 
@@ -185,20 +186,22 @@ bool RegionReader::deliver(std::size_t number, Walk& walk, Walk& watching) {
 
 void RegionReader::copy(const Run& run, const std::byte* from) {
   const bool hashes = !hashed_.empty() && hashed_[run.transfer] != 0;
-  StreamingChecksum* const checksum = hashes ? &unfinished_[run.transfer] : nullptr;
-  for (std::int64_t done = 0; done < run.num_bytes; done += deliver_step_bytes) {
-    const auto length =
-        static_cast<std::size_t>(std::min(deliver_step_bytes, run.num_bytes - done));
-    std::memcpy(run.data + done, from + done, length);
-    if (checksum != nullptr) {
+  const auto all = static_cast<std::size_t>(run.num_bytes);
+  if (!hashes) {
+    stream_copy({run.data, all}, {from, all});
+  } else {
+    StreamingChecksum& checksum = unfinished_[run.transfer];
+    for (std::size_t done = 0; done < all; done += deliver_step_bytes) {
+      const std::size_t length = std::min(deliver_step_bytes, all - done);
+      std::memcpy(run.data + done, from + done, length);
       // In the program's own memory: the copy is covered too.
-      checksum->update({run.data + done, length});
+      checksum.update({run.data + done, length});
     }
   }
   counters_.bytes_staged += run.num_bytes;
   counters_.bytes_exchanged += run.num_bytes;
   if (hashes && run.last) {
-    checksums_[run.transfer] = checksum->digest();
+    checksums_[run.transfer] = unfinished_[run.transfer].digest();
     unfinished_.erase(run.transfer);
   }
 }

@@ -83,10 +83,13 @@ Status RegionWriter::write(std::span<const RawTransfer<const std::byte>> transfe
   enter_phase();
   {
     const ScopedHandOver handed_over;
+    straight_.reset();  // when all of its writes are done
+    if (courier) {
+      courier->end_filling();
+    }
     for (std::thread& writer : writers) {
       writer.join();
     }
-    straight_.reset();  // when all of its writes are done
   }
   output_.add_to(counters_);
   if (courier) {

@@ -63,18 +63,35 @@ TEST(PageResidency, OfManyRangesIsThatOfEachByItself) {
       ASSERT_TRUE(read_at(*file, path, got, at));
     }
   }
-  Residency each;
-  for (const FileRange& range : ranges) {
-    const auto one = page_residency({&range, 1});
-    ASSERT_TRUE(one);
-    each.pages += one->pages;
-    each.resident_pages += one->resident_pages;
+  const auto by_itself = [&] {
+    Residency each;
+    for (const FileRange& range : ranges) {
+      const auto one = page_residency({&range, 1});
+      EXPECT_TRUE(one);
+      each.pages += one->pages;
+      each.resident_pages += one->resident_pages;
+    }
+    return each;
+  };
+  // Nothing is read, so no page comes; but the kernel takes some back meanwhile, and moves others,
+  // which then seem gone for a moment.
+  Residency before;
+  Residency all;
+  Residency after;
+  for (int tries = 0; tries < 20; ++tries) {
+    before = by_itself();
+    const auto counted = page_residency(ranges);
+    ASSERT_TRUE(counted);
+    all = *counted;
+    after = by_itself();
+    if (after.resident_pages <= all.resident_pages && all.resident_pages <= before.resident_pages) {
+      break;
+    }
   }
-  const auto all = page_residency(ranges);
-  ASSERT_TRUE(all);
-  EXPECT_EQ(all->pages, each.pages);
-  EXPECT_EQ(all->resident_pages, each.resident_pages);
-  EXPECT_GT(all->resident_pages, 0);
+  EXPECT_EQ(all.pages, before.pages);
+  EXPECT_LE(all.resident_pages, before.resident_pages);
+  EXPECT_GE(all.resident_pages, after.resident_pages);
+  EXPECT_GT(all.resident_pages, 0);
 }
 
 }  // namespace

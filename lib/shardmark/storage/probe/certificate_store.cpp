@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <span>
+#include <system_error>
 
 #include "shardmark/core/checksum.hpp"
 #include "shardmark/storage/directory/step_names.hpp"
@@ -60,6 +62,24 @@ std::optional<FileSystemCertificate> find_certificate(const FileSystemCertificat
     return std::nullopt;
   }
   return found;
+}
+
+bool is_lasting(const FileSystemCertificate& certificate) {
+  for (const int error_number :
+       {ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM, EMFILE, ENFILE, ESTALE, ETIMEDOUT, EAGAIN, EINTR}) {
+    const std::string text = std::error_code(error_number, std::generic_category()).message();
+    for (const auto& [trait, reason] : certificate.reasons) {
+      if (reason.find(text) != std::string::npos) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool has_preloaded_library() {
+  const char* const libraries = std::getenv("LD_PRELOAD");
+  return libraries != nullptr && *libraries != '\0';
 }
 
 void keep_certificate(const FileSystemCertificate& certificate) {

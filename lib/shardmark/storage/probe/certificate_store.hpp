@@ -15,6 +15,14 @@ namespace shardmark {
 /// looked at. Nothing if there is none, or none of the last day.
 std::optional<FileSystemCertificate> find_certificate(const FileSystemCertificate& wanted);
 
+/// Local. True if what was found is so tomorrow too: not what failed for want of room, memory or
+/// descriptors, or by an error of the device.
+bool is_lasting(const FileSystemCertificate& certificate);
+
+/// Local. True where a library stands between this process and the kernel (LD_PRELOAD): what is
+/// found then holds for this process alone.
+bool has_preloaded_library();
+
 /// Local. Keeps one. A folder that cannot be written is no mistake.
 void keep_certificate(const FileSystemCertificate& certificate);
 

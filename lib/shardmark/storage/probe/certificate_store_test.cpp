@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <string>
 
 #include "shardmark/storage/probe/certificate_test_fixture.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
@@ -44,6 +45,32 @@ TEST(Certificates, AreKeptForADayForTheSamePlaceNodesAndProgram) {
   keep_certificate(certificate);
   EXPECT_FALSE(find_certificate(wanted));
   ::unsetenv("XDG_CACHE_HOME");
+}
+
+TEST(Certificates, WhatFailedByAnErrorOfTheMomentIsNotLasting) {
+  FileSystemCertificate certificate = sample_certificate();
+  EXPECT_TRUE(is_lasting(certificate));
+  certificate.reasons["o_direct"] = "cannot write: Invalid argument";
+  EXPECT_TRUE(is_lasting(certificate));
+  for (const char* reason : {"cannot write: Input/output error", "No space left on device",
+                             "cannot open: Too many open files"}) {
+    certificate.reasons["o_direct"] = reason;
+    EXPECT_FALSE(is_lasting(certificate)) << reason;
+  }
+}
+
+TEST(Certificates, APreloadedLibraryIsSeen) {
+  const char* const before = std::getenv("LD_PRELOAD");
+  const std::string kept = before == nullptr ? "" : before;
+  ASSERT_EQ(::setenv("LD_PRELOAD", "libprofiler.so", 1), 0);
+  EXPECT_TRUE(has_preloaded_library());
+  ASSERT_EQ(::setenv("LD_PRELOAD", "", 1), 0);
+  EXPECT_FALSE(has_preloaded_library());
+  ::unsetenv("LD_PRELOAD");
+  EXPECT_FALSE(has_preloaded_library());
+  if (before != nullptr) {
+    ::setenv("LD_PRELOAD", kept.c_str(), 1);
+  }
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <ctime>
 #include <memory>
-#include <system_error>
 
 #include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/storage/directory/leftovers.hpp"
@@ -73,19 +72,6 @@ class ProbeFolder {
   std::unique_ptr<Ownership> owner_;
 };
 
-/// What failed for want of room says nothing of tomorrow.
-bool lacked_room(const FileSystemCertificate& certificate) {
-  for (const int error_number : {ENOSPC, EDQUOT, EFBIG}) {
-    const std::string text = std::error_code(error_number, std::generic_category()).message();
-    for (const auto& [trait, reason] : certificate.reasons) {
-      if (reason.find(text) != std::string::npos) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 Status share(FileSystemCertificate& certificate, const Communicator& comm) {
   std::string text = to_text(certificate);
   comm.broadcast(text);
@@ -120,7 +106,7 @@ Result<FileSystemCertificate> probe_file_system(const std::string& directory,
   const Status tried = try_nodes(path, topology, comm, certificate);
   folder.reset();
   SHARDMARK_RETURN_IF_ERROR(tried);
-  if (comm.is_root() && !lacked_room(certificate)) {
+  if (comm.is_root() && is_lasting(certificate) && !has_preloaded_library()) {
     keep_certificate(certificate);
   }
   SHARDMARK_RETURN_IF_ERROR(share(certificate, comm));

@@ -8,6 +8,7 @@
 //                              slow: each takes SHARDMARK_TEST_WRITE_MS longer; stop: the process
 //                              stops itself at the first; hang: none ever comes back
 //   SHARDMARK_TEST_FAIL_AFTER  bytes that still reach the file (default 0)
+//   SHARDMARK_TEST_HIT         a file that is made once a write was meddled with
 //   SHARDMARK_TEST_DIRECT_ERRNO  writes past the page cache fail so, though the open did not
 //   SHARDMARK_TEST_FLOCK_ERRNO   locks fail so
 //   SHARDMARK_TEST_PLAIN_FILES if set, on every rank: no holes are seen and no space is reserved
@@ -91,6 +92,16 @@ void delay(std::string_view mode) {
   }
 }
 
+/// So that a test knows whether its fault met anything.
+void note_hit() {
+  static std::atomic<bool> noted = false;
+  const std::string_view file = variable("SHARDMARK_TEST_HIT");
+  if (!file.empty() && !noted.exchange(true)) {
+    const int fd = ::open(file.data(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    ::close(fd);
+  }
+}
+
 /// What the write shall give: -2 for itself, -1 with errno, or the number of bytes it claims.
 ssize_t verdict(int fd, std::size_t num_bytes) {
   if (is_past_cache(fd) && refuses("SHARDMARK_TEST_DIRECT_ERRNO")) {
@@ -109,6 +120,7 @@ ssize_t verdict(int fd, std::size_t num_bytes) {
   if (written.fetch_add(static_cast<long long>(num_bytes)) < after) {
     return -2;
   }
+  note_hit();
   if (mode == "slow" || mode == "stop" || mode == "hang") {
     delay(mode);
     return -2;
@@ -140,7 +152,11 @@ Return pass_on(const char* name, Return (*)(Args...), Args... args) {
 size_t shortened(int fd, size_t size) {
   static const bool chosen = variable("SHARDMARK_TEST_FAIL_MODE") == "short" &&
                              variable("SHARDMARK_TEST_FAIL_RANK") == rank();
-  return chosen && size > 1 && is_hdf5_file(fd) ? (size + 1) / 2 : size;
+  if (!chosen || size <= 1 || !is_hdf5_file(fd)) {
+    return size;
+  }
+  note_hit();
+  return (size + 1) / 2;
 }
 
 #define SHARDMARK_WRITE(name, num_bytes, parameters, ...)                                          \

@@ -142,7 +142,7 @@ def strided(mesh):
 
 
 def begin(rank, size):
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=PORT, USE_LIBUV="0")
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=os.environ.get("MASTER_PORT", PORT), USE_LIBUV="0")
     dist.init_process_group("gloo", rank=rank, world_size=size)
 
 

@@ -7,6 +7,7 @@ import json
 import multiprocessing.util
 import os
 import pathlib
+import pickle
 import sys
 
 import make_dcp
@@ -66,7 +67,8 @@ def bad_tensors(rank, size):
 def save(rank, size, directory):
     directory = pathlib.Path(directory)
     make_dcp.begin(rank, size)
-    planner = record.planner(directory / "job.record")
+    # As a save by a process of its own has it.
+    planner = pickle.loads(pickle.dumps(record.planner(directory / "job.record")))
     checkpoint = directory / "checkpoint"
     if make_dcp.OLD:
         state = make_dcp.old_state(rank, size)

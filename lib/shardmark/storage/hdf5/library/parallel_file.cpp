@@ -9,7 +9,7 @@
 
 #include "shardmark/core/progress.hpp"
 #include "shardmark/mpi/io_hints.hpp"
-#include "shardmark/mpi/mpi_call.hpp"
+#include "shardmark/storage/hdf5/library/final_view.hpp"
 #include "shardmark/storage/hdf5/library/hdf5_call.hpp"
 #include "shardmark/storage/hdf5/library/selection.hpp"
 #include "shardmark/storage/posix/file.hpp"
@@ -58,6 +58,7 @@ Result<ParallelFile> ParallelFile::open(const std::string& path, Access access, 
                       H5Fopen(path.c_str(), access == Access::read ? H5F_ACC_RDONLY : H5F_ACC_RDWR,
                               file_access->get()),
                       "H5Fopen", path.c_str()));
+  SHARDMARK_ASSIGN_OR_RETURN(file.hints_in_force_, hints_in_force(*file_access, path.c_str()));
   return file;
 }
 
@@ -112,29 +113,10 @@ Status ParallelFile::note_cause() {
   return {};
 }
 
-/// The status of a transfer. HDF5 ends a collective transfer with MPI_File_set_view, which is
-/// collective too, and leaves it out where the transfer failed: this rank makes up for it, or the
-/// ranks whose part succeeded would wait there for ever (ROMIO).
 Status ParallelFile::finish_transfer(herr_t return_code, const char* function, const char* object) {
-  // Only collective transfers name these functions.
-  const bool left_out = return_code < 0 && (hdf5_failed_in("MPI_File_write_at_all") ||
-                                            hdf5_failed_in("MPI_File_read_at_all"));
+  const bool left_out = final_view_left_out(return_code);
   Status status = hdf5_status(return_code, function, object);
-  if (!left_out) {
-    return status;
-  }
-  // The transfer's own failure is what is told; what is tried after it may only add to it.
-  void* handle = nullptr;
-  Status made_up = hdf5_status(H5Fget_vfd_handle(file_.get(), H5P_DEFAULT, &handle),
-                               "H5Fget_vfd_handle", object);
-  if (made_up) {
-    made_up = mpi_call(MPI_File_set_view(*static_cast<MPI_File*>(handle), 0, MPI_BYTE, MPI_BYTE,
-                                         "native", MPI_INFO_NULL),
-                       "MPI_File_set_view");
-  }
-  return made_up ? status
-                 : Status(Error{status.error().code,
-                                status.error().message + "; then " + made_up.error().message});
+  return left_out ? make_up_for_final_view(file_, hints_in_force_, status) : status;
 }
 
 Status ParallelFile::write(const H5Dataset& dataset, const H5Type& type,

@@ -10,6 +10,7 @@
 #include "shardmark/core/result.hpp"
 #include "shardmark/core/tensor_view.hpp"
 #include "shardmark/mpi/communicator.hpp"
+#include "shardmark/mpi/io_hints.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
 #include "shardmark/storage/hdf5/library/handle.hpp"
 
@@ -58,9 +59,11 @@ class ParallelFile {
   Status set_properties(const H5Properties& file_access,
                         const std::map<std::string, std::string>& hints, const Communicator& comm);
   Status note_cause();
+  /// The status of a transfer, once the other ranks wait for nothing of it.
   Status finish_transfer(herr_t return_code, const char* function, const char* object);
 
   H5File file_;
+  IoHints hints_in_force_;  // those that HDF5 hands to MPI-IO with every view
   IoMode io_ = IoMode::independent;
   H5Properties dataset_access_;
   H5Properties transfer_;

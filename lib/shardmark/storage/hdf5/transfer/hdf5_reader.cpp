@@ -176,6 +176,7 @@ Status Hdf5Reader::read_data_files(const std::string& directory, const Manifest&
   ReadOptions options = options_;
   options.o_direct = false;
   options.hashes = false;
+  options.exchange = ExchangeLevel::off;  // of IoMode::direct alone
   DirectReader reader(options, comm_);
   Status done = reader.read(directory, manifest, tasks);
   counters_.merge(reader.counters());
