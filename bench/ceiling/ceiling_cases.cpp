@@ -64,13 +64,16 @@ class CeilingCase final : public BenchmarkCase {
     SHARDMARK_RETURN_IF_ERROR(setting_->enter());
     entered_ = true;
     if (!kind_.saves && uses_files()) {
-      SHARDMARK_RETURN_IF_ERROR(setting_->prepare_load_files(kind_.sharing()));
+      SHARDMARK_RETURN_IF_ERROR(setting_->prepare_load_files(kind_));
     }
     return choose_option();
   }
 
   Status prepare() override {
     seed_ = kind_.saves ? seed_ + 1 : CeilingSetting::load_seed;
+    if (!kind_.saves && uses_files()) {
+      SHARDMARK_RETURN_IF_ERROR(setting_->renew_load_files(kind_, option_));
+    }
     setting_->fill(seed_);
     setting_->memory().poison();
     return ready_files(no_limit);
@@ -117,7 +120,7 @@ class CeilingCase final : public BenchmarkCase {
 
  private:
   bool uses_files() const noexcept { return kind_.layer != CeilingLayer::memcpy; }
-  const char* stem() const noexcept { return kind_.saves ? "save" : "load"; }
+  std::string stem() const { return kind_.saves ? "save" : CeilingSetting::load_stem(kind_); }
 
   std::span<const Phase> phase_list() const {
     if (!uses_files()) {
@@ -201,6 +204,10 @@ class CeilingCase final : public BenchmarkCase {
       best = std::min(best, seconds);
     }
     option_ = std::min_element(tried.begin(), tried.end(), by_time)->second;
+    if (kind_.is_posix()) {
+      environment_.raw_patterns[description().ceiling_group + "/" + ceiling_variant(kind_)] = {
+          option_.piece_bytes, option_.threads};
+    }
     return {};
   }
 

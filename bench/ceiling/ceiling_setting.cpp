@@ -75,30 +75,55 @@ Status CeilingSetting::measure_shares() {
   return {};
 }
 
-Status CeilingSetting::prepare_load_files(FileSharing sharing) {
-  const bool shared = sharing == FileSharing::one_file;
-  if (shared ? shared_address_.has_value() : has_own_files_) {
+Status CeilingSetting::prepare_load_files(const CeilingKind& loads) {
+  const std::string stem = load_stem(loads);
+  const bool shared = loads.sharing() == FileSharing::one_file;
+  if (!load_files_.insert(stem).second) {
     return {};
   }
-  SHARDMARK_RETURN_IF_ERROR(shared
-                                ? folder_->ask_to_make("load", environment_.comm)
-                                : folder_->reserve("load", sharing, *shares_, environment_.comm));
-  fill(load_seed);
-  // HDF5's file serves all readers of one shared file: its dataset lies there in one piece.
-  const CeilingKind kind{shared ? CeilingLayer::bare_hdf5 : CeilingLayer::posix_per_rank, true,
-                         false};
-  const CeilingOption option{max_ceiling_piece_bytes, 1, false};
-  const auto own = pieces(kind, option, std::numeric_limits<std::int64_t>::max());
-  PhaseClock clock(Phase::write);
-  SHARDMARK_RETURN_IF_ERROR(environment_.comm.agree(move(kind, option, "load", own, clock)));
-  if (!shared) {
-    has_own_files_ = true;
+  constexpr CeilingOption many_streams{std::int64_t{1} << 20, 4, false};
+  const Status made =
+      shared ? make_shared_load_file(stem) : make_own_load_files(loads, many_streams, stem);
+  if (!made) {
+    load_files_.erase(stem);
+  }
+  return made;
+}
+
+Status CeilingSetting::renew_load_files(const CeilingKind& loads, const CeilingOption& option) {
+  if (loads.sharing() == FileSharing::one_file) {
     return {};
   }
+  const std::string stem = load_stem(loads);
+  SHARDMARK_RETURN_IF_ERROR(folder_->remove(stem, loads.sharing(), environment_.comm));
+  return make_own_load_files(loads, option, stem);
+}
+
+Status CeilingSetting::make_own_load_files(const CeilingKind& loads, const CeilingOption& option,
+                                           const std::string& stem) {
+  CeilingKind saves = loads;
+  saves.saves = true;
+  SHARDMARK_RETURN_IF_ERROR(folder_->reserve(stem, loads.sharing(), *shares_, environment_.comm));
+  return write_load_files(saves, option, stem);
+}
+
+/// HDF5's file serves all readers of one shared file: its dataset lies there in one piece.
+Status CeilingSetting::make_shared_load_file(const std::string& stem) {
+  SHARDMARK_RETURN_IF_ERROR(folder_->ask_to_make(stem, environment_.comm));
+  const CeilingKind kind{CeilingLayer::bare_hdf5, true, false};
+  SHARDMARK_RETURN_IF_ERROR(write_load_files(kind, {max_ceiling_piece_bytes, 1, false}, stem));
   SHARDMARK_ASSIGN_OR_RETURN(
       shared_address_,
-      bare_dataset_address(folder_->files("load", sharing, 1).front(), environment_.comm));
+      bare_dataset_address(folder_->files(stem, kind.sharing(), 1).front(), environment_.comm));
   return {};
+}
+
+Status CeilingSetting::write_load_files(const CeilingKind& kind, const CeilingOption& option,
+                                        const std::string& stem) {
+  fill(load_seed);
+  const auto own = pieces(kind, option, std::numeric_limits<std::int64_t>::max());
+  PhaseClock clock(Phase::write);
+  return environment_.comm.agree(move(kind, option, stem, own, clock));
 }
 
 std::vector<CeilingPiece> CeilingSetting::pieces(const CeilingKind& kind,

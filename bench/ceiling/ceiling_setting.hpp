@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -46,8 +47,18 @@ class CeilingSetting {
   /// Collective, from the tear-down of each case whose set-up has entered.
   Status leave();
 
-  /// Collective. Makes the files that loads read, unless they are there.
-  Status prepare_load_files(FileSharing sharing);
+  /// Local. What the files of a load are called.
+  static std::string load_stem(const CeilingKind& loads) {
+    return loads.sharing() == FileSharing::one_file ? "load"
+           : loads.o_direct                         ? "load-direct"
+                                                    : "load-buffered";
+  }
+  /// Collective. Makes the files that a load reads, unless they are there.
+  Status prepare_load_files(const CeilingKind& loads);
+  /// Collective. Writes them anew, as `option` says, where every rank has its own: how fast a file
+  /// is read is decided by where and how it was written, by a third on some disks, and one file for
+  /// all repetitions would measure one place. HDF5's shared file stays.
+  Status renew_load_files(const CeilingKind& loads, const CeilingOption& option);
 
   /// Local. What this rank moves, at most `limit` bytes of it.
   std::vector<CeilingPiece> pieces(const CeilingKind& kind, const CeilingOption& option,
@@ -66,6 +77,11 @@ class CeilingSetting {
   /// Collective.
   Status make_shared_parts();
   Status measure_shares();
+  Status make_own_load_files(const CeilingKind& loads, const CeilingOption& option,
+                             const std::string& stem);
+  Status make_shared_load_file(const std::string& stem);
+  Status write_load_files(const CeilingKind& kind, const CeilingOption& option,
+                          const std::string& stem);
   void let_go_of_memory();
 
   Config config_;
@@ -76,7 +92,7 @@ class CeilingSetting {
   std::optional<CeilingShares> shares_;
   std::int64_t period_bytes_ = 0;
   std::optional<CeilingFolder> folder_;
-  bool has_own_files_ = false;
+  std::set<std::string> load_files_;            // stems of those that are there
   std::optional<std::int64_t> shared_address_;  // of the bytes in the shared file, once it is there
 };
 

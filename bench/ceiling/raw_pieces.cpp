@@ -26,23 +26,27 @@ Result<RawFiles> open_raw_files(std::vector<std::string> paths, int flags,
 
 Status for_each_piece(std::span<const CeilingPiece> pieces, int threads,
                       const std::function<Status(const CeilingPiece&)>& move) {
-  std::atomic<std::size_t> next = 0;
+  std::atomic<bool> goes_on = true;
   std::mutex mutex;
   Status failed;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < pieces.size(); i = next++) {
-      if (const Status moved = move(pieces[i]); !moved) {
+  const auto count = static_cast<std::size_t>(threads);
+  const auto work = [&](std::size_t thread) {
+    const auto begin_of = [&](std::size_t part) { return pieces.size() * part / count; };
+    for (const CeilingPiece& piece :
+         pieces.subspan(begin_of(thread), begin_of(thread + 1) - begin_of(thread))) {
+      const Status moved = goes_on ? move(piece) : Status();
+      if (!moved) {
         const std::scoped_lock lock(mutex);
         failed = failed ? moved : failed;
-        next = pieces.size();
+        goes_on = false;
       }
     }
   };
   std::vector<std::jthread> helpers;
-  for (int t = 1; t < threads; ++t) {
-    helpers.emplace_back(work);
+  for (std::size_t t = 1; t < count; ++t) {
+    helpers.emplace_back(work, t);
   }
-  work();
+  work(0);
   helpers.clear();
   return failed;
 }

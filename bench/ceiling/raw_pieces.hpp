@@ -21,8 +21,9 @@ struct RawFiles {
 Result<RawFiles> open_raw_files(std::vector<std::string> paths, int flags,
                                 std::span<const CeilingPiece> pieces);
 
-/// Local. Calls `move` once for every piece, on `threads` threads that take the next one as they
-/// come free. The first failure ends all of them.
+/// Local. Calls `move` once for every piece, on `threads` threads, each with a run of consecutive
+/// pieces: neighbours under way at the same time cost some disks a third of their rate. The first
+/// failure ends all of them.
 Status for_each_piece(std::span<const CeilingPiece> pieces, int threads,
                       const std::function<Status(const CeilingPiece&)>& move);
 

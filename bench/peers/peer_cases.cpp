@@ -31,6 +31,8 @@ namespace fs = std::filesystem;
 constexpr std::array<Phase, 1> save_phases = {Phase::write};
 constexpr std::array<Phase, 1> load_phases = {Phase::read};
 constexpr std::int64_t small_bytes = 64 << 10;
+// Where no ceiling of this run has found a better one.
+constexpr RawPattern usual_pattern{std::int64_t{16} << 20, 2};
 constexpr double report_limit_s = 60;  // at least, for what comes after the operation
 
 Error refused(const std::string& why) {
@@ -48,7 +50,7 @@ class PeerCase final : public BenchmarkCase {
         saves_(this->description().operation == Operation::save) {}
 
   std::optional<std::string> left_out() const override { return reason_; }
-  /// The set-up of a load saves first.
+  /// The preparation of a load saves first.
   double own_limit_s() const override { return 4 * limit_s() + 2 * report_limit_s; }
 
   Status set_up() override {
@@ -60,19 +62,16 @@ class PeerCase final : public BenchmarkCase {
       return leave_out(
           refused("ranks want replicas, which peers store once and load once: no same bytes"));
     }
-    SHARDMARK_RETURN_IF_ERROR(make_root());
-    if (saves_) {
-      return {};
-    }
-    SHARDMARK_RETURN_IF_ERROR(make_folder());
-    SHARDMARK_RETURN_IF_ERROR(begin(true));
-    SHARDMARK_RETURN_IF_ERROR(go());
-    return finish(true);
+    return make_root();
   }
 
   Status prepare() override {
-    if (saves_) {
-      SHARDMARK_RETURN_IF_ERROR(make_folder());
+    SHARDMARK_RETURN_IF_ERROR(make_folder());
+    if (!saves_) {
+      // Every time, as the ceilings do: one place on a disk is no rate.
+      SHARDMARK_RETURN_IF_ERROR(begin(true));
+      SHARDMARK_RETURN_IF_ERROR(go());
+      SHARDMARK_RETURN_IF_ERROR(finish(true));
     }
     SHARDMARK_RETURN_IF_ERROR(begin(saves_));
     if (!saves_) {
@@ -105,6 +104,10 @@ class PeerCase final : public BenchmarkCase {
     measurement.balanced_bytes = parts_.num_bytes;
     measurement.own_s = report_.own_s;
     measurement.metrics["limit_s"] = limit_s();
+    if (report_.piece_bytes && report_.threads) {
+      measurement.metrics["piece_bytes"] = static_cast<double>(*report_.piece_bytes);
+      measurement.metrics["threads"] = static_cast<double>(*report_.threads);
+    }
     if (saves_) {
       measurement.returned_s = report_.returned_s.value_or(times_.total_s());
       measurement.durable_s = times_.total_s();
@@ -136,6 +139,16 @@ class PeerCase final : public BenchmarkCase {
     return deadline_s(config_.peers.limit, ExpectedTime().of(description().planned_bytes));
   }
   std::string folder() const { return root_ + "/files"; }
+
+  /// As the ceiling of the same files moves them: else the two would tell of patterns, not
+  /// programs.
+  RawPattern raw_pattern(bool saves) const {
+    const auto& known = environment_.raw_patterns;
+    const auto found =
+        known.find(fmt::format("{}/posix-per-rank-{}-{}", description().ceiling_group,
+                               engine_.o_direct ? "direct" : "buffered", saves ? "save" : "load"));
+    return found == known.end() ? usual_pattern : found->second;
+  }
 
   /// Collective: what one rank could not is everybody's reason.
   Status together(const Status& local) {
@@ -185,6 +198,7 @@ class PeerCase final : public BenchmarkCase {
   Status begin(bool saves) {
     const Communicator& comm = environment_.comm;
     const std::string meeting = fmt::format("{}/meeting-{}", root_, ++num_begun_);
+    const RawPattern pattern = raw_pattern(saves);
     return together([&]() -> Status {
       SHARDMARK_ASSIGN_OR_RETURN(std::vector<std::string> words, adapter_words(engine_));
       SHARDMARK_ASSIGN_OR_RETURN(process_,
@@ -197,6 +211,8 @@ class PeerCase final : public BenchmarkCase {
                                 .directory = folder(),
                                 .num_bytes = parts_.num_bytes,
                                 .meeting = meeting,
+                                .piece_bytes = pattern.piece_bytes,
+                                .threads = pattern.threads,
                                 .parts = parts_.parts};
       SHARDMARK_RETURN_IF_ERROR(process_.say(request_line(request), limit_s()));
       SHARDMARK_ASSIGN_OR_RETURN(const std::string line, process_.hear(limit_s()));

@@ -104,6 +104,8 @@ std::string request_line(const PeerRequest& request) {
                      {"directory", request.directory},
                      {"num_bytes", request.num_bytes},
                      {"meeting", request.meeting},
+                     {"piece_bytes", request.piece_bytes},
+                     {"threads", request.threads},
                      {"parts", std::move(parts)}};
   return json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
@@ -163,7 +165,9 @@ Result<PeerReport> parse_report(const std::string& line) {
                     .synced = truth(json, "synced"),
                     .returned_s = seconds(json, "returned_s"),
                     .verified = truth(json, "verified"),
-                    .peak_memory_bytes = count(json, "peak_memory_bytes")};
+                    .peak_memory_bytes = count(json, "peak_memory_bytes"),
+                    .piece_bytes = count(json, "piece_bytes"),
+                    .threads = count(json, "threads")};
 }
 
 }  // namespace shardmark::bench

@@ -42,6 +42,8 @@ struct PeerRequest {
   std::string directory;
   std::int64_t num_bytes = 0;
   std::string meeting;
+  std::int64_t piece_bytes = 0;  // at most, and of so many threads: for who moves whole pieces
+  int threads = 1;
   const std::vector<PeerPart>& parts;
 };
 
@@ -54,6 +56,8 @@ struct PeerReport {
   std::optional<double> returned_s;
   std::optional<bool> verified;
   std::optional<std::int64_t> peak_memory_bytes;
+  std::optional<std::int64_t> piece_bytes;  // of who moves whole pieces, and its threads
+  std::optional<std::int64_t> threads;
 };
 
 /// Local. One line.

@@ -35,11 +35,15 @@ TEST(PeerMessages, AskForBoxes) {
                                          .directory = "/d",
                                          .num_bytes = 32,
                                          .meeting = "/m",
+                                         .piece_bytes = 4096,
+                                         .threads = 2,
                                          .parts = parts});
   EXPECT_EQ(line.find('\n'), std::string::npos);
   const auto json = nlohmann::json::parse(line);
   EXPECT_EQ(json["operation"], "load");
   EXPECT_EQ(json["num_bytes"], 32);
+  EXPECT_EQ(json["piece_bytes"], 4096);
+  EXPECT_EQ(json["threads"], 2);
   EXPECT_EQ(json["parts"].dump(), R"([["a.w","bfloat16",[8,4],[4,0],[4,4]]])");
 }
 

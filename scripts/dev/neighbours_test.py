@@ -48,11 +48,11 @@ def run(ranks, *words, **variables):
     return finish(start(ranks, *words, **variables))
 
 
-def wait_for(condition):
+def wait_for(condition, seen=lambda: ""):
     end = time.monotonic() + TIME_LIMIT_S
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError("what was waited for did not come")
+            raise AssertionError(f"what was waited for did not come: {seen()}")
         time.sleep(0.005)
 
 
@@ -94,7 +94,7 @@ class Neighbours(unittest.TestCase):
         self.assertEqual(code, 1, err)
         if Launcher.make("mpirun").kind.name != "prrte":  # which drops what ranks say once it has got a signal
             self.assertIn("nothing unfinished is left behind", err)
-        wait_for(lambda: len(self.names()) == 3)
+        wait_for(lambda: len(self.names()) == 3, self.names)
         self.assertEqual(self.names(), ["step-00000000", "step-00000001", "step-00000012"])
         self.assertEqual(self.load("--step", 12)[0], 0)
 

@@ -34,6 +34,12 @@ struct GivenCheckpoint {
   std::shared_ptr<const ForeignFiles> foreign = {};  // files of others instead of a step
 };
 
+/// How raw files are moved fastest here, as a ceiling found out.
+struct RawPattern {
+  std::int64_t piece_bytes = 0;
+  int threads = 1;
+};
+
 /// What all cases of one run share. Outlives them.
 struct SuiteEnvironment {
   const Communicator& comm;
@@ -43,6 +49,9 @@ struct SuiteEnvironment {
   FreeMemory free_memory;
   std::map<std::string, FileSystemTraits> traits = {};  // by storage.directory
   std::map<std::string, GivenCheckpoint> given = {};    // by load.from
+  /// By ceiling group and variant, "llama3-8b/fsdp/posix-per-rank-direct-save"; the same on all
+  /// ranks, known once the ceilings are set up.
+  std::map<std::string, RawPattern> raw_patterns = {};
 
   /// Local. What was found of the file system of a `storage.directory`.
   FileSystemTraits traits_of(const std::string& directory) const {

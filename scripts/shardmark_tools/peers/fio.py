@@ -14,23 +14,22 @@ from shardmark_tools.peers.protocol import Engine, Report, Request
 from shardmark_tools.refusal import Refused
 
 BLOCK = 4096
-PIECE = 16 << 20  # this and the threads as the ceilings take for loads: a request more is under way than is worked on
-THREADS = 2
 # Memory of large pages, as the ceilings and engines in C++ ask the kernel for theirs: without, a device gets requests of
 # a thousand parts and reads at down to half the rate. fio takes what malloc gives it; other C libraries let it pass.
 LARGE_PAGES = "glibc.malloc.hugetlb=1"
 
 
-def piece_of(num_bytes: int) -> tuple[int, int]:
-    """Size and number of equal pieces, whole blocks each, that hold so many bytes: fio leaves out what is no piece."""
-    number = max(1, -(-num_bytes // PIECE))
+def piece_of(num_bytes: int, most: int) -> tuple[int, int]:
+    """Size and number of equal pieces, whole blocks each and `most` bytes at most, that hold so many bytes: fio leaves
+    out what is no piece."""
+    number = max(1, -(-num_bytes // most))
     size = -(-num_bytes // number)
     return max(BLOCK, -(-size // BLOCK) * BLOCK), number
 
 
-def parts_of(number: int) -> list[tuple[int, int]]:
+def parts_of(number: int, most_threads: int) -> list[tuple[int, int]]:
     """First piece and number of pieces of each thread: runs of nearly equal length, none of them empty."""
-    threads = min(number, THREADS)
+    threads = min(number, most_threads)
     begins = [number * thread // threads for thread in range(threads + 1)]
     return [(begin, end - begin) for begin, end in itertools.pairwise(begins)]
 
@@ -48,8 +47,8 @@ class Fio:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.file = os.path.join(request.directory, f"rank-{request.rank:05}")
-        self.piece, self.number = piece_of(request.num_bytes)
-        self.parts = parts_of(self.number)
+        self.piece, self.number = piece_of(request.num_bytes, request.piece_bytes)
+        self.parts = parts_of(self.number, request.threads)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=".peer-fio-", dir=request.directory))
         self.process: subprocess.Popen[bytes] | None = None
         self.fifos: dict[str, int] = {}
@@ -59,7 +58,7 @@ class Fio:
         lines = ["[global]", f"filename={self.file}", f"rw={'write' if saves else 'read'}", f"bs={self.piece}",
                  "ioengine=psync", "thread=1", "iomem_align=2m", f"direct={int(direct)}",
                  f"end_fsync={int(saves)}", "fallocate=none", "overwrite=0", "invalidate=0",
-                 "exec_prerun=(echo > ready) && (read gone < go)", "exec_postrun=(echo > end)"]  # fmt: skip
+                 "exec_prerun=eval 'echo > ready && read gone < go'", "exec_postrun=eval 'echo > end'"]  # fmt: skip
         if saves and not direct:
             lines.append("sync_file_range=write:1")  # as the ceilings do
         for thread, (first, pieces) in enumerate(self.parts):
@@ -106,7 +105,8 @@ class Fio:
             raise Refused(f"fio's report cannot be read: {type(why).__name__}: {why}") from why
         if error:
             raise Refused(f"fio's job failed: {os.strerror(error)}")
-        return Report(own_s, num_bytes, [self.file], synced=True if self.request.saves else None)
+        return Report(own_s, num_bytes, [self.file], synced=True if self.request.saves else None,
+                      piece_bytes=self.piece, threads=len(self.parts))  # fmt: skip
 
     def _await(self, name: str) -> None:
         """Until every thread has told it."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What adapters are found, what is said to them, and the pieces they move."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -13,7 +14,7 @@ import unittest
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SCRIPTS))
 from shardmark_tools.peers.engines import all_engines, engine_named, listing
-from shardmark_tools.peers.fio import BLOCK, PIECE, THREADS, parts_of, piece_of
+from shardmark_tools.peers.fio import BLOCK, parts_of, piece_of
 from shardmark_tools.peers.protocol import Part
 from shardmark_tools.peers.torch_tensors import held_form, itemsize_of, unique_name
 from shardmark_tools.refusal import Refused
@@ -50,17 +51,21 @@ class Listing(unittest.TestCase):
 
 class Pieces(unittest.TestCase):
     def test_are_equal_whole_blocks_that_hold_all(self) -> None:
-        for num_bytes in (0, 1, BLOCK, BLOCK + 1, PIECE, PIECE + 1, 3 * PIECE - 5, 536_871_001):
-            size, number = piece_of(num_bytes)
-            self.assertEqual(size % BLOCK, 0)
-            self.assertGreaterEqual(size * number, num_bytes)
-            self.assertLess(size * number, num_bytes + number * BLOCK + BLOCK)
-            self.assertLessEqual(size, PIECE)
+        for most, times in itertools.product((1 << 20, 16 << 20), (0, 1, 3, 32)):
+            for num_bytes in (max(0, times * most - 5), times * most, times * most + 1, times * most + BLOCK + 1):
+                self.check_pieces(num_bytes, most)
+
+    def check_pieces(self, num_bytes: int, most: int) -> None:
+        size, number = piece_of(num_bytes, most)
+        self.assertEqual(size % BLOCK, 0)
+        self.assertGreaterEqual(size * number, num_bytes)
+        self.assertLess(size * number, num_bytes + number * BLOCK + BLOCK)
+        self.assertLessEqual(size, most)
 
     def test_threads_have_all_of_them_once(self) -> None:
-        for number in range(1, 4 * THREADS):
-            parts = parts_of(number)
-            self.assertEqual(len(parts), min(number, THREADS))
+        for number, threads in itertools.product(range(1, 16), (1, 2, 4)):
+            parts = parts_of(number, threads)
+            self.assertEqual(len(parts), min(number, threads))
             self.assertEqual([piece for first, count in parts for piece in range(first, first + count)], list(range(number)))
             self.assertLessEqual(max(count for _, count in parts) - min(count for _, count in parts), 1)
 
@@ -84,7 +89,8 @@ class Conversation(unittest.TestCase):
         """What it says; `stay`: whether whoever asked waits for it."""
         with tempfile.TemporaryDirectory() as folder:
             said = {"operation": "save", "rank": 0, "ranks": 1, "nodes": 1, "program": "/bin/false", "directory": folder,
-                    "num_bytes": 5000, "meeting": os.path.join(folder, "meeting"), "parts": [], **request}  # fmt: skip
+                    "num_bytes": 5000, "meeting": os.path.join(folder, "meeting"), "piece_bytes": 4096, "threads": 2,
+                    "parts": [], **request}  # fmt: skip
             process = subprocess.Popen([sys.executable, SCRIPTS / "peer", "play", engine], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
             assert process.stdin is not None and process.stdout is not None

@@ -40,6 +40,8 @@ class Request:
     directory: str  # exists; what is saved goes into it, what is loaded was saved there by the same engine
     num_bytes: int  # of this rank
     meeting: str  # a path that all ranks of this operation, and no others, share
+    piece_bytes: int  # at most, as the raw ceilings of the same run move theirs; for who moves whole pieces
+    threads: int
     parts: list[Part] = field(default_factory=list)
 
     @property
@@ -58,6 +60,8 @@ class Report:
     returned_s: float | None = None  # of a save in the background: when the caller could go on
     verified: bool | None = None  # whether what was loaded was compared
     peak_memory_bytes: int | None = None
+    piece_bytes: int | None = None  # of who moves whole pieces
+    threads: int | None = None
 
 
 class Player(Protocol):

@@ -9,6 +9,7 @@
 
 #include "shardmark/storage/directory/played_steps.hpp"
 #include "shardmark/storage/directory/saved_removal.hpp"
+#include "shardmark/storage/directory/unfinished.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/folder.hpp"
 
@@ -29,6 +30,12 @@ Result<bool> has_commit(const std::string& step_directory) {
   Error error = errno_error("cannot look into", step_directory, errno);
   error.code = ErrorCode::io_error;
   return error;
+}
+
+/// 0 or an errno. The folder of a run that a signal has just put out of sight is not made again.
+int make_unless_leaving(const std::string& directory) {
+  const auto held = hold_unfinished();
+  return ::mkdir(directory.c_str(), 0777) == 0 ? 0 : errno;
 }
 
 /// Steps by their names alone, ascending.
@@ -119,14 +126,15 @@ Status make_checkpoint_root(const std::string& directory) {
   if (::stat(directory.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
     return Error{ErrorCode::invalid_argument, fmt::format("{} is not a directory", directory)};
   }
-  if (::mkdir(directory.c_str(), 0777) == 0) {
+  const int refused = make_unless_leaving(directory);
+  if (refused == 0) {
     // The steps in it are as durable as its own name.
     const std::size_t slash = directory.find_last_not_of('/');
     const std::string own = directory.substr(0, slash + 1);
     const std::size_t parent = own.rfind('/');
     return fsync_folder(parent == std::string::npos ? "." : own.substr(0, parent + 1));
   }
-  if (errno != EEXIST && ::stat(directory.c_str(), &info) != 0) {
+  if (refused != EEXIST && ::stat(directory.c_str(), &info) != 0) {
     const int failed = errno;
     return Error{ErrorCode::invalid_argument,
                  failed == ENOENT
