@@ -29,6 +29,8 @@ Status CeilingSetting::leave() {
     return {};
   }
   let_go_of_memory();
+  load_files_.clear();
+  shared_address_.reset();
   return folder_->remove_all(environment_.comm);
 }
 
@@ -82,7 +84,7 @@ Status CeilingSetting::prepare_load_files(const CeilingKind& loads) {
     return {};
   }
   constexpr CeilingOption many_streams{std::int64_t{1} << 20, 4, false};
-  const Status made =
+  Status made =
       shared ? make_shared_load_file(stem) : make_own_load_files(loads, many_streams, stem);
   if (!made) {
     load_files_.erase(stem);

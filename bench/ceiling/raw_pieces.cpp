@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/ceiling/raw_pieces.hpp"
 
-#include <unistd.h>
-
 #include <atomic>
-#include <cerrno>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -53,8 +50,8 @@ Status for_each_piece(std::span<const CeilingPiece> pieces, int threads,
 
 Status fsync_all(const RawFiles& files) {
   for (std::size_t i = 0; i < files.files.size(); ++i) {
-    if (files.files[i] && ::fsync(files.files[i].get()) != 0) {
-      return errno_error("cannot fsync", files.paths[i], errno);
+    if (files.files[i]) {
+      SHARDMARK_RETURN_IF_ERROR(fsync_file(files.files[i], files.paths[i]));
     }
   }
   return {};

@@ -51,7 +51,7 @@ class PeerCase final : public BenchmarkCase {
 
   std::optional<std::string> left_out() const override { return reason_; }
   /// The preparation of a load saves first.
-  double own_limit_s() const override { return 4 * limit_s() + 2 * report_limit_s; }
+  double own_limit_s() const override { return 7 * limit_s() + 2 * report_limit_s; }
 
   Status set_up() override {
     SHARDMARK_ASSIGN_OR_RETURN(parts_, peer_parts(config_, environment_));

@@ -14,6 +14,7 @@
 #include "shardmark/storage/directory/owner_record.hpp"
 #include "shardmark/storage/directory/removal.hpp"
 #include "shardmark/storage/directory/step_names.hpp"
+#include "shardmark/storage/directory/unfinished.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/folder.hpp"
 
@@ -61,8 +62,14 @@ class Sweep {
     if (!asked_clock_) {
       asked_clock_ = true;
       const std::string folder = directory_ + "/" + swept_name(step_name(0));
-      struct stat info {};
-      if (::mkdir(folder.c_str(), 0777) == 0) {
+      // A signal must not end this in between; and another sweep may be faster with it.
+      constexpr int max_tries = 10;
+      const auto held = hold_unfinished();
+      for (int tries = 0; tries < max_tries && !now_; ++tries) {
+        struct stat info {};
+        if (::mkdir(folder.c_str(), 0777) != 0) {
+          break;
+        }
         if (::stat(folder.c_str(), &info) == 0) {
           now_ = seconds_of(info.st_mtim);
         }

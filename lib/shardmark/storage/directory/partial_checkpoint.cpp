@@ -8,13 +8,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <span>
 #include <system_error>
-#include <thread>
 
 #include "shardmark/storage/directory/committed_steps.hpp"
+#include "shardmark/storage/directory/owned_folder.hpp"
 #include "shardmark/storage/directory/owner_record.hpp"
 #include "shardmark/storage/directory/played_steps.hpp"
 #include "shardmark/storage/directory/removal.hpp"
@@ -36,10 +35,7 @@ Status write_commit_file(const std::string& name, const std::string& text) {
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file,
                              open_file(name, O_WRONLY | O_CREAT | O_EXCL));
   SHARDMARK_RETURN_IF_ERROR(write_at(file, name, std::as_bytes(std::span(text)), 0));
-  if (::fsync(file.get()) != 0) {
-    return errno_error("cannot fsync", name, errno);
-  }
-  return {};
+  return fsync_file(file, name);
 }
 
 /// A sweep that fails is no reason to lose a save.
@@ -67,30 +63,8 @@ Result<PartialCheckpoint> PartialCheckpoint::begin(const std::string& directory,
                                                    const SweepRules& rules) {
   sweep_before_save(directory, rules);
   std::string path = directory + "/" + partial_name(step, save_id);
-  // A sweeper may take the new directory while it is empty; then it is made again.
-  constexpr int max_tries = 100;
-  for (int tries = 0; tries < max_tries; ++tries) {
-    const auto held = hold_unfinished();
-    add_unfinished(path);
-    if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) {
-      forget_unfinished(path);
-      return errno_error("cannot make", path, errno);
-    }
-    auto owner = Ownership::take(path);
-    if (owner) {
-      add_unfinished(path, (*owner)->descriptor());
-      return PartialCheckpoint(directory, step, std::move(path), std::move(*owner));
-    }
-    if (owner.error().code != ErrorCode::not_found &&
-        owner.error().code != ErrorCode::already_exists) {
-      static_cast<void>(remove_folder(path));
-      forget_unfinished(path);
-      return owner.error();
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return Error{ErrorCode::io_error,
-               fmt::format("cannot hold {}: it is swept again and again", path)};
+  SHARDMARK_ASSIGN_OR_RETURN(auto owner, make_owned_folder(path, true));
+  return PartialCheckpoint(directory, step, std::move(path), std::move(owner));
 }
 
 Result<std::string> PartialCheckpoint::commit(const CommitRecord& record) {

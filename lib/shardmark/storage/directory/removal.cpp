@@ -46,6 +46,12 @@ bool remove_those(const std::string& path, const std::function<bool(const std::s
   return ::rmdir(path.c_str()) == 0 || errno == ENOENT;
 }
 
+/// What no step is made of: names that NFS keeps, and what ceilings, probes and peers work with.
+bool is_scratch(const std::string& name) {
+  return name.starts_with(".nfs") || name.starts_with(".ceiling-") ||
+         name.starts_with(".shardmark-");
+}
+
 bool is_of_run(const std::string& path, const std::string& name, const std::string& run_id) {
   if (is_partial_name(name)) {
     return save_id_of_partial(name).starts_with(run_id);
@@ -63,8 +69,7 @@ bool is_of_run(const std::string& path, const std::string& name, const std::stri
     const auto mark = text ? parse_played_mark(*text, played) : Result<PlayedMark>(text.error());
     return mark && mark->record.save_id.starts_with(run_id);
   }
-  return is_swept_name(name) || name == owner_file_name || name.starts_with(".nfs") ||
-         name.starts_with(".ceiling-") || name.starts_with(".shardmark-");
+  return is_swept_name(name) || name == owner_file_name || is_scratch(name);
 }
 
 }  // namespace
@@ -76,8 +81,7 @@ bool remove_folder(const std::string& path, const std::function<void()>& let_go)
 
 bool is_used_up(const std::string& path) {
   const auto names = list_folder(path);
-  return names && std::ranges::all_of(
-                      *names, [](const std::string& name) { return name.starts_with(".nfs"); });
+  return names && std::ranges::all_of(*names, is_scratch);
 }
 
 std::string foreign_name_in_run(const std::string& path, const std::string& run_id) {

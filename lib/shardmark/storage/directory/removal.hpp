@@ -12,7 +12,8 @@ namespace shardmark {
 /// process closes it; the folder is then swept later.
 bool remove_folder(const std::string& path, const std::function<void()>& let_go = {});
 
-/// Local. True if a folder holds nothing but what NFS keeps for those who have it open.
+/// Local. True if a folder holds nothing but what NFS keeps for those who have it open, and what
+/// ceilings, probes and peers work with.
 bool is_used_up(const std::string& path);
 
 // The folder of a benchmark run, "run-<id>": its steps and partial checkpoints are those whose save

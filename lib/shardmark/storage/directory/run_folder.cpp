@@ -2,16 +2,11 @@
 #include "shardmark/storage/directory/run_folder.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <chrono>
-#include <optional>
-#include <thread>
 
 #include "shardmark/storage/directory/committed_steps.hpp"
 #include "shardmark/storage/directory/leftovers.hpp"
+#include "shardmark/storage/directory/owned_folder.hpp"
 #include "shardmark/storage/directory/owner_record.hpp"
 #include "shardmark/storage/directory/removal.hpp"
 #include "shardmark/storage/directory/step_names.hpp"
@@ -29,37 +24,11 @@ Result<RunFolder> RunFolder::make(const std::string& directory, const std::strin
     add_notice(text);
   }
   std::string path = directory + "/" + run_name(run_id);
-  std::optional<RunFolder> made;
-  // A sweeper may take the new folder while it is empty; then it is made again.
-  constexpr int max_tries = 100;
-  for (int tries = 0; tries < max_tries; ++tries) {
-    const auto held = hold_unfinished();
-    add_unfinished(path);
-    if (::mkdir(path.c_str(), 0777) != 0 && (tries == 0 || errno != EEXIST)) {
-      forget_unfinished(path);
-      return errno_error("cannot make", path, errno);
-    }
-    auto owner = Ownership::take(path);
-    if (owner) {
-      add_unfinished(path, (*owner)->descriptor());
-      made = RunFolder(path, run_id, std::move(*owner));
-      break;
-    }
-    if (owner.error().code != ErrorCode::not_found &&
-        owner.error().code != ErrorCode::already_exists) {
-      ::rmdir(path.c_str());
-      forget_unfinished(path);
-      return owner.error();
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  if (!made) {
-    return Error{ErrorCode::io_error,
-                 fmt::format("cannot hold {}: it is swept again and again", path)};
-  }
+  SHARDMARK_ASSIGN_OR_RETURN(auto owner, make_owned_folder(path));
+  RunFolder made(std::move(path), run_id, std::move(owner));
   // Steps that are committed in it are no more durable than its name.
   SHARDMARK_RETURN_IF_ERROR(fsync_folder(directory));
-  return std::move(*made);
+  return made;
 }
 
 RunFolder::~RunFolder() {
@@ -70,18 +39,21 @@ RunFolder::~RunFolder() {
 
 bool RunFolder::close(bool keep) {
   bool right = true;
-  {
-    const auto held = hold_unfinished();
-    add_unfinished(path_);  // its descriptor is about to be somebody else's
-    if (keep) {
+  if (keep) {
+    // At once, for a signal in between would end a job whose folder has an owner: a dead one's. And
+    // while it is locked, for what its owner lets go of is that too.
+    {
+      const auto held = hold_unfinished();
+      ::unlink((path_ + "/" + owner_file_name).c_str());
       forget_unfinished(path_);
     }
-  }
-  if (keep) {
-    // First, and while it is locked: a folder whose owner lets go is a dead job's.
-    ::unlink((path_ + "/" + owner_file_name).c_str());
+    static_cast<void>(fsync_folder(path_));  // else a crash may bring the owner back
     owner_->release();
   } else {
+    {
+      const auto held = hold_unfinished();
+      add_unfinished(path_);  // its descriptor is about to be somebody else's
+    }
     right = remove_run_folder(path_, run_id_, [this] { owner_->release(); });
     if (!right && !is_used_up(path_)) {
       add_notice(fmt::format("{} stays: it holds {}, which is not of this run", path_,

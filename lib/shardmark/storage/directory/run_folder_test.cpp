@@ -84,10 +84,14 @@ TEST(RunFolder, OfADeadRunIsSweptAKeptOneIsNot) {
   const fs::path kept = directory.path() + "/run-00000000000000cc";
   make_step(kept, 1, make_save_id());
   set_age(kept, 10000);
+  // Another engine made its folder again when the run was gone already.
+  const fs::path scratch = directory.path() + "/run-00000000000000dd";
+  write_text(scratch / ".shardmark-peer-1/files/rank-0");
   const auto report = sweep_leftovers(directory.path());
   ASSERT_TRUE(report);
-  EXPECT_EQ(report->swept, 1);
+  EXPECT_EQ(report->swept, 2);
   EXPECT_FALSE(fs::exists(dead));
+  EXPECT_FALSE(fs::exists(scratch));
   EXPECT_THAT(*committed_steps(mixed), ElementsAre(2));
   EXPECT_THAT(*committed_steps(kept), ElementsAre(1));
 }

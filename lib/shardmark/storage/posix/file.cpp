@@ -154,15 +154,19 @@ Result<std::int64_t> file_size(const std::string& path) {
   return static_cast<std::int64_t>(info.st_size);
 }
 
-Status fsync_path(const std::string& path) {
+Status fsync_file(const FileDescriptor& file, const std::string& path) {
   const ScopedTransfer transfer;
-  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
   while (::fsync(file.get()) != 0) {
     if (errno != EINTR) {
       return errno_error("cannot fsync", path, errno);
     }
   }
   return {};
+}
+
+Status fsync_path(const std::string& path) {
+  SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
+  return fsync_file(file, path);
 }
 
 }  // namespace shardmark

@@ -57,7 +57,8 @@ Result<std::string> read_small_file(const std::string& path, std::int64_t max_by
 /// Local. Errors: io_error if it is no regular file.
 Result<std::int64_t> file_size(const std::string& path);
 
-/// Local. fsync of a file, by name.
+/// Local. fsync of an open file, and of one by name.
+Status fsync_file(const FileDescriptor& file, const std::string& path);
 Status fsync_path(const std::string& path);
 
 }  // namespace shardmark

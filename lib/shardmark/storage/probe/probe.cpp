@@ -2,15 +2,14 @@
 #include "shardmark/storage/probe/probe.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 
-#include <cerrno>
 #include <ctime>
 #include <memory>
 
 #include "shardmark/mpi/node_topology.hpp"
 #include "shardmark/storage/directory/leftovers.hpp"
+#include "shardmark/storage/directory/owned_folder.hpp"
 #include "shardmark/storage/directory/ownership.hpp"
 #include "shardmark/storage/directory/removal.hpp"
 #include "shardmark/storage/directory/step_names.hpp"
@@ -47,15 +46,14 @@ class ProbeFolder {
   static Result<std::unique_ptr<ProbeFolder>> make(const std::string& directory) {
     static_cast<void>(sweep_leftovers(directory));  // of dead probes too
     std::unique_ptr<ProbeFolder> made(new ProbeFolder(directory + "/" + probe_name()));
-    const auto held = hold_unfinished();
-    if (::mkdir(made->path_.c_str(), 0777) != 0) {
-      return errno_error("cannot make", made->path_, errno);
-    }
-    add_unfinished(made->path_);
-    SHARDMARK_ASSIGN_OR_RETURN(made->owner_, Ownership::take(made->path_));
+    SHARDMARK_ASSIGN_OR_RETURN(made->owner_, make_owned_folder(made->path_));
     return made;
   }
   ~ProbeFolder() {
+    {
+      const auto held = hold_unfinished();
+      add_unfinished(path_);  // its descriptor is about to be somebody else's
+    }
     static_cast<void>(remove_folder(path_, [this] { owner_.reset(); }));
     const auto held = hold_unfinished();
     forget_unfinished(path_);

@@ -160,13 +160,7 @@ bool RawFile::agrees(const std::byte* data, std::int64_t offset) const noexcept 
 }
 
 Status RawFile::sync() const {
-  const ScopedTransfer transfer;
-  while (::fsync(cached_.get()) != 0) {
-    if (errno != EINTR) {
-      return errno_error("cannot fsync", path_, errno);
-    }
-  }
-  return {};
+  return fsync_file(cached_, path_);
 }
 
 }  // namespace shardmark
