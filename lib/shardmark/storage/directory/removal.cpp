@@ -31,7 +31,7 @@ bool remove_those(const std::string& path, const std::function<bool(const std::s
   for (const std::string& name : *names) {
     if (name != owner_file_name && is_ours(name)) {
       std::error_code failed;
-      std::filesystem::remove_all(path + "/" + name, failed);
+      std::filesystem::remove_all(std::filesystem::path(path) / name, failed);
       // A client of NFS keeps what is open under such a name until it is closed.
       some_stayed = some_stayed || (failed && !name.starts_with(".nfs"));
     }
