@@ -30,13 +30,6 @@ double seconds_of(const timespec& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-bool is_still_there(const FileDescriptor& file, const std::string& path) {
-  struct stat opened {};
-  struct stat named {};
-  return ::fstat(file.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
-         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
-}
-
 /// One sweep of one directory.
 class Sweep {
  public:
@@ -143,8 +136,8 @@ class Sweep {
   /// Whose maker died before it said who it is, or whose sweeper died at the very end; or a run's
   /// that was kept.
   void look_at_ownerless(const std::string& name, const std::string& path) {
-    if (is_used_up(path)) {
-      report_.swept += remove_folder(path) ? 1 : 0;
+    if (const auto gone = remove_used_up(path)) {
+      report_.swept += *gone ? 1 : 0;
       return;
     }
     struct stat info {};

@@ -17,11 +17,14 @@
 #include <utility>
 
 #include "shardmark/storage/directory/directory_test_fixture.hpp"
+#include "shardmark/storage/directory/owner_record.hpp"
+#include "shardmark/storage/directory/ownership.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
 
 namespace {
 
 std::function<void()> before_lock;
+std::function<void()> before_removal;
 
 }  // namespace
 
@@ -31,6 +34,21 @@ extern "C" int flock(int descriptor, int operation) noexcept {
     std::exchange(before_lock, nullptr)();
   }
   return static_cast<int>(::syscall(SYS_flock, descriptor, operation));
+}
+
+/// And before it removes a file or a folder.
+extern "C" int unlink(const char* path) noexcept {
+  if (before_removal) {
+    std::exchange(before_removal, nullptr)();
+  }
+  return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+
+extern "C" int rmdir(const char* path) noexcept {
+  if (before_removal) {
+    std::exchange(before_removal, nullptr)();
+  }
+  return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
 }
 
 namespace shardmark {
@@ -163,6 +181,26 @@ TEST(Sweep, LeavesARunThatWasKeptWhileItLooked) {
   EXPECT_EQ(num_swept(directory.path()), 0);
   EXPECT_FALSE(before_lock);
   EXPECT_TRUE(fs::exists(run / "step-00000001" / "COMMIT"));
+}
+
+TEST(Sweep, LeavesAFolderWhoseOwnerCameWhileItLooked) {
+  const TemporaryDirectory directory;
+  const fs::path partial = fs::path(directory.path()) / partial_name(1, "aa");
+  fs::create_directory(partial);
+  before_removal = [&] { write_text(partial / "owner", to_text(own_record())); };
+  EXPECT_EQ(num_swept(directory.path()), 0);
+  EXPECT_FALSE(before_removal);
+  EXPECT_TRUE(fs::exists(partial / "owner"));
+}
+
+TEST(Sweep, WhoWaitedForItsLockDoesNotOwnWhatItTook) {
+  const TemporaryDirectory directory;
+  const fs::path partial = fs::path(directory.path()) / partial_name(1, "aa");
+  write_text(partial / "owner", text_of_dead_owner());
+  before_lock = [&] { EXPECT_EQ(num_swept(directory.path()), 1); };
+  const auto owner = Ownership::take(partial.string());
+  ASSERT_FALSE(owner);
+  EXPECT_EQ(owner.error().code, ErrorCode::not_found);
 }
 
 TEST(Sweep, WithoutAnOwnerWhatIsOldAndWhatIsUsedUp) {

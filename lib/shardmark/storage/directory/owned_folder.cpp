@@ -44,8 +44,10 @@ Result<std::unique_ptr<Ownership>> try_once(const std::string& path, bool may_be
 }  // namespace
 
 Result<std::unique_ptr<Ownership>> make_owned_folder(const std::string& path, bool may_be_there) {
-  constexpr int max_tries = 100;
-  for (int tries = 0; tries < max_tries; ++tries) {
+  // A sweeper holds it for microseconds, unless it is stopped just then.
+  constexpr std::chrono::seconds longest{10};
+  const auto end = std::chrono::steady_clock::now() + longest;
+  for (int tries = 0; std::chrono::steady_clock::now() < end; ++tries) {
     {
       const auto held = hold_unfinished();
       SHARDMARK_ASSIGN_OR_RETURN(auto owner, try_once(path, may_be_there || tries > 0));

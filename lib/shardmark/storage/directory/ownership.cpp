@@ -36,6 +36,9 @@ Result<std::unique_ptr<Ownership>> Ownership::take(const std::string& folder) {
                     "hosts are swept by their age alone",
                     std::error_code(errno, std::generic_category()).message()));
   }
+  if (!is_still_there(file, path)) {  // a sweeper let go of it, and was not done yet
+    return Error{ErrorCode::not_found, fmt::format("{} is gone", path)};
+  }
   const std::string text = to_text(own_record());
   SHARDMARK_RETURN_IF_ERROR(write_at(file, path, std::as_bytes(std::span(text)), 0));
   // Not for durability: other nodes read it now.

@@ -84,6 +84,18 @@ bool is_used_up(const std::string& path) {
   return names && std::ranges::all_of(*names, is_scratch);
 }
 
+std::optional<bool> remove_used_up(const std::string& path) {
+  const auto names = list_folder(path);
+  if (!names || !std::ranges::all_of(*names, is_scratch)) {
+    return std::nullopt;
+  }
+  for (const std::string& name : *names) {
+    std::error_code failed;
+    std::filesystem::remove_all(std::filesystem::path(path) / name, failed);
+  }
+  return ::rmdir(path.c_str()) == 0 || errno == ENOENT;
+}
+
 std::string foreign_name_in_run(const std::string& path, const std::string& run_id) {
   const auto names = list_folder(path);
   if (!names) {

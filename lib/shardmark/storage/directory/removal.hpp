@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace shardmark {
@@ -15,6 +16,10 @@ bool remove_folder(const std::string& path, const std::function<void()>& let_go 
 /// Local. True if a folder holds nothing but what NFS keeps for those who have it open, and what
 /// ceilings, probes and peers work with.
 bool is_used_up(const std::string& path);
+
+/// Local. Removes a folder that is used up, by one look at what it holds: whoever begins to own it
+/// meanwhile keeps it. Whether it is gone; nothing if it is not used up.
+std::optional<bool> remove_used_up(const std::string& path);
 
 // The folder of a benchmark run, "run-<id>": its steps and partial checkpoints are those whose save
 // ids begin with the run's id. What else lies there is somebody's, and stays.

@@ -154,6 +154,13 @@ Result<std::int64_t> file_size(const std::string& path) {
   return static_cast<std::int64_t>(info.st_size);
 }
 
+bool is_still_there(const FileDescriptor& file, const std::string& path) {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(file.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
 Status fsync_file(const FileDescriptor& file, const std::string& path) {
   const ScopedTransfer transfer;
   while (::fsync(file.get()) != 0) {

@@ -57,6 +57,9 @@ Result<std::string> read_small_file(const std::string& path, std::int64_t max_by
 /// Local. Errors: io_error if it is no regular file.
 Result<std::int64_t> file_size(const std::string& path);
 
+/// Local. True if `path` still names the file that is open: nobody removed, renamed or replaced it.
+bool is_still_there(const FileDescriptor& file, const std::string& path);
+
 /// Local. fsync of an open file, and of one by name.
 Status fsync_file(const FileDescriptor& file, const std::string& path);
 Status fsync_path(const std::string& path);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <vector>
 
 #include "shardmark/storage/posix/file.hpp"
@@ -32,6 +33,18 @@ TEST(File, ShortFilesAndMissingOnesAreTold) {
   EXPECT_EQ(*file_size(path), 10);
   EXPECT_EQ(read_small_file(path, 10)->size(), 10U);
   EXPECT_FALSE(read_small_file(path, 9));
+}
+
+TEST(File, OfItsNameOnlyUntilAnotherHasIt) {
+  const TemporaryDirectory directory;
+  const std::string path = make_file(directory, std::vector<std::byte>(1));
+  const auto file = open_file(path, O_RDONLY);
+  EXPECT_TRUE(is_still_there(*file, path));
+  std::filesystem::rename(path, path + ".old");
+  EXPECT_FALSE(is_still_there(*file, path));
+  make_file(directory, std::vector<std::byte>(1));
+  EXPECT_FALSE(is_still_there(*file, path));
+  EXPECT_TRUE(is_still_there(*file, path + ".old"));
 }
 
 }  // namespace
