@@ -20,6 +20,7 @@
 #include "bench/harness/measure/memory_check.hpp"
 #include "bench/machine/memory_usage.hpp"
 #include "bench/plan/virtual_planning.hpp"
+#include "bench/suite/families.hpp"
 #include "bench/text/human_units.hpp"
 #include "bench/text/printed_json.hpp"
 #include "shardmark/plan/save/save_planner.hpp"
@@ -87,6 +88,7 @@ struct PlanSummary {
   std::string planner;
   std::string dedup;
   std::optional<Workload::Uncut> uncut;
+  bool run_keeps_files = false;
   std::vector<std::string> notes;
   double first_s = 0;                 // see VirtualClocks::latest_s
   std::optional<double> cached_s;     // likewise, with planner.cache
@@ -157,6 +159,8 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   }
   summary.coordinator_memory_bytes = peak_bytes;
   summary.uncut = world.workload().uncut();
+  summary.run_keeps_files = runs_any(
+      config.run, [&](const FamilyTraits& family) { return keeps_files(family, config); });
   summary.notes = world.workload().notes();
   return summary;
 }
@@ -202,6 +206,7 @@ std::string json_text(const PlanSummary& s) {
   if (s.coordinator_memory_bytes) {
     document["coordinator_memory_bytes"] = *s.coordinator_memory_bytes;
   }
+  document["run_keeps_files"] = s.run_keeps_files;
   document["uncut"] = nullptr;
   if (s.uncut) {
     document["uncut"] = {{"tensors", s.uncut->all.tensors},

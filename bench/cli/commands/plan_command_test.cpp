@@ -117,6 +117,13 @@ TEST(PlanCommand, TellsTheScaleThatTheModelIsConfiguredWith) {
   EXPECT_GT(plan({"quick"})["scale"], 0.0);
 }
 
+TEST(PlanCommand, TellsWhetherARunOfItKeepsFiles) {
+  EXPECT_EQ(plan({"quick"})["run_keeps_files"], true);
+  EXPECT_EQ(plan({"quick", "--set", "storage.backend=null"})["run_keeps_files"], false);
+  EXPECT_EQ(plan({"quick", "--set", "run.benchmarks=[\"hooks\", \"plan\"]"})["run_keeps_files"],
+            false);
+}
+
 /// Bytes per rank of llama3-8b with adamw on 64 virtual ranks.
 json plan_on_64(const std::string& strategy, const std::string& dedup) {
   return plan({"quick", "--world", "64", "--set", "model.name=llama3-8b", "--set", "model.scale=1",

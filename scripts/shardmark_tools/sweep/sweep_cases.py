@@ -100,6 +100,7 @@ class Need:
     """What the dry run of a case says; `refusal` if it cannot run."""
 
     num_bytes: int = 0
+    stored_bytes: int = 0  # of one copy of the checkpoint; 0 where nothing is stored
     memory_bytes: int = 0  # of the busiest rank
     refusal: str | None = None
 
@@ -113,4 +114,5 @@ def need_of(case: Case, command: pathlib.Path, suite: str, settings: Sequence[st
     except CannotPlan as error:
         return Need(refusal=str(error))
     memory = (document.get("memory_per_rank") or document["bytes_per_rank"])["max"]
-    return Need(document["num_bytes"], memory)
+    stored = document["num_bytes"] if document.get("run_keeps_files", True) else 0
+    return Need(document["num_bytes"], stored, memory)

@@ -73,18 +73,18 @@ def expected_s(case: Case, sweep: Sweep, done: dict[str, CaseRow], repetitions: 
             times.append(row["duration_s"] * max(1.0, ratio))
     if times:
         return statistics.median(times), True
-    moved = sweep.needs[case.name].num_bytes * PASSES * (repetitions + 1)
+    moved = sweep.needs[case.name].stored_bytes * PASSES * (repetitions + 1)
     return ASSUMED_START_S + moved / ASSUMED_RATE, False
 
 
 def check_space(sweep: Sweep, out: pathlib.Path | str) -> tuple[int, int]:
     """Errors: DoesNotFit, for the largest case: they run one after another."""
-    largest = max(sweep.runnable(), key=lambda case: sweep.needs[case.name].num_bytes, default=None)
+    largest = max(sweep.runnable(), key=lambda case: sweep.needs[case.name].stored_bytes, default=None)
     if largest is None:
         return 0, 0
     directory = existing_parent(storage_directory(sweep, out))
     free = shutil.disk_usage(directory).free
-    wanted = COPIES * sweep.needs[largest.name].num_bytes
+    wanted = COPIES * sweep.needs[largest.name].stored_bytes
     if wanted > free:
         raise DoesNotFit(
             f"{largest.name} wants about {byte_text(wanted)} in {directory}, which has {byte_text(free)}\n"

@@ -39,6 +39,7 @@ if words[0] == "plan":
     size = int(settings.get("bytes", 1000))
     scale = settings.get("model.scale", settings.get("suite_scale", "0.01"))  # null where neither suite nor --set has one
     print(json.dumps(dict(world_size=world, num_bytes=size, bytes_per_rank=dict(max=size // world),
+                          run_keeps_files="stores_nothing" not in settings,
                           scale=None if scale == "none" else float(scale))))
     sys.exit(0)
 with open({log!r}, "a") as file:
@@ -189,6 +190,8 @@ class SweepTest(unittest.TestCase):
             self.assertEqual(done.returncode, 2)
             self.assertIn("wants about", done.stderr)
         self.assertEqual(self.runs(), [])
+        done = self.sweep(*huge, "--set", "stores_nothing=1")
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_weak_scaling_grows_the_model(self) -> None:
         done = self.sweep("--ranks-per-node", "1,4", "--scaling", "weak", "--set", "model.scale=0.02")
