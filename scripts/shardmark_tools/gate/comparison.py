@@ -142,6 +142,25 @@ def paired_runs(runs: list[Run], others: list[Run]) -> tuple[list[Run], list[Run
     return kept(runs), kept(others)
 
 
+def measurements_of(run: Run) -> str:
+    return json.dumps(run.samples, sort_keys=True)
+
+
+def refuse_one_run_twice(baseline: list[Run], new: list[Run], one_folder: bool) -> None:
+    """A copy is no further observation; a folder against itself is, and is the same. Errors: NotComparable."""
+    sides = []
+    for runs in (baseline, new):
+        first: dict[str, Run] = {}
+        for run in runs:
+            other = first.setdefault(measurements_of(run), run)
+            if other is not run:
+                raise NotComparable(f"{run.directory} holds the very samples of {other.directory}: one run counts once")
+        sides.append(first)
+    shared = {run.directory.resolve() for run in baseline} & {run.directory.resolve() for run in new}
+    if shared and not one_folder:
+        raise NotComparable(f"{min(shared)} is on both sides")
+
+
 def judge(baseline: pathlib.Path | str, new: pathlib.Path | str, thresholds: Thresholds,
           allowed: Allowed | None = None, seed: int = 1) -> Report:  # fmt: skip
     """Report of two folders. Errors: NotReadable, NotComparable."""
@@ -152,6 +171,7 @@ def judge(baseline: pathlib.Path | str, new: pathlib.Path | str, thresholds: Thr
         old_runs, new_runs = paired_runs(old_runs, new_runs)
         if not old_runs:
             raise NotComparable(f"{baseline} and {new} have no complete pair of runs")
+    refuse_one_run_twice(old_runs, new_runs, pathlib.Path(baseline).resolve() == pathlib.Path(new).resolve())
     for runs, directory in ((old_runs, baseline), (new_runs, new)):
         run_facts.check_one_kind(runs, directory)
     notes = fact_notes(old_runs[0], new_runs[0], allowed)

@@ -118,15 +118,17 @@ def quantile_sum(alpha: float, power: float, comparisons: int) -> float:
     return float(stats.norm.isf(alpha / 2 / max(1, comparisons)) + stats.norm.isf(1 - power))
 
 
-def smallest_visible(sd: float, count: int, alpha: float, power: float, comparisons: int, paired: bool = False,
-                     extra_sd: float = 0.0) -> float:  # fmt: skip
-    """Slowdown (0.05 = 5 %) found with probability `power` by `count` values a side (or pairs, of
-    which `sd` is the spread of the differences)."""
+def smallest_visible(sd: float, count: int, alpha: float, power: float, comparisons: int, min_effect: float = 0.0,
+                     paired: bool = False, extra_sd: float = 0.0) -> float:  # fmt: skip
+    """Slowdown (0.05 = 5 %) found with probability `power` by `count` values a side (or pairs, of which `sd` is the
+    spread of the differences): the test must be significant, and the measured ratio reach `min_effect`."""
     if count < 2:
         return float("inf")
-    variance = sd**2 / count * (1 if paired else 2) / RANK_EFFICIENCY
-    error = np.sqrt(variance + extra_sd**2)
-    return float(np.expm1(quantile_sum(alpha, power, comparisons) * error))
+    variance = sd**2 / count * (1 if paired else 2)
+    tested = quantile_sum(alpha, power, comparisons) * np.sqrt(variance / RANK_EFFICIENCY + extra_sd**2)
+    scatter = np.sqrt(variance / MEDIAN_EFFICIENCY + extra_sd**2)
+    large_enough = np.log1p(min_effect) + float(stats.norm.isf(1 - power)) * scatter
+    return float(np.expm1(max(tested, large_enough)))
 
 
 def needed_count(sd: float, slowdown: float, alpha: float, power: float, comparisons: int, min_effect: float,

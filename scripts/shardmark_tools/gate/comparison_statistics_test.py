@@ -29,6 +29,18 @@ class StatisticsTest(unittest.TestCase):
             covered += low <= 1.2 <= high
         self.assertGreaterEqual(covered, 300 * 0.92)
 
+    def test_what_is_said_to_be_seen_is_found(self) -> None:
+        """Where the test sees more than a verdict asks for, too."""
+        rng = np.random.default_rng(13)
+        for sd in (0.005, 0.03):
+            seen = statistics.smallest_visible(sd, 20, 0.004, 0.98, 4, 0.05)
+            found = 0
+            for _ in range(400):
+                old, new = rng.normal(0, sd, 20), rng.normal(np.log1p(seen), sd, 20)
+                found += (statistics.rank_sum_p(old, new) <= 0.004 / 4
+                          and statistics.median_ratio(old, new) >= 1.05)
+            self.assertGreaterEqual(found, 400 * 0.95, sd)
+
     def test_recommended_counts_find_the_slowdown(self) -> None:
         rng = np.random.default_rng(11)
         for sd in (0.01, 0.03):

@@ -2,6 +2,7 @@
 """What the gate compares, and what it refuses to."""
 
 import pathlib
+import shutil
 import sys
 import unittest
 
@@ -48,6 +49,26 @@ class ComparisonTest(GateCase):
             done = self.gate(before, self.write(key, of=of))
             self.assertEqual(done.returncode, 2, done.stdout)
             self.assertIn(f"{key}: ", done.stderr)
+
+    def test_one_run_counts_once(self) -> None:
+        for number in range(3):
+            self.write(f"a/{number}")
+        self.write("a/new/0")
+        done = self.gate(self.root / "a", self.root / "a" / "new")
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn("is on both sides", done.stderr)
+        shutil.copytree(self.root / "a" / "0", self.root / "b" / "0")
+        shutil.copytree(self.root / "a" / "0", self.root / "b" / "1")
+        done = self.gate(self.root / "a" / "1", self.root / "b")
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn("one run counts once", done.stderr)
+
+    def test_tables_of_hints_are_one_value(self) -> None:
+        plain = self.write("a", of=synthetic.context(config="[storage]\nhints = {}\n"))
+        told = synthetic.context(config='[storage]\nhints = {cb_nodes = "7"}\n', config_hash="3" * 16, commit="1" * 40)
+        done = self.gate(plain, self.write("b", of=told))
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn('storage.hints: {} and {"cb_nodes": "7"}', done.stderr)
 
     def test_a_failed_benchmark_is_not_comparable(self) -> None:
         document = synthetic.make_run(self.rng)

@@ -152,10 +152,10 @@ def write_outputs(report: Report, json_path: str | None, junit_path: str | None,
         (junit_path, lambda: junit_text(report)),
         (markdown_path, lambda: markdown_text(report)),
     ]
+    if "-" not in (json_path, junit_path, markdown_path):
+        print(table_text(report), end="", flush=True)  # before a file that cannot be written
     for path, make in wanted:
         if path == "-":
             print(make(), end="")
         elif path is not None:
             pathlib.Path(path).write_text(make(), encoding="utf-8")
-    if "-" not in (json_path, junit_path, markdown_path):
-        print(table_text(report), end="")

@@ -2,6 +2,7 @@
 """How many runs a side a comparison needs, judged by runs of one thing that are there."""
 
 import dataclasses
+import math
 import pathlib
 
 import numpy as np
@@ -66,11 +67,11 @@ def recommended(found: list[Need]) -> int | None:
 
 def visible(spreads: Spreads, thresholds: Thresholds, count: int, paired: bool) -> dict[str, float]:
     """{benchmark: smallest slowdown that `count` runs a side, or pairs, see}."""
-    found = {}
-    for name, (family, sd) in spreads.items():
-        smallest = statistics.smallest_visible(sd, count, thresholds.alpha, thresholds.power, len(spreads), paired)
-        found[name] = max(smallest, thresholds.of(family).min_effect)
-    return found
+    if count < fewest_needed(thresholds.alpha, len(spreads), paired, thresholds):
+        return dict.fromkeys(spreads, math.inf)
+    return {name: statistics.smallest_visible(sd, count, thresholds.alpha, thresholds.power, len(spreads),
+                                              thresholds.of(family).min_effect, paired)
+            for name, (family, sd) in spreads.items()}  # fmt: skip
 
 
 def text(directory: pathlib.Path | str, thresholds: Thresholds, slowdown: float) -> str:
@@ -95,6 +96,7 @@ def text(directory: pathlib.Path | str, thresholds: Thresholds, slowdown: float)
         width = max(len(need.name) for need in found)
         for need in found:
             number = "never, min_effect" if need.count is None else str(need.count)
-            lines.append(f"  {need.name.ljust(width)}  spread up to {percent_text(need.sd)}  {number}; {half} see "
-                         f"{percent_text(seen[need.name])}")  # fmt: skip
+            smallest = seen[need.name]
+            now = f"{half} see {percent_text(smallest)}" if math.isfinite(smallest) else f"{half} are too few"
+            lines.append(f"  {need.name.ljust(width)}  spread up to {percent_text(need.sd)}  {number}; {now}")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from shardmark_tools.regular_file import open_regular
 from shardmark_tools.results import toml_document
 from shardmark_tools.results.result_folder import Sample
 
+SMALLEST = 1e-12  # of any share: no number of runs would do
 DEFAULTS = pathlib.Path(__file__).with_name("thresholds.toml")
 
 
@@ -58,9 +59,9 @@ def check_number(path: pathlib.Path | str, key: str, value: Any) -> None:
     if good and whole:
         good = isinstance(value, int) and value >= 2
     elif good:
-        good = 0 < value < 1 or (value == 0 and key.endswith("run_to_run"))
+        good = SMALLEST <= value < 1 or (value == 0 and key.endswith("run_to_run"))
     if not good:
-        wanted = "a whole number from 2" if whole else "a share between 0 and 1"
+        wanted = "a whole number from 2" if whole else f"a share from {SMALLEST:g}, below 1"
         raise BadThresholds(f"{path}: {key} = {value!r}: expected {wanted}")
 
 

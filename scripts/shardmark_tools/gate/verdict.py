@@ -14,6 +14,7 @@ from shardmark_tools.results.result_folder import Run, Sample, by_name
 
 SLOWER, FASTER, SAME, INCONCLUSIVE = "slower", "faster", "same", "inconclusive"
 NOISE_SPLITS = 200
+LEAST_SHARE = 0.05  # of a change, for a phase to be its cause
 
 
 @dataclasses.dataclass
@@ -63,13 +64,16 @@ class Row:
     phases: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-def metrics_of(samples: list[tuple[int, Sample]]) -> list[str]:
-    """time_s; for saves that return earlier than they are durable also returned_s."""
-    metrics = ["time_s"]
-    pairs = [(s["returned_s"], s["durable_s"]) for _, s in samples if s["returned_s"] is not None]
-    if len(pairs) == len(samples) and all(d is not None and r < 0.98 * d for r, d in pairs):
-        metrics.append("returned_s")
-    return metrics
+def returns_early(side: Side) -> bool:
+    """Its saves go on in the background."""
+    return all(s["durable_s"] is not None and s["returned_s"] < 0.98 * s["durable_s"] for _, s in side.samples)
+
+
+def metrics_of(old: Side, new: Side) -> list[str]:
+    """time_s; for saves that return earlier than they are durable, on one side at least, also returned_s."""
+    if any(s["returned_s"] is None for _, s in old.samples + new.samples):
+        return ["time_s"]
+    return ["time_s", "returned_s"] if returns_early(old) or returns_early(new) else ["time_s"]
 
 
 def run_spread(side: Side, metric: str, assumed: float) -> float:
@@ -154,8 +158,8 @@ def fewest_needed(alpha: float, comparisons: int, paired: bool, thresholds: Thre
     sides do not overlap at all."""
     count = thresholds.min_repetitions
     while True:
-        smallest = 2.0 ** (1 - count) if paired else 2.0 / math.comb(2 * count, count)
-        if smallest * comparisons <= alpha:
+        outcomes = 2 ** (count - 1) if paired else math.comb(2 * count, count) // 2
+        if comparisons / outcomes <= alpha:
             return count
         count += 1
 
@@ -170,7 +174,7 @@ def measure(name: str, metric: str, old: Side, new: Side, thresholds: Thresholds
     low, high = values.interval(thresholds.confidence, rng)
     alpha, power = thresholds.alpha, thresholds.power
     visible = statistics.smallest_visible(
-        values.sd(), values.count(), alpha, power, comparisons, values.paired, values.extra_sd
+        values.sd(), values.count(), alpha, power, comparisons, limits.min_effect, values.paired, values.extra_sd
     )
     floor = fewest_needed(alpha, comparisons, values.paired, thresholds)
     if values.count() < floor:
@@ -186,7 +190,7 @@ def measure(name: str, metric: str, old: Side, new: Side, thresholds: Thresholds
         old_median_s=float(np.median(old.seconds(metric))),
         new_median_s=float(np.median(new.seconds(metric))),
         ratio=values.ratio(), low=low, high=high, p_value=values.p_value(),
-        noise=self_noise(noise_values, rng), visible=max(visible, limits.min_effect),
+        noise=self_noise(noise_values, rng), visible=visible,
         needed=needed, limits=limits, identical=np.array_equal(values.old, values.new),
     )  # fmt: skip
 
@@ -239,7 +243,7 @@ def attribute(row: Row, old: Side, new: Side) -> None:
     row.phases.sort(key=lambda entry: -sign * entry["change_s"])
     if row.verdict in (SLOWER, FASTER) and row.phases and change:
         top = row.phases[0]
-        if sign * top["change_s"] > 0:
+        if sign * top["change_s"] > LEAST_SHARE * abs(change):  # a save that waits where it did not has no slower phase
             row.phase = top["phase"]
 
 
@@ -253,7 +257,7 @@ def compare(baseline: list[Run], new: list[Run], thresholds: Thresholds, paired:
             old, other = Side(old_table[name]), Side(new_table[name])
             if paired and not set(old.run_logs("time_s")) & set(other.run_logs("time_s")):
                 continue  # no pair has both
-            jobs += [(name, metric, old, other) for metric in metrics_of(old.samples + other.samples)]
+            jobs += [(name, metric, old, other) for metric in metrics_of(old, other)]
     count = len(jobs)
     rows = [measure(*job, thresholds, count, paired, seed) for job in jobs]
     adjusted = statistics.holm([row.p_value for row in rows])

@@ -4,6 +4,7 @@
 import pathlib
 import sys
 import unittest
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -14,6 +15,7 @@ import numpy as np
 
 from shardmark_tools.gate.gate_fixture import GateCase
 
+from shardmark_tools.results import synthetic_results as synthetic
 from shardmark_tools.results.result_checks import check_results
 
 
@@ -60,6 +62,21 @@ class VerdictTest(GateCase):
         code, rows = self.verdicts(self.write("a", noise=0.8), self.write("b", noise=0.8))
         self.assertEqual(code, 3)
         self.assertGreater(rows["save"]["needed_count"], 20)
+
+    def test_a_save_that_waits_where_it_did_not(self) -> None:
+        def background(document: dict[str, Any], share: float) -> dict[str, Any]:
+            for sample in document["samples"]:
+                if sample["family"] == "save":
+                    sample["returned_s"] = share * sample["durable_s"]
+            return document
+
+        folders = [synthetic.write_run(self.root / name, background(synthetic.make_run(self.rng), share))
+                   for name, share in (("a", 0.1), ("b", 1.0))]  # fmt: skip
+        self.assertIn("(returned)", self.gate(*folders).stdout)
+        code, rows = self.verdicts(folders[0], folders[1])
+        self.assertEqual(code, 1)
+        self.assertAlmostEqual(rows["save"]["ratio"], 10, delta=0.5)
+        self.assertIsNone(rows["save"]["phase"])
 
     def test_the_same_folder(self) -> None:
         folder = self.write("a", noise=0.5)

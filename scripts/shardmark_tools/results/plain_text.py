@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 MOST_LINES, MOST_WIDTH = 6, 200
 # Bytes that steer a terminal, break a line or turn its direction.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 MARKDOWN = re.compile(r"([\\`*_[|~]|^[#+-](?=\s)|(?<=^\d)[.)](?=\s))")
 HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 

@@ -20,8 +20,8 @@ class PlainTextTest(unittest.TestCase):
             self.assertEqual(plain_text.markdown(name), expected)
 
     def test_control_characters_are_shown(self) -> None:
-        self.assertEqual(plain_text.one_line("\x1b[31mred\x07\n\x85\u202e\ud800"),
-                         "\\x1b[31mred\\x07\\x0a\\x85\\x202e\\xd800")
+        self.assertEqual(plain_text.one_line("\x1b[31mred\x07\n\x85\u202e\ud800\uffff"),
+                         "\\x1b[31mred\\x07\\x0a\\x85\\x202e\\xd800\\xffff")
 
     def test_messages_are_short(self) -> None:
         text = plain_text.message_text("\n".join([f"line {i} {'x' * 300} end {i}" for i in range(9)]))

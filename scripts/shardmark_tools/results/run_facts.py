@@ -16,6 +16,7 @@ Facts = dict[str, str]
 KINDS = ("configuration", "world", "machine", "file system", "version")
 # Where something lies is not what it is; how many ranks to start is told by the world; who watches changes nothing.
 NOT_COMPARED = {"storage.directory", "model.safetensors", "run.ranks", "run.deadline", "run.late", "filesystem.path"}
+WHOLE = {"storage.hints", "storage.assume", "mpi_io.hints"}  # tables of a user's own keys: none of them is a version's
 LEFT_OUT_WHERE_NOT_SET = ("model.", "parallel.", "sweep", "config")  # every version writes all other keys that it knows
 MOST_VALUE = 40
 MOST_DIFFERENCES = 4
@@ -29,7 +30,7 @@ def flattened(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"model.name": ...}; a sweep's keys have dots of their own."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and prefix + key not in WHOLE:
             flat.update(flattened(value, f"{prefix}{key}."))
         else:
             flat[prefix + key] = value
@@ -84,7 +85,7 @@ def kind_of(key: str) -> str:
 
 def is_left_out(key: str, all_facts: Sequence[Facts]) -> bool:
     """A version of the program that knows the key ran without it."""
-    if is_context(key):
+    if is_context(key) and "." not in key:
         return False
     commits = [{facts.get("commit") for facts in all_facts if (key in facts) == has} for has in (True, False)]
     return bool(commits[1]) and (key.startswith(LEFT_OUT_WHERE_NOT_SET) or bool(commits[0] & commits[1]))

@@ -190,7 +190,7 @@ class SweepTest(unittest.TestCase):
             self.assertEqual(done.returncode, 2)
             self.assertIn("wants about", done.stderr)
         self.assertEqual(self.runs(), [])
-        done = self.sweep(*huge, "--set", "stores_nothing=1")
+        done = self.sweep(*huge, "--set", "stores_nothing=1", "--overwrite")
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_weak_scaling_grows_the_model(self) -> None:
