@@ -159,8 +159,8 @@ Result<PlanSummary> summarise(const Config& config, std::int64_t world_size, Ran
   }
   summary.coordinator_memory_bytes = peak_bytes;
   summary.uncut = world.workload().uncut();
-  summary.run_keeps_files = runs_any(
-      config.run, [&](const FamilyTraits& family) { return keeps_files(family, config); });
+  summary.run_keeps_files =
+      runs_any(config.run, [&](const FamilyTraits& family) { return keeps_files(family, config); });
   summary.notes = world.workload().notes();
   return summary;
 }

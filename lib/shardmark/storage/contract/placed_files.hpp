@@ -27,6 +27,8 @@ struct PlacedFiles {
   /// Rank 0: where it will write the manifest, if that lies in the entry file by now.
   std::int64_t manifest_address = -1;
   std::int64_t manifest_bytes = 0;
+  /// Rank 0: of the entry file, where a thread goes on making it longer; -1: its length stays.
+  std::int64_t laid_out_bytes = -1;
   bool blocks_apart = false;   // no two ranks' pieces lie in one sharing_block()
   bool detects_holes = false;  // this file system tells unwritten bytes from zeros
   FileClients clients;         // through which page caches the ranks see the files

@@ -58,10 +58,13 @@ Result<bool> is_zero(const FileDescriptor& file, const std::string& path, ByteRa
 }
 
 /// What lies between the elements and was put there by whoever laid the file out, besides what is
-/// to come in `foreign`.
+/// to come in `foreign`. `size`: what is looked at of a file that grows meanwhile; -1: all of it.
 Result<ExchangedFile> survey(const std::string& path, std::uint64_t number, int keeper,
-                             std::vector<ByteRange> elements, std::vector<ByteRange> foreign) {
-  SHARDMARK_ASSIGN_OR_RETURN(const std::int64_t size, file_size(path));
+                             std::vector<ByteRange> elements, std::vector<ByteRange> foreign,
+                             std::int64_t size = -1) {
+  if (size < 0) {
+    SHARDMARK_ASSIGN_OR_RETURN(size, file_size(path));
+  }
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
   // To the end of the last element's block, which is written whole.
   constexpr std::int64_t block = SharedStaging::block_bytes;
@@ -89,7 +92,8 @@ Result<ExchangedFile> survey_entry_file(const PlacedFiles& placed, const Manifes
   if (placed.manifest_address >= 0) {
     foreign.push_back({placed.manifest_address, placed.manifest_address + placed.manifest_bytes});
   }
-  return survey(placed.paths[0], 0, 0, element_ranges(manifest, 0), std::move(foreign));
+  return survey(placed.paths[0], 0, 0, element_ranges(manifest, 0), std::move(foreign),
+                placed.laid_out_bytes);
 }
 
 Result<ExchangedFile> survey_own_file(const PlacedFiles& placed, int rank) {

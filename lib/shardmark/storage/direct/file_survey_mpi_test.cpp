@@ -17,12 +17,14 @@ using shardmark::testing::world;
 using ::testing::ElementsAre;
 
 /// On rank 0, of an entry file of `bytes` with one tensor of 5,000 bytes at its begin.
-ExchangedFile surveyed(const TemporaryDirectory& directory, std::span<const std::byte> bytes) {
+ExchangedFile surveyed(const TemporaryDirectory& directory, std::span<const std::byte> bytes,
+                       std::int64_t laid_out_bytes = -1) {
   Manifest manifest;
   manifest.entries.entries = {{"a", EntryKind::tensor, Dtype::uint8, {5000}, 0, 1}};
   manifest.locations = {{0, 0}};
   PlacedFiles placed;
   placed.paths = {make_file(directory, bytes)};
+  placed.laid_out_bytes = laid_out_bytes;
   auto files = survey_files(placed, manifest, world());
   EXPECT_TRUE(files);
   EXPECT_EQ(files->size(), world().is_root() ? 1U : 0U);
@@ -44,6 +46,18 @@ TEST(FileSurvey, KeepsWhatLiesBehindTheLastElementInItsBlock) {
     EXPECT_TRUE(empty.kept.empty());
     EXPECT_THAT(used.kept, ElementsAre(ByteRange{4096, 8192}));
     EXPECT_TRUE(behind.kept.empty());
+  }
+}
+
+// HDF5 writes its later headers first, and those from 5,000 on have not come yet.
+TEST(FileSurvey, LooksAtNothingThatComesWhileItLooks) {
+  const TemporaryDirectory directory;
+  std::vector<std::byte> bytes(24576);
+  bytes[20000] = std::byte{1};
+  const ExchangedFile growing = surveyed(directory, bytes, 5000);
+  if (world().is_root()) {
+    EXPECT_EQ(growing.num_bytes, 5000);
+    EXPECT_THAT(growing.kept, ElementsAre(ByteRange{4096, 5000}));
   }
 }
 

@@ -80,7 +80,8 @@ std::int64_t Arrivals::expected(std::size_t region) const {
   const Region& cut = setting_.regions[region];
   const ExchangedFile& file = setting_.files[cut.file];
   return writes(region) ? cut.bytes.num_bytes() - num_bytes(intersect(file.outside, cut.bytes))
-                        : num_bytes(subtract(intersect(file.kept, cut.bytes), file.outside));
+                        : num_bytes(subtract(intersect(file.kept, cut.bytes),
+                                             intersect(file.outside, cut.bytes)));
 }
 
 Arrivals::Assembly& Arrivals::assembly_of(std::size_t region) {
@@ -226,7 +227,7 @@ Status Arrivals::finish(std::size_t region, Assembly& assembly) {
     complete.kept = intersect(placed, kept);
   }
   if (writes(region)) {
-    const std::vector<ByteRange> gaps = intersect(file.gaps(), cut.bytes);
+    const std::vector<ByteRange> gaps = subtract(intersect(file.outside, cut.bytes), kept);
     const std::vector<ByteRange> mine = subtract(placed, kept);
     complete.blocks = whole_blocks(mine, setting_.block);
     const std::vector<ByteRange> empty = empty_blocks(gaps, setting_.block);

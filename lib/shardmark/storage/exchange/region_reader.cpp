@@ -18,6 +18,13 @@ constexpr int region_readers = 2;
 // Copied and hashed while it is in the processor's cache.
 constexpr std::size_t deliver_step_bytes = std::size_t{128} << 10;
 
+/// Regions are passed upwards once, which boxes of one rank that overlap cannot be.
+Error wanted_twice() {
+  return Error{ErrorCode::mismatch,
+               "a rank wants elements twice: create_chunk_list must give boxes that do not overlap "
+               "(storage.exchange = \"off\" reads them one by one)"};
+}
+
 }  // namespace
 
 RegionReader::RegionReader(const SharedStaging& staging, const Setting& setting,
@@ -92,7 +99,8 @@ bool RegionReader::is_open(std::size_t number) const {
   return staging_.slot(staging_.slot_of(number)).round.load() == staging_.round_of(number);
 }
 
-/// Calls `take(part of a run)` for all that lies in the region, `miss(run)` for what begins before.
+/// Calls `take(part of a run)` for all that lies in the region, `miss(run)` for what begins before:
+/// of what is watched only, since nobody need read what lies between regions.
 template <typename Miss, typename Take>
 void RegionReader::take_region(Walk& walk, std::size_t number, const Miss& miss, const Take& take) {
   const ReadRegion& region = setting_.regions[number];
@@ -106,7 +114,6 @@ void RegionReader::take_region(Walk& walk, std::size_t number, const Miss& miss,
       return;
     }
     if (run.file < file || run.offset < region.bytes.begin) {
-      // Nobody reads what lies between regions; of a transfer nothing does.
       miss(run);
       walk.pending.reset();
       continue;
@@ -138,8 +145,8 @@ bool RegionReader::announce(std::size_t number, Walk& walk) {
   const BlockBits wanted = staging_.wanted(slot_number);
   const std::int64_t begin = setting_.regions[number].bytes.begin;
   std::int64_t wanted_bytes = 0;
-  const auto none = [](const Run&) {};
-  take_region(walk, number, none, [&](const Run& run) {
+  const auto overlap = [&](const Run&) { input_.note(wanted_twice()); };
+  take_region(walk, number, overlap, [&](const Run& run) {
     const std::int64_t first = run.offset - begin;
     mark_blocks(wanted, first / block, (first + run.num_bytes + block - 1) / block);
     wanted_bytes += run.num_bytes;
@@ -163,8 +170,9 @@ bool RegionReader::deliver(std::size_t number, Walk& walk, Walk& watching) {
   enter_phase();
   const std::int64_t begin = setting_.regions[number].bytes.begin;
   const std::byte* const from = staging_.bytes(slot_number);
-  const auto none = [](const Run&) {};
-  take_region(walk, number, none, [&](const Run& run) { copy(run, from + (run.offset - begin)); });
+  const auto overlap = [&](const Run&) { input_.note(wanted_twice()); };
+  take_region(walk, number, overlap,
+              [&](const Run& run) { copy(run, from + (run.offset - begin)); });
   take_region(
       watching, number, [&](const Run& run) { give_up(run.transfer); },
       [&](const Run& run) {

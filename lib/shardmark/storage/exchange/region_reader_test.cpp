@@ -53,6 +53,26 @@ TEST(RegionReader, ReadsWhatAllWantOnce) {
   EXPECT_LE(scene.sum_of(&ReadCounters::read_requests), int32_bytes * room / read_slot_bytes + 1);
 }
 
+TEST(RegionReader, BoxesOfOneRankThatOverlapAreRefused) {
+  RandomSource random;
+  ReadScene scene(2);
+  scene.add_file(random);
+  scene.images[0].resize(300'000);
+  std::ofstream(scene.paths[0], std::ios::binary) << std::string(300'000, 'x');
+  const StoredPiece piece{0, 0, {0}, {75'000}};
+  RankWishes& rank = scene.wishes[0];
+  for (const std::int64_t begin : {0, 2'500}) {
+    rank.memory.emplace_back(150'000);
+    rank.transfers.push_back({piece,
+                              {{begin}, {37'500}},
+                              contiguous_view(rank.memory.back().data(), Dtype::int32, {37'500})});
+    rank.hashed.push_back(0);
+  }
+  scene.read(random, false, 0);
+  ASSERT_FALSE(rank.done);
+  EXPECT_EQ(rank.done.error().code, ErrorCode::mismatch);
+}
+
 TEST(RegionReader, AFileThatEndsEarlyEndsAllRanks) {
   RandomSource random;
   ReadScene scene(3);

@@ -230,7 +230,7 @@ DealtBytes deal_bytes(const ExchangedFile& file, const Region& region,
                       std::span<const ByteRange> placed, std::span<const ByteRange> straight,
                       std::int64_t least_own_bytes, std::int64_t block) {
   const std::vector<ByteRange> kept = intersect(file.kept, region.bytes);
-  const std::vector<ByteRange> gaps = intersect(file.gaps(), region.bytes);
+  const std::vector<ByteRange> gaps = subtract(intersect(file.outside, region.bytes), kept);
   // Gaps count as filled: whoever has all elements of a block writes its zeros too.
   std::vector<ByteRange> filled(placed.begin(), placed.end());
   filled.insert(filled.end(), straight.begin(), straight.end());

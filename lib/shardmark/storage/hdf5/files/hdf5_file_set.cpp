@@ -59,6 +59,13 @@ class Hdf5FileSet::Making {
       SHARDMARK_RETURN_IF_ERROR(agree(hand_over()));
     }
     SHARDMARK_RETURN_IF_ERROR(agree(detect_holes()));
+    Status measured;
+    if (set_.unfinished_) {
+      const auto laid_out = file_size(files_.paths.front());
+      files_.laid_out_bytes = laid_out ? *laid_out : -1;
+      measured = Status(laid_out);
+    }
+    SHARDMARK_RETURN_IF_ERROR(agree(measured));
     if (set_.unfinished_) {
       set_.unfinished_->finish_behind();  // raw writes do not meet it
     }
