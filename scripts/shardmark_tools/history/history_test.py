@@ -93,6 +93,38 @@ class HistoryTest(unittest.TestCase):
         self.add_nights([19])
         self.assertEqual(output.exit_code(self.reports()), 0)
 
+    def test_saves_that_come_to_hold_up_their_caller_are_told(self) -> None:
+        for number in range(40):
+            folder = pathlib.Path(self.nights.run(number))
+            document = json.loads((folder / "samples.json").read_text())
+            for sample in document["samples"]:
+                if sample["family"] == "save":
+                    sample["returned_s"] = (0.1 if number < 28 else 1.0) * sample["durable_s"]
+            (folder / "samples.json").write_text(json.dumps(document))
+            self.add([str(folder)])
+        reports = self.reports()
+        self.assertEqual(output.exit_code(reports), 1)
+        change = next(change for report in reports for change in report.changes)
+        self.assertEqual((change.benchmark, change.phase, change.verdict), (SAVE, "returned", "slower"))
+        self.assertAlmostEqual(change.after_s / change.before_s, 10, delta=1)
+
+    def test_a_run_of_the_future_is_refused_and_hides_nothing(self) -> None:
+        later = self.nights.run(0, start="T03:00:00Z")
+        for at in ("2099-01-01", None):
+            document = json.loads((pathlib.Path(later) / "samples.json").read_text())
+            document["context"]["started"] = "2099-01-01T00:00:00Z"
+            (pathlib.Path(later) / "samples.json").write_text(json.dumps(document))
+            with self.assertRaisesRegex(BadArgument, "lies in the future"):
+                self.add([later], at)
+
+    def test_words_of_results_steer_no_terminal_and_few_nights_have_a_plan(self) -> None:
+        self.add_nights(range(3), suite="a\x1b[31mRED\nname")
+        text = output.check_text(self.reports()) + show_text(self.reports(), self.store.records(), False)
+        text += planning.plan_text(self.reports(), 0.05, 7)
+        self.assertNotIn("\x1b", text)
+        self.assertIn("a\\x1b[31mRED\\x0aname", text)
+        self.assertIn("too few nights: 3", planning.plan_text(self.reports(), 0.05, 7))
+
     def test_a_step_is_told_with_its_date_size_phase_and_context_and_accepted_once(self) -> None:
         self.add_nights(range(30))
         slow = {"write": 0.74, "flush": 0.12, "gather": 0.04, "commit": 0.03, "hooks": 0.01}

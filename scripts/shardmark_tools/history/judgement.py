@@ -148,7 +148,8 @@ def smallest_steps(view: change_search.View, index: int, nights: int) -> dict[in
     found = {}
     for within in WITHIN:
         error = spread * np.sqrt(view.noise.variance(0, index, [within, nights]).sum())
-        found[within] = float(np.expm1((np.sqrt(row.limit_for(within)) + SURE_QUANTILE) * error))
+        smallest = float(np.expm1((np.sqrt(row.limit_for(within)) + SURE_QUANTILE) * error))
+        found[within] = max(settled_changes.LEAST_EFFECT, smallest)  # less is never told
     return found
 
 

@@ -10,12 +10,14 @@ import numpy as np
 
 from shardmark_tools.history.quiet_noise import Reals, Whole
 from shardmark_tools.history.store import Record
+from shardmark_tools.results.plain_text import one_line
 from shardmark_tools.results.run_facts import LEFT_OUT_WHERE_NOT_SET, facts_of, kind_of, text_of
 
 FEWEST_NIGHTS = 20
 MOST_NIGHTS = 240  # the newest are searched
 ENDED = 30  # days without a run, after which a series is not judged any more
 LEAST_PHASE, MOST_PHASE = 0.05, 0.97  # of the operation's time, to be a series of its own
+RETURNS_EARLY, FEWEST_EARLY = 0.98, 3  # of the operation's time; nights with less, to be a series of its own
 RETURNED = "returned"  # of a save: until the caller goes on, where that is earlier
 NOT_A_PHASE = ("wait",)  # what the other ranks lose by the slowest
 WHICH_FILE_SYSTEM = ("type", "path", "server")  # the rest is how it is mounted: context
@@ -48,8 +50,8 @@ class Group:
         context = self.runs[-1]["context"]
         where = context["filesystem"]
         nodes = f"{context['nodes']} node{'s' if context['nodes'] != 1 else ''}"
-        return (f"{context['suite']}, {context['ranks']} ranks on {nodes} of {self.facts['machine']}, "
-                f"{where.get('type')} at {where.get('path')}")  # fmt: skip
+        return one_line(f"{context['suite']}, {context['ranks']} ranks on {nodes} of {self.facts['machine']}, "
+                        f"{where.get('type')} at {where.get('path')}")  # fmt: skip
 
 
 def machine_of(record: Record) -> str:
@@ -136,9 +138,7 @@ def run_medians(benchmark: dict[str, Any]) -> dict[str | None, float]:
         if phase not in NOT_A_PHASE:
             found[phase] = float(np.median(times))
     if benchmark["returned_s"]:
-        returned = float(np.median(benchmark["returned_s"]))
-        if returned < 0.98 * (found[None] or 0.0):
-            found[RETURNED] = returned
+        found[RETURNED] = float(np.median(benchmark["returned_s"]))
     return {key: value for key, value in found.items() if value > 0}
 
 
@@ -178,7 +178,12 @@ class NightValues:
             if row.benchmark != whole.benchmark or row.phase is None:
                 continue
             share = np.exp(self.values(row) - total)
-            if np.isfinite(share).any() and LEAST_PHASE <= np.nanmedian(share) <= MOST_PHASE:
+            if row.phase == RETURNED:
+                # Also where saves that went on in the background came to hold up their caller.
+                is_kept = np.count_nonzero(share < RETURNS_EARLY) >= FEWEST_EARLY
+            else:
+                is_kept = np.isfinite(share).any() and LEAST_PHASE <= np.nanmedian(share) <= MOST_PHASE
+            if is_kept:
                 kept.append(row)
         return kept
 
@@ -210,5 +215,6 @@ def context_facts(record: Record) -> dict[str, str]:
 
 def still_running(groups: list[Group]) -> list[Group]:
     """Those that got a run within ENDED days of the store's newest night."""
-    newest = datetime.date.fromisoformat(max(group.nights()[-1] for group in groups))
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    newest = min(today, datetime.date.fromisoformat(max(group.nights()[-1] for group in groups)))
     return [group for group in groups if (newest - datetime.date.fromisoformat(group.nights()[-1])).days <= ENDED]

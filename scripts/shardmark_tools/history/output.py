@@ -71,7 +71,7 @@ def few_sentence(report: Report) -> str | None:
         return f"too few nights: {nights}, at least {FEWEST_NIGHTS} are needed"
     names = ", ".join(row.benchmark for row in wholes[:3])
     more = f" and {len(wholes) - 3} more" if len(wholes) > 3 else ""
-    return f"too few nights (at least {FEWEST_NIGHTS} are needed): {names}{more}"
+    return one_line(f"too few nights (at least {FEWEST_NIGHTS} are needed): {names}{more}")
 
 
 def seen_sentence(report: Report) -> str | None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from shardmark_tools.history.judgement import Report, Seen
 from shardmark_tools.history.nights import within_runs
+from shardmark_tools.history.output import few_sentence
 from shardmark_tools.results.number_text import percent_text
 from shardmark_tools.results.plain_text import aligned_table
 
@@ -51,6 +52,7 @@ def plan_text(reports: list[Report], step: float, within: int) -> str:
     lines: list[str] = []
     for report in reports:
         if not report.seen:
+            lines += [report.group.title(), *[s for s in [few_sentence(report)] if s], ""]
             continue
         found = needs(report, step, within)
         rows = [[need.seen.row.benchmark, percent_text(need.seen.spread), percent_text(need.seen.beside_others),

@@ -58,7 +58,7 @@ def mount_of(path: str) -> str | None:
 def surroundings(run: Run) -> dict[str, str]:
     """Kernel, mount options and modules, where the run was made here and just now: nothing else knows them."""
     context = run.context
-    begun = moment(context["started"])
+    begun = moment(context["started"], f"{run.directory}: started")
     if socket.gethostname() not in context["hosts"]:
         return {}
     if not datetime.timedelta(0) <= datetime.datetime.now(datetime.timezone.utc) - begun <= FRESH:
@@ -107,6 +107,9 @@ def add(store: Store, directories: Sequence[str], at: str | None, labels: dict[s
     added, known = 0, 0
     for run in runs:
         begun = moment(at) if at else moment(run.context["started"], f"{run.directory}: started")
+        if begun > datetime.datetime.now(datetime.timezone.utc) + FRESH:
+            what = "" if at else "; give --at"
+            raise BadArgument(f"{run.directory}: {begun.isoformat()} lies in the future{what}")
         record = record_of(run, begun, {**surroundings(run), **labels}, control)
         if record["run"] in there:
             known += 1
