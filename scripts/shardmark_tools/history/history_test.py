@@ -108,6 +108,19 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual((change.benchmark, change.phase, change.verdict), (SAVE, "returned", "slower"))
         self.assertAlmostEqual(change.after_s / change.before_s, 10, delta=1)
 
+    def test_a_run_that_is_there_keeps_its_labels(self) -> None:
+        folder = self.nights.run(0)
+        self.add([folder], labels={"machine": "a"})
+        self.assertEqual(self.add([folder], labels={"machine": "a"}), (0, 1))
+        self.assertEqual(self.add([folder]), (0, 1))
+        for how in ({"labels": {"machine": "b"}}, {"control": True}):
+            with self.assertRaisesRegex(BadArgument, "is there already"):
+                self.add([folder], **how)  # type: ignore[arg-type]
+        with self.assertRaisesRegex(BadArgument, "expected UTF-8"):
+            run_record.labels_of(["x=\udcff"])
+        with self.assertRaisesRegex(BadArgument, "expected UTF-8"):
+            run_record.decision("\udcff")
+
     def test_a_run_of_the_future_is_refused_and_hides_nothing(self) -> None:
         later = self.nights.run(0, start="T03:00:00Z")
         for at in ("2099-01-01", None):

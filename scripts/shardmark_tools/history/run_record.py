@@ -13,6 +13,7 @@ from typing import Any
 
 from shardmark_tools.history.store import Record, Store
 from shardmark_tools.refusal import Refused
+from shardmark_tools.results.plain_text import one_line
 from shardmark_tools.results.result_folder import Run, read_runs
 
 TIMES = ("time_s", "returned_s")
@@ -35,9 +36,18 @@ def moment(text: str, option: str = "--at") -> datetime.datetime:
     return found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)
 
 
+def readable(option: str, text: str) -> None:
+    """Errors: BadArgument for bytes that no record can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadArgument(f"{option} '{one_line(text)}': expected UTF-8") from error
+
+
 def labels_of(words: Sequence[str]) -> dict[str, str]:
     labels: dict[str, str] = {}
     for word in words:
+        readable("--label", word)
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise BadArgument(f"--label '{word}': expected KEY=VALUE, such as machine=mine or kernel=6.1.0")
@@ -64,7 +74,7 @@ def surroundings(run: Run) -> dict[str, str]:
     if not datetime.timedelta(0) <= datetime.datetime.now(datetime.timezone.utc) - begun <= FRESH:
         return {}
     found = {"kernel": os.uname().release, "mount": mount_of(str(context["filesystem"].get("path", ""))),
-             "modules": os.environ.get("LOADEDMODULES")}  # fmt: skip
+             "modules": os.environb.get(b"LOADEDMODULES", b"").decode(errors="replace")}  # fmt: skip
     return {key: value for key, value in found.items() if value}
 
 
@@ -103,7 +113,7 @@ def record_of(run: Run, at: datetime.datetime, labels: dict[str, str], control: 
 def add(store: Store, directories: Sequence[str], at: str | None, labels: dict[str, str], control: bool) -> tuple[int, int]:
     """(added, there already) of all runs in these folders."""
     runs = [run for directory in directories for run in read_runs(directory)]
-    there = {record["run"] for record in store.records().values() if record["kind"] == "run"}
+    there = {record["run"]: record for record in store.records().values() if record["kind"] == "run"}
     added, known = 0, 0
     for run in runs:
         begun = moment(at) if at else moment(run.context["started"], f"{run.directory}: started")
@@ -111,11 +121,15 @@ def add(store: Store, directories: Sequence[str], at: str | None, labels: dict[s
             what = "" if at else "; give --at"
             raise BadArgument(f"{run.directory}: {begun.isoformat()} lies in the future{what}")
         record = record_of(run, begun, {**surroundings(run), **labels}, control)
-        if record["run"] in there:
+        before = there.get(record["run"])
+        if before is not None:
+            if control != before["control"] or any(before["labels"].get(key) != labels[key] for key in labels):
+                raise BadArgument(f"{run.directory} is there already as run {record['run']} with other labels or --control; "
+                                  "drop that one, and add this with --at and its time")  # fmt: skip
             known += 1
             continue
         store.put("run", record)
-        there.add(record["run"])
+        there[record["run"]] = record
         added += 1
     return added, known
 
@@ -124,6 +138,7 @@ def decision(note: str) -> Record:
     """Who decided, when, and why."""
     if not note.strip():
         raise BadArgument("--note '': expected why; whoever looks at the history later will ask")
+    readable("--note", note)
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     try:
         who = getpass.getuser()
