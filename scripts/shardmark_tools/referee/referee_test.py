@@ -261,6 +261,20 @@ class Contradictions(Folder):
         (self.folder / "fio.json").write_text(json.dumps(document))
         self.assertEqual(self.faults("write"), ["failed"])
 
+    def test_fio_jobs_of_another_direction_are_not_missing(self) -> None:
+        document = json.loads((SAMPLES / "fio-buffered" / "fio.json").read_text())
+        idle = {"io_bytes": 0, "bw_bytes": 0, "runtime": 0}
+        for job in document["jobs"][2:]:
+            job["read"], job["write"] = job["write"], idle
+        jobs = len(document["jobs"])
+        (self.folder / "fio.json").write_text(json.dumps(document))
+        for operation, count in (("write", 2), ("read", jobs - 2)):
+            self.assertEqual(self.faults(operation), [])
+            self.assertEqual(judged_of(self.folder, operation).measurement.expected_ranks, count)
+        document["jobs"][1]["write"] = idle  # one that did nothing at all is
+        (self.folder / "fio.json").write_text(json.dumps(document))
+        self.assertEqual(self.faults("write"), ["missing-ranks"])
+
 
 class Claims(Folder):
     def limits(self, operation: str = "save") -> list[str]:
