@@ -126,6 +126,35 @@ class FiveFigures(unittest.TestCase):
             self.assertAlmostEqual(interval.confidence, covered / 2**n)
             self.assertEqual(interval.confidence >= 0.95, n >= 6)
 
+    def test_several_tests_of_ior_are_several_measurements(self) -> None:
+        text, table = ((SAMPLES / "ior-text" / name).read_text() for name in ("ior.txt", "ior.csv"))
+        more = re.sub(r"(?m)^tasks( *): 4$", r"tasks\1: 8", text)
+        rows = table.splitlines()
+        again = [re.sub(r",4,(\d)$", r",8,\1", row) for row in rows[1:]]
+        for name, content in (("ior.txt", text + more), ("ior.csv", "\n".join([*rows, *again]))):
+            with self.subTest(name=name), tempfile.TemporaryDirectory() as folder:
+                (pathlib.Path(folder) / name).write_text(content)
+                report = verdict.referee([folder])
+                found = [(j.measurement.operation, j.measurement.expected_ranks, j.measurement.repetitions) for j in report.results]
+                self.assertEqual(found, [("write", 4, 3), ("read", 4, 3), ("write", 8, 3), ("read", 8, 3)])
+
+    def test_several_tests_in_one_text_of_ior_are_refused(self) -> None:
+        text = (SAMPLES / "ior-text" / "ior.txt").read_text()
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "ior.txt").write_text(text.replace("TestID              : 0", "TestID : 0\nTestID : 1"))
+            report = verdict.referee([folder])
+        self.assertEqual(report.results, [])
+        self.assertIn("2 tests in one output of IOR", str(report.errors[0]))
+
+    def test_lines_of_a_second_text_of_ior_are_those_of_the_file(self) -> None:
+        text = (SAMPLES / "ior-text" / "ior.txt").read_text()
+        line = next(number for number, line in enumerate(text.splitlines(), 1) if line.startswith("write "))
+        bad = re.sub(r"(?m)^write     [\d.]+ ", "write     0       ", text, count=1)
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "ior.txt").write_text(text + bad)
+            report = verdict.referee([folder])
+        self.assertIn(f"line {len(text.splitlines()) + line}, column 2", str(report.errors[0]))
+
     def test_stonewalled_repetitions_have_sizes_of_their_own(self) -> None:
         document = json.loads((SAMPLES / "ior-mpiio" / "ior.json").read_text())
         document["tests"][0]["Parameters"]["deadlineForStonewall"] = 1
