@@ -356,6 +356,23 @@ class Claims(Folder):
             found = {"not-by-the-rules", "clocks-apart", "gap-unknown"} & set(self.limits("load"))
             self.assertEqual(found, {kind} - {None}, began)
 
+    def test_loads_after_other_numbers_of_saves(self) -> None:
+        """Of two folders of saves the last one counts, and a folder of saves serves one of loads."""
+        for order, expected in ((("save", "save", "load"), [{"not-by-the-rules"}]),
+                                (("save", "load", "load"), [{"not-by-the-rules"}, {"gap-unknown"}]),
+                                (("load", "load", "save"), [{"gap-unknown"}, {"gap-unknown"}])):  # fmt: skip
+            with self.subTest(order=order), tempfile.TemporaryDirectory() as root:
+                for number, operation in enumerate(order):
+                    folder = pathlib.Path(root) / str(number)
+                    dlio_form.write_folder(folder, [dlio_form.spaced(operation, flat(1.0, ranks=8))], 2**30)
+                    metadata = {"num_processes": 8, "model": "llama3-8b", "invocation_start_time": "2026-01-01T10:05:00"}
+                    dlio_form.write_json(folder / "checkpointing_x_metadata.json", metadata)
+                loads = [j for j in verdict.referee([root]).results if j.measurement.operation == "load"]
+                kinds_of_gap = {"not-by-the-rules", "clocks-apart", "gap-unknown"}
+                self.assertEqual([kinds_of_gap & set(kinds(j, "limit")) for j in loads], expected)
+                if order[1] == "save":
+                    self.assertTrue(any(f"saves of {root}/1" in f.text for f in loads[0].measurement.findings))
+
     def test_placeholder_beside_the_result(self) -> None:
         self.write_dlio(flat(1.0))
         (self.folder / "0_output.json").write_bytes(b"PRUNED BY STAFF\n")
