@@ -126,6 +126,14 @@ class FiveFigures(unittest.TestCase):
             self.assertAlmostEqual(interval.confidence, covered / 2**n)
             self.assertEqual(interval.confidence >= 0.95, n >= 6)
 
+    def test_interval_of_more_values_than_a_float_has_powers_of_two(self) -> None:
+        for n in (1100, 2000):
+            interval = figures.median_interval(range(n))
+            self.assertTrue(0.95 <= interval.confidence < 0.96, interval)
+            # of a binomial, by its normal law
+            self.assertAlmostEqual(interval.low, n / 2 - 0.98 * n**0.5, delta=2)
+            self.assertAlmostEqual(interval.high, n - 1 - interval.low)
+
     def test_several_tests_of_ior_are_several_measurements(self) -> None:
         text, table = ((SAMPLES / "ior-text" / name).read_text() for name in ("ior.txt", "ior.csv"))
         more = re.sub(r"(?m)^tasks( *): 4$", r"tasks\1: 8", text)
