@@ -4,7 +4,9 @@
 
 import math
 import pathlib
+import subprocess
 import sys
+import tempfile
 import tomllib
 import unittest
 from typing import Any
@@ -26,6 +28,7 @@ from shardmark_tools.results import synthetic_results as synthetic
 from shardmark_tools.results.result_folder import Run
 
 SAVE = Kind("save", "save")
+SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "foretell"
 
 
 def noisy(draw: numpy.random.Generator, a: float, b: float, spread: float, sizes: list[float], repetitions: int = 5,
@@ -146,17 +149,18 @@ class HeldOut(unittest.TestCase):
         self.assertTrue(lines[3].endswith("  320 ms    outside"), lines[3])
 
 
-class Results(unittest.TestCase):
-    def samples(self) -> list[dict[str, object]]:
-        made = []
-        for number, scale in enumerate((1, 2, 4, 16)):
-            name = f"save/m/fsdp/auto-direct/nodes:1/ranks:2/model.scale:{scale}"
-            made.append(synthetic.sample("save", name, synthetic.context(), 0.1 + scale, 0, number, case={"backend": "hdf5"}))
-            made[-1]["num_bytes"] = scale << 20
-        return made
+def save_samples() -> list[dict[str, object]]:
+    made = []
+    for number, scale in enumerate((1, 2, 4, 16)):
+        name = f"save/m/fsdp/auto-direct/nodes:1/ranks:2/model.scale:{scale}"
+        made.append(synthetic.sample("save", name, synthetic.context(), 0.1 + scale, 0, number, case={"backend": "hdf5"}))
+        made[-1]["num_bytes"] = scale << 20
+    return made
 
+
+class Results(unittest.TestCase):
     def test_series_are_names_without_their_size(self) -> None:
-        samples = self.samples()
+        samples = save_samples()
         self.assertEqual(label_of(samples[0]), "save/m/fsdp/auto-direct/nodes:1/ranks:2")
         series, = all_series([Run(pathlib.Path("."), synthetic.context(), samples)])
         self.assertEqual(series.sizes(), [1 << 20, 2 << 20, 4 << 20, 16 << 20])
@@ -166,7 +170,7 @@ class Results(unittest.TestCase):
         """A run a size, each with a context of its own."""
         contexts = [*more, *[more[-1]] * (4 - len(more))]
         return all_series([Run(pathlib.Path(f"run-{number}"), synthetic.context(**of), [sample])
-                           for number, (of, sample) in enumerate(zip(contexts, self.samples()))])  # fmt: skip
+                           for number, (of, sample) in enumerate(zip(contexts, save_samples()))])  # fmt: skip
 
     def test_sizes_of_several_folders_are_one_series(self) -> None:
         config = '[model]\n{}optimizer = "adamw"\n[run]\nrepetitions = {}\n{}'
@@ -189,14 +193,14 @@ class Results(unittest.TestCase):
                 self.mixed(here, here, {**here, **other})
 
     def test_sizes_in_other_files_than_the_largest_follow_another_law(self) -> None:
-        samples = self.samples()
+        samples = save_samples()
         for number, files in enumerate((2, 4, 4, 4)):
             samples[number]["inventory"] = {"files": files, "num_bytes": 1 << 20, "padding_bytes": 0}
         series, = all_series([Run(pathlib.Path("."), synthetic.context(), samples)])
         self.assertEqual(series.sizes(), [2 << 20, 4 << 20, 16 << 20])
 
     def test_a_storage_is_described_by_the_law_of_its_saves(self) -> None:
-        series = all_series([Run(pathlib.Path("."), synthetic.context(), self.samples())])
+        series = all_series([Run(pathlib.Path("."), synthetic.context(), save_samples())])
         storage = tomllib.loads(describe(series, 4))
         self.assertAlmostEqual(storage["node_rate"], (1 << 20) / 0.95, delta=1e3)  # phases are 0.95 of the time
         self.assertAlmostEqual(storage["fixed"], 0.095, places=3)
@@ -212,9 +216,54 @@ class Results(unittest.TestCase):
         self.assertIn("posix-per-rank-direct-save", text)
         self.assertEqual(tomllib.loads(text)["node_rate"], 5e8)
 
+    def test_a_time_that_the_clock_shows_as_none_has_a_law(self) -> None:
+        samples = save_samples()
+        samples[0]["time_s"] = 0.0
+        series = all_series([Run(pathlib.Path("."), synthetic.context(), samples)])
+        point, = foretell_largest(series)
+        self.assertTrue(math.isfinite(point.foretold) and point.low <= point.foretold <= point.high, point)
+        for sample in samples:
+            sample.update(family="ceiling", time_s=0.0, case={"operation": "save"})
+        series = all_series([Run(pathlib.Path("."), synthetic.context(), samples)])
+        self.assertTrue(math.isfinite(tomllib.loads(describe(series, 4))["node_rate"]))
+
     def test_nothing_is_foretold_from_nothing(self) -> None:
         with self.assertRaisesRegex(Refused, "nothing to foretell from"):
             describe([], 8)
+
+
+class Script(unittest.TestCase):
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory(prefix="foretell-")
+        self.addCleanup(temporary.cleanup)
+        self.root = pathlib.Path(temporary.name)
+        self.run_folder = synthetic.write_run(
+            self.root / "runs" / "one", {"schema_version": 1, "context": synthetic.context(), "samples": save_samples()})
+
+    def foretell(self, *arguments: pathlib.Path | str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=600, check=False)
+
+    def test_a_factor_that_leaves_nothing_out_is_refused(self) -> None:
+        for factor in ("1", "0.5", "-4", "0", "nan", "inf", "x"):
+            done = self.foretell(self.run_folder, f"--factor={factor}")
+            self.assertEqual(done.returncode, 2, factor)
+            self.assertIn("argument --factor", done.stderr)
+        self.assertEqual(self.foretell(self.run_folder, "--factor=2").returncode, 0)
+
+    def test_a_folder_given_twice_counts_once(self) -> None:
+        texts = []
+        for number, folders in enumerate(([self.run_folder], [self.run_folder, self.root / "runs", self.root / "runs" / "." / "one"])):
+            storage = self.root / f"{number}.toml"
+            done = self.foretell(*folders, "--storage", storage)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            texts.append(storage.read_text())
+        self.assertEqual(*texts)
+
+    def test_a_folder_without_results_is_named(self) -> None:
+        (self.root / "empty").mkdir()
+        done = self.foretell(self.run_folder, self.root / "empty")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("empty: no samples.json in it or below it", done.stderr)
 
 
 if __name__ == "__main__":

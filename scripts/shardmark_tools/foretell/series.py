@@ -16,6 +16,7 @@ SIZED = ("model.scale:", "run.world:")
 SPANNED = ("model.scale", "run.world", "run.benchmarks", "run.repetitions", "run.warmup", "sweep.", "played.")
 # Raw files bound the laws of all results, so all of them lie on one storage.
 OF_ALL = ("machine", "file system")
+LEAST_TIME_S = 1e-9  # what a clock shows as none took some: laws are of ratios
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def all_series(runs: Sequence[Run]) -> list[Series]:
             kind = Kind(sample["family"], operation_of(sample))
             unit = "rank" if by_world else "byte"
             series = found.setdefault(label, Series(label, kind, unit, sample["nodes"], sample["ranks"], []))
-            series.points.append((float(size), float(sample["time_s"])))
+            series.points.append((float(size), max(float(sample["time_s"]), LEAST_TIME_S)))
             series.moved = min(series.moved, moved_share(sample))
             files[label][float(size)] = files_of(sample)
     for label, series in found.items():

@@ -5,7 +5,6 @@ B is what all ranks together moved in one repetition, t0 rank 0's time, ts the l
 """
 
 import dataclasses
-import math
 import statistics
 from collections.abc import Sequence
 
@@ -55,13 +54,16 @@ def median_interval(values: Sequence[float]) -> Median:
     """The narrowest symmetric pair of order statistics that holds the median with 95 %, else the widest."""
     ordered = sorted(values)
     n = len(ordered)
-    low, confidence = 0, 1 - 2 * 0.5**n
-    outside = 0.0  # P(at most `cut` values below the median)
+    # Whole numbers: beyond 1000 values neither these counts nor 1 / ways fit a float; a quotient of whole numbers does.
+    ways = 2**n
+    low, confidence = 0, 1 - 2 / ways
+    chosen, outside = 1, 0  # in how many ways `cut`, and at most `cut`, values lie below the median
     for cut in range((n - 1) // 2):
-        outside += math.comb(n, cut) * 0.5**n
-        if 1 - 2 * outside < CONFIDENCE:
+        outside += chosen
+        if 1 - 2 * outside / ways < CONFIDENCE:
             break
-        low, confidence = cut, 1 - 2 * outside
+        low, confidence = cut, 1 - 2 * outside / ways
+        chosen = chosen * (n - cut) // (cut + 1)
     return Median(statistics.median(ordered), ordered[low], ordered[n - 1 - low], max(confidence, 0.0))
 
 

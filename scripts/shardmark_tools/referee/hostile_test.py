@@ -123,6 +123,7 @@ class Hostile(unittest.TestCase):
         self.refused(name, b"PRUNED BY STAFF\n", "a placeholder")
         self.refused(name, b"{}{}", "not JSON")
         self.refused(name, b'{"one": {}}', "expected the number of an epoch")
+        self.refused(name, b'{"%s": {}}' % (b"9" * 5000), "expected the number of an epoch")  # more than int() takes
 
     def test_what_is_no_file(self) -> None:
         self.copy("dlio-rank0-fast")

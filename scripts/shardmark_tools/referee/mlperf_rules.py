@@ -65,11 +65,35 @@ def check_pair(write: Run, read: Run) -> None:
 
 
 def pairs(runs: list[Run]) -> list[tuple[Run, Run]]:
-    """Each folder of loads alone with the last folder of saves of its model before it, in the order of their paths."""
+    """Folders of saves alone and of loads alone, of one model: in turn where there are as many of each, else each folder of
+    loads with the folder of saves last before it, in the order of their paths. Loads that none is left for are told so."""
     found: list[tuple[Run, Run]] = []
     for model in sorted({model for run in runs if (model := model_of(run.folder)) is not None}):
-        writes = [r for r in runs if model_of(r.folder) == model and [m.operation for m in r.measurements] == ["save"]]
-        reads = [r for r in runs if model_of(r.folder) == model and [m.operation for m in r.measurements] == ["load"]]
+        mine = [r for r in runs if model_of(r.folder) == model]
+        writes = [r for r in mine if operations_of(r) == ["save"]]
+        reads = [r for r in mine if operations_of(r) == ["load"]]
         if len(writes) == len(reads):
             found += zip(writes, reads)
+        elif writes:
+            found += pairs_by_order(mine)
+    return found
+
+
+def operations_of(run: Run) -> list[str]:
+    return [measurement.operation for measurement in run.measurements]
+
+
+def pairs_by_order(runs: list[Run]) -> list[tuple[Run, Run]]:
+    found: list[tuple[Run, Run]] = []
+    last: Run | None = None
+    for run in runs:
+        if operations_of(run) == ["save"]:
+            last = run
+        elif operations_of(run) == ["load"]:
+            if last is not None:
+                found.append((last, run))
+            else:
+                run.measurements[0].limit("gap-unknown", "that loads followed saves: no folder of saves is left that comes before "
+                                          "these")  # fmt: skip
+            last = None
     return found

@@ -16,6 +16,7 @@ from shardmark_tools.referee.measurement import GIB, Measurement, Printed, ranks
 
 RANK_FILE = re.compile(r"(\d{1,7})_per_epoch_stats\.json")
 METADATA_FILE = re.compile(r"checkpointing_.*_metadata\.json")
+EPOCH = re.compile(r"[0-9]{1,9}")
 BLOCK = re.compile(r"(save|load)_ckpt(\d{1,6})")
 TOLERANCE = 1e-3  # of sums and products of numbers in the files
 SYNC_DOUBT = ("nothing in these files shows an fsync; DLIO (seen in e1919d7, v2.0.1) takes checkpoint.fsync and does not act "
@@ -75,7 +76,7 @@ def read_block(node: Node) -> Block:
 def read_rank(path: pathlib.Path) -> dict[tuple[str, int, int], Block]:
     blocks = {}
     for epoch, node in read_json(path).members().items():
-        if not epoch.isdecimal():
+        if not EPOCH.fullmatch(epoch):
             raise BadFile(path, f"key {epoch[:20]!r}: expected the number of an epoch")
         for key, block in node.members().items():
             match = BLOCK.fullmatch(key)

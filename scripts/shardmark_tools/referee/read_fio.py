@@ -12,6 +12,7 @@ from shardmark_tools.referee.foreign_file import BadFile, Node, parse_json
 from shardmark_tools.referee.measurement import MIB, Measurement, Printed
 
 DIRECTIONS = ("write", "read")
+MOVES = (*DIRECTIONS, "trim")
 SYNC_OPTIONS = ("end_fsync", "fsync", "fdatasync", "fsync_on_close", "sync")
 RESOLUTION_S = 1e-3
 
@@ -32,6 +33,12 @@ def switched_on(entry: Node, document: Node, name: str) -> bool:
     return value is not None and value not in ("0", "false", "none")
 
 
+def moves_elsewhere(entry: Node, direction: str) -> bool:
+    """Whether a job has bytes in other directions alone: it has no time to be missing in this one."""
+    moved = {other for other in MOVES if (amount := entry.find(other, "io_bytes")) and amount.number() > 0}
+    return bool(moved) and direction not in moved
+
+
 def measure(path: pathlib.Path, document: Node, entries: list[Node], direction: str) -> Measurement | None:
     """One group's jobs in one direction."""
     blocks = [entry.child(direction) for entry in entries]
@@ -45,11 +52,12 @@ def measure(path: pathlib.Path, document: Node, entries: list[Node], direction: 
     times = {}
     for i in moving:
         times[i] = blocks[i].child("runtime").positive() / 1000
+    expected = sum(not moves_elsewhere(entry, direction) for entry in entries)
     measurement = Measurement(
         path=str(path), tool=document.child("fio version").text().replace("fio-", "fio "),
         operation=direction, writes=direction == "write", unit="MiB/s", unit_size=MIB,
         amounts=[sum(amounts)], seconds=[{} if grouped else times], who="job", median_over_ranks=not grouped,
-        whole_s=list(times.values()) if grouped else [], expected_ranks=jobs if grouped else len(entries),
+        whole_s=list(times.values()) if grouped else [], expected_ranks=jobs if grouped else expected,
         nodes=1, through_page_cache=not switched_on(first, document, "direct"),
         synced=any(switched_on(first, document, name) for name in SYNC_OPTIONS),
     )  # fmt: skip

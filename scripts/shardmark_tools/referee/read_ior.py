@@ -16,6 +16,8 @@ from shardmark_tools.referee.measurement import MIB, Measurement, Printed
 CSV_HEAD = "access,bw(MiB/s),"
 RANKS_HEAD = "access,rank,runtime-with-openclose,runtime,throughput-withopenclose,throughput"
 TEXT_HEAD = "IOR-"
+TEXT_BEGIN = re.compile(rf"^(?={TEXT_HEAD})", re.MULTILINE)
+TEXT_TEST = re.compile(r"^TestID\s*:\s*\d+\s*$", re.MULTILINE)
 TEXT_ROW = re.compile(r"(write|read)\s+((?:[\d.]+\s+){9})(\d+)\s*")
 TEXT_SUMMARY = re.compile(r"(write|read)\s+(\S+)\s+(\S+)\s+(\S+)\s.*")
 ACCESSES = ("write", "read")
@@ -133,13 +135,15 @@ def read_json_summary(path: pathlib.Path, text: str) -> list[list[Measurement]]:
 
 
 def read_csv_summary(path: pathlib.Path, text: str) -> list[Measurement]:
-    rows, settings = [], Settings()
+    """Several tests may share the file: rows are of one where all that it says of their settings is equal."""
+    tests: dict[tuple[int, float, float, str], list[Repetition]] = {}
     for row in Table(path, text):
         if row.text("access") in ACCESSES:
-            rows.append(Repetition(row.text("access"), row["bw(MiB/s)"].positive(), row["total(s)"].positive()))
-            settings.tasks = row["numTasks"].count(least=1)
-            settings.block_bytes = row["block(KiB)"].positive() * 1024
-    return build(path, settings, rows, {})
+            key = (row["numTasks"].count(least=1), row["block(KiB)"].positive(), row["xfer(KiB)"].positive(), row.text("API"))
+            tests.setdefault(key, []).append(
+                Repetition(row.text("access"), row["bw(MiB/s)"].positive(), row["total(s)"].positive()))
+    return [measurement for (tasks, block_kib, _, _), rows in tests.items()
+            for measurement in build(path, Settings(tasks=tasks, block_bytes=block_kib * 1024), rows, {})]  # fmt: skip
 
 
 def counted(text: str, name: str) -> int | None:
@@ -147,9 +151,22 @@ def counted(text: str, name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def read_text_summary(path: pathlib.Path, text: str) -> list[Measurement]:
+def read_text_summaries(path: pathlib.Path, text: str) -> list[Measurement]:
+    """Of one or more outputs one after the other, each with settings of its own."""
+    found, first_line = [], 1
+    for output in TEXT_BEGIN.split(text):
+        if output:
+            found += read_text_summary(path, output, first_line)
+        first_line += len(output.splitlines())
+    return found
+
+
+def read_text_summary(path: pathlib.Path, text: str, first_line: int) -> list[Measurement]:
+    tests = len(TEXT_TEST.findall(text))
+    if tests > 1:
+        raise BadFile(path, f"{tests} tests in one output of IOR: which repetition is of which is not in it; expected one in each")
     rows, printed, block, summary = [], {}, None, False
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), first_line):
         match = TEXT_ROW.fullmatch(line)
         if match:
             cells = [Node(path, cell, f"line {number}, column {column}") for column, cell in enumerate(match[2].split(), 2)]
@@ -211,7 +228,7 @@ def read(files: dict[pathlib.Path, str]) -> list[Measurement]:
         elif text.startswith(CSV_HEAD):
             found += read_csv_summary(path, text)
         else:
-            found += read_text_summary(path, text)
+            found += read_text_summaries(path, text)
     if len(ranks) == 1 and len(tests) == 1:
         attach_ranks(ranks[0][0], tests[0], ranks[0][1])
     elif ranks:

@@ -126,6 +126,43 @@ class FiveFigures(unittest.TestCase):
             self.assertAlmostEqual(interval.confidence, covered / 2**n)
             self.assertEqual(interval.confidence >= 0.95, n >= 6)
 
+    def test_interval_of_more_values_than_a_float_has_powers_of_two(self) -> None:
+        for n in (1100, 2000):
+            interval = figures.median_interval(range(n))
+            self.assertTrue(0.95 <= interval.confidence < 0.96, interval)
+            # of a binomial, by its normal law
+            self.assertAlmostEqual(interval.low, n / 2 - 0.98 * n**0.5, delta=2)
+            self.assertAlmostEqual(interval.high, n - 1 - interval.low)
+
+    def test_several_tests_of_ior_are_several_measurements(self) -> None:
+        text, table = ((SAMPLES / "ior-text" / name).read_text() for name in ("ior.txt", "ior.csv"))
+        more = re.sub(r"(?m)^tasks( *): 4$", r"tasks\1: 8", text)
+        rows = table.splitlines()
+        again = [re.sub(r",4,(\d)$", r",8,\1", row) for row in rows[1:]]
+        for name, content in (("ior.txt", text + more), ("ior.csv", "\n".join([*rows, *again]))):
+            with self.subTest(name=name), tempfile.TemporaryDirectory() as folder:
+                (pathlib.Path(folder) / name).write_text(content)
+                report = verdict.referee([folder])
+                found = [(j.measurement.operation, j.measurement.expected_ranks, j.measurement.repetitions) for j in report.results]
+                self.assertEqual(found, [("write", 4, 3), ("read", 4, 3), ("write", 8, 3), ("read", 8, 3)])
+
+    def test_several_tests_in_one_text_of_ior_are_refused(self) -> None:
+        text = (SAMPLES / "ior-text" / "ior.txt").read_text()
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "ior.txt").write_text(text.replace("TestID              : 0", "TestID : 0\nTestID : 1"))
+            report = verdict.referee([folder])
+        self.assertEqual(report.results, [])
+        self.assertIn("2 tests in one output of IOR", str(report.errors[0]))
+
+    def test_lines_of_a_second_text_of_ior_are_those_of_the_file(self) -> None:
+        text = (SAMPLES / "ior-text" / "ior.txt").read_text()
+        line = next(number for number, line in enumerate(text.splitlines(), 1) if line.startswith("write "))
+        bad = re.sub(r"(?m)^write     [\d.]+ ", "write     0       ", text, count=1)
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "ior.txt").write_text(text + bad)
+            report = verdict.referee([folder])
+        self.assertIn(f"line {len(text.splitlines()) + line}, column 2", str(report.errors[0]))
+
     def test_stonewalled_repetitions_have_sizes_of_their_own(self) -> None:
         document = json.loads((SAMPLES / "ior-mpiio" / "ior.json").read_text())
         document["tests"][0]["Parameters"]["deadlineForStonewall"] = 1
@@ -261,6 +298,20 @@ class Contradictions(Folder):
         (self.folder / "fio.json").write_text(json.dumps(document))
         self.assertEqual(self.faults("write"), ["failed"])
 
+    def test_fio_jobs_of_another_direction_are_not_missing(self) -> None:
+        document = json.loads((SAMPLES / "fio-buffered" / "fio.json").read_text())
+        idle = {"io_bytes": 0, "bw_bytes": 0, "runtime": 0}
+        for job in document["jobs"][2:]:
+            job["read"], job["write"] = job["write"], idle
+        jobs = len(document["jobs"])
+        (self.folder / "fio.json").write_text(json.dumps(document))
+        for operation, count in (("write", 2), ("read", jobs - 2)):
+            self.assertEqual(self.faults(operation), [])
+            self.assertEqual(judged_of(self.folder, operation).measurement.expected_ranks, count)
+        document["jobs"][1]["write"] = idle  # one that did nothing at all is
+        (self.folder / "fio.json").write_text(json.dumps(document))
+        self.assertEqual(self.faults("write"), ["missing-ranks"])
+
 
 class Claims(Folder):
     def limits(self, operation: str = "save") -> list[str]:
@@ -312,6 +363,23 @@ class Claims(Folder):
                 dlio_form.write_json(self.folder / name / "checkpointing_x_metadata.json", metadata)
             found = {"not-by-the-rules", "clocks-apart", "gap-unknown"} & set(self.limits("load"))
             self.assertEqual(found, {kind} - {None}, began)
+
+    def test_loads_after_other_numbers_of_saves(self) -> None:
+        """Of two folders of saves the last one counts, and a folder of saves serves one of loads."""
+        for order, expected in ((("save", "save", "load"), [{"not-by-the-rules"}]),
+                                (("save", "load", "load"), [{"not-by-the-rules"}, {"gap-unknown"}]),
+                                (("load", "load", "save"), [{"gap-unknown"}, {"gap-unknown"}])):  # fmt: skip
+            with self.subTest(order=order), tempfile.TemporaryDirectory() as root:
+                for number, operation in enumerate(order):
+                    folder = pathlib.Path(root) / str(number)
+                    dlio_form.write_folder(folder, [dlio_form.spaced(operation, flat(1.0, ranks=8))], 2**30)
+                    metadata = {"num_processes": 8, "model": "llama3-8b", "invocation_start_time": "2026-01-01T10:05:00"}
+                    dlio_form.write_json(folder / "checkpointing_x_metadata.json", metadata)
+                loads = [j for j in verdict.referee([root]).results if j.measurement.operation == "load"]
+                kinds_of_gap = {"not-by-the-rules", "clocks-apart", "gap-unknown"}
+                self.assertEqual([kinds_of_gap & set(kinds(j, "limit")) for j in loads], expected)
+                if order[1] == "save":
+                    self.assertTrue(any(f"saves of {root}/1" in f.text for f in loads[0].measurement.findings))
 
     def test_placeholder_beside_the_result(self) -> None:
         self.write_dlio(flat(1.0))
