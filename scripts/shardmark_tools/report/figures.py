@@ -8,11 +8,12 @@ from shardmark_tools.report.figure import Figure
 from shardmark_tools.report.interval_figure import interval_figures
 from shardmark_tools.report.io_figures import comparison_figures, scaling_figures, waterfall_figures
 from shardmark_tools.report.law_figures import law_figures
+from shardmark_tools.report.peer_figures import peer_figures
 from shardmark_tools.report.phase_figures import rank_figures, stacked_figures
 from shardmark_tools.report.planning_figures import hooks_figures, planning_figures, virtual_figures
 from shardmark_tools.report.reshard_figures import reshard_figures
 
-SECTIONS = (scaling_figures, comparison_figures, waterfall_figures, stacked_figures, rank_figures, hooks_figures,
+SECTIONS = (scaling_figures, comparison_figures, peer_figures, waterfall_figures, stacked_figures, rank_figures, hooks_figures,
             planning_figures, virtual_figures, reshard_figures)  # fmt: skip
 
 

@@ -23,6 +23,8 @@ ensure_modules("numpy", "scipy", status=77)
 import numpy as np
 
 from shardmark_tools.report import checkpoint_interval, scaling_laws, svg_chart
+from shardmark_tools.report.bench_data import read_data
+from shardmark_tools.report.figures import all_figures
 from shardmark_tools.results import synthetic_results as synthetic
 from shardmark_tools.results import vocabulary
 
@@ -312,6 +314,30 @@ class ReportTest(unittest.TestCase):
                        "waterfall-save", "waterfall-load", "reshard"):
             self.assertIn(wanted, sections)
         self.assertIn("## Scaling of save", (self.root / "out" / "report.md").read_text())
+
+    def test_other_engines_have_a_figure(self) -> None:
+        document = synthetic.make_run(np.random.default_rng(5), repetitions=3, families=("save",))
+        for sample in [dict(sample) for sample in document["samples"]]:
+            sample.update(name=sample["name"].replace("save/", "peers/"), family="peers", own_s=0.9 * sample["time_s"],
+                          case={"peer": "fio", "operation": "save"}, order=len(document["samples"]))  # fmt: skip
+            document["samples"].append(sample)
+        data = read_data([str(synthetic.write_run(self.root / "peers", document))])
+        figure = next(figure for figure in all_figures(data, [], 5.0) if figure.key == "peers-save")
+        self.assertEqual(len(figure.charts), 1)
+        self.assertEqual([str(row[0]).split("/")[0] for row in figure.rows], ["peers", "save"])
+        self.assertIn("shardmark ", figure.charts[0])
+
+    def test_years_are_those_of_a_machine(self) -> None:
+        for years in ("1e308", "1000001", "0", "-1", "nan", "inf"):
+            done = subprocess.run([REPORT, self.root / "runs", "--out", self.root / "years", f"--node-mtbf-years={years}"],
+                                  capture_output=True, text=True, check=False)  # fmt: skip
+            self.assertEqual(done.returncode, 2, years)
+            self.assertIn("argument --node-mtbf-years", done.stderr)
+        for years in ("1e6", "1e-9"):
+            subprocess.run([REPORT, self.root / "runs", "--out", self.root / "years", f"--node-mtbf-years={years}"],
+                           check=True, capture_output=True)  # fmt: skip
+            table = (self.root / "years" / "data" / "interval.csv").read_text(encoding="utf-8")
+            self.assertNotRegex(table, r"\b(inf|nan)\b")
 
     def test_nothing_to_report(self) -> None:
         done = subprocess.run([REPORT, self.root / "out"], capture_output=True, text=True, check=False)
