@@ -2,6 +2,7 @@
 """What follows from rows: which is fastest at what, by intervals, at what price, and what it is called elsewhere."""
 
 import collections
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ CRITERIA = (
 )
 PURPOSES = {"durable_s": "saves", "cold_load_s": "restarts", "reshard_worst_s": "restarts under another strategy"}
 SAME_BYTES = 0.01
+FEWEST, ENOUGH = 3, 5  # rounds to part two strategies at all, and to do so with a chance of error below 1 %
 
 
 def label(row: Row) -> str:
@@ -38,9 +40,23 @@ def seconds_text(value: dict[str, Any] | None, unit: str | None = None) -> str:
 
 
 def leaders(rows: list[Row], key: str) -> tuple[list[Row], list[Row]]:
-    """Strategies whose interval reaches below the end of the fastest one's, fastest first."""
+    """Strategies whose interval reaches below the end of the fastest one's, or have too few rounds, fastest first."""
     timed = sorted((r for r in rows if r[key]), key=lambda row: float(row[key]["median"]))
-    return [row for row in timed if row[key]["low"] <= timed[0][key]["high"]], timed
+    return [row for row in timed if row[key]["low"] <= timed[0][key]["high"] or rounds_of([timed[0], row], key) < FEWEST], timed
+
+
+def rounds_of(rows: list[Row], key: str) -> int:
+    return min(int(row[key]["samples"]) for row in rows)
+
+
+def doubt(rows: list[Row]) -> str:
+    """How often chance alone parts two equal strategies, where that is worth a word."""
+    fewest = min((rounds_of(timed, key) for key, _ in CRITERIA for first, timed in [leaders(rows, key)]
+                  if len(timed) > max(1, len(first))), default=ENOUGH)  # fmt: skip
+    if fewest >= ENOUGH:
+        return ""
+    return (f"With {fewest} rounds two that are equal part like this in {2 / math.comb(2 * fewest, fewest):.0%} of such "
+            f"comparisons; {ENOUGH} rounds would be sure.")  # fmt: skip
 
 
 def comparable(rows: list[Row]) -> tuple[list[Row], list[str]]:
@@ -104,7 +120,9 @@ def advice(rows: list[Row]) -> list[str]:
         votes.update(label(row) for row in first)
         if len(first) > 1:
             listed = ", ".join(f"{label(r)} {seconds_text(r[key])}" for r in first)
-            sentences.append(f"No clear difference in the time to {act}: {listed}; the intervals overlap.")
+            sentences.append(f"No clear difference in the time to {act}: {listed}; "
+                             + ("the intervals overlap." if rounds_of(first, key) >= FEWEST
+                                else f"too few rounds to tell, at least {FEWEST} are needed."))  # fmt: skip
             continue
         best, next_best = timed[0], timed[1]
         saved = 1 - best[key]["median"] / max(next_best[key]["median"], 1e-12)
@@ -112,6 +130,8 @@ def advice(rows: list[Row]) -> list[str]:
             f"{label(best)} is the fastest to {act}: {seconds_text(best[key])}, {saved:.0%} less than "
             f"{label(next_best)} with {seconds_text(next_best[key])}."
         )
+    if uncertain := doubt(rows):
+        sentences.append(uncertain)
     if chosen_by_purpose := choice(rows):
         sentences.append(chosen_by_purpose)
     most = max(votes.values(), default=0)

@@ -215,8 +215,17 @@ class StrategyComparison(unittest.TestCase):
             ("slow", "model.optimizer adamw"): 18, ("fast", "model.optimizer adamw"): 4,
         })  # fmt: skip
         self.assertIn("model.optimizer adamw: fast, model.optimizer adamw is the fastest to save durably",
-                      result["advice"][5])  # fmt: skip
-        self.assertIn("78% less than slow, model.optimizer adamw", result["advice"][5])
+                      result["advice"][6])  # fmt: skip
+        self.assertIn("78% less than slow, model.optimizer adamw", result["advice"][6])
+
+    def test_few_rounds_are_not_taken_for_certain(self) -> None:
+        told = {rounds: comparison.compare(*documents([9.0] * rounds, [8.9] * rounds))["advice"] for rounds in (1, 2, 3, 5)}
+        for rounds in (1, 2):
+            self.assertIn("too few rounds to tell, at least 3", told[rounds][0])
+            self.assertNotIn("choose fast", " ".join(told[rounds]))
+        self.assertIn("With 3 rounds two that are equal part like this in 10% of such comparisons", " ".join(told[3]))
+        self.assertIn("fast is the fastest to save durably", told[3][0])
+        self.assertNotIn("part like this", " ".join(told[5]))
 
     def test_mixed_report_the_two_runs_are_of_one_kind(self) -> None:
         first, second = documents([8, 9, 10], [1, 2, 3])
