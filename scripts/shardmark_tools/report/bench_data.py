@@ -181,14 +181,21 @@ def tell_apart(group: list[Bench], facts: list[Facts]) -> None:
             bench.varied[key] = of.get(key, "not set")
 
 
+def each_once(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
+    """Folders may be given twice, or one inside another."""
+    found: dict[pathlib.Path, pathlib.Path] = {}
+    for path in paths:
+        found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
 def cases_without_samples(directories: Iterable[pathlib.Path]) -> list[tuple[str, str]]:
     """(name, reason) of a sweep's cases that hung, failed or were skipped."""
     found = []
-    for directory in directories:
-        for path in sorted(directory.rglob(CASE_FILE)):
-            case = read_case(path)
-            if case["status"] != "ok":
-                found.append((case["name"], f"{case['status']}: {case['reason']}"))
+    for path in each_once(path for directory in directories for path in sorted(directory.rglob(CASE_FILE))):
+        case = read_case(path)
+        if case["status"] != "ok":
+            found.append((case["name"], f"{case['status']}: {case['reason']}"))
     return found
 
 
@@ -210,12 +217,13 @@ def virtual_benches(path: pathlib.Path) -> list[Bench]:
 def read_folders(directories: Iterable[pathlib.Path]) -> tuple[list[Run], list[Bench]]:
     """(runs, benches of virtual worlds)"""
     runs: list[Run] = []
-    virtual: list[Bench] = []
+    scalings: list[pathlib.Path] = []
     for directory in directories:
         found = sorted(directory.rglob(PLANNER_SCALING))
-        virtual += [bench for path in found for bench in virtual_benches(path)]
+        scalings += found
         if not found or run_folders(directory):
             runs += read_runs(directory)
+    virtual = [bench for path in each_once(scalings) for bench in virtual_benches(path)]
     return list({run.directory.resolve(): run for run in runs}.values()), virtual
 
 

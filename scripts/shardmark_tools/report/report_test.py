@@ -222,6 +222,12 @@ class ReportTest(unittest.TestCase):
         with open(out / "data" / "predicted-plan.csv", encoding="utf-8") as file:
             self.assertEqual({row["N"] for row in csv.DictReader(file)}, {"64", "100"})
 
+    def test_folders_given_twice_count_once(self) -> None:
+        out = self.root / "twice"
+        subprocess.run([REPORT, self.root / "runs", self.root / "runs" / "planner-scaling", self.root / "runs" / ".", "--out", out],
+                       check=True, capture_output=True)  # fmt: skip
+        self.assertEqual((out / "report.html").read_text(encoding="utf-8"), self.text)
+
     def test_runs_that_differ_in_the_planner_alone_are_not_pooled(self) -> None:
         counts = re.findall(r"<td>(save/tiny/fsdp/[^<]*nodes:4[^<]*)</td><td>4</td><td>8</td><td>(\d+)</td>", self.text)
         self.assertIn(("save/tiny/fsdp/shared-independent/nodes:4/ranks:8{planner=coordinator}", "7"), counts)
