@@ -5,6 +5,7 @@ removing their file."""
 from shardmark_tools.history.judgement import Report, ack_record, find_changes
 from shardmark_tools.history.run_record import BadArgument, decision
 from shardmark_tools.history.store import Store
+from shardmark_tools.results.plain_text import one_line
 
 FEWEST_LETTERS = 4
 
@@ -21,7 +22,7 @@ def accept(store: Store, reports: list[Report], ids: list[str], note: str) -> st
     for report, change in chosen:
         store.put("ack", {**ack_record(report, change), **reason})
     told = sorted({f"{change.id} ({change.benchmark}, {change.date})" for _, change in chosen})
-    return f"accepted: {'; '.join(told)}"
+    return one_line(f"accepted: {'; '.join(told)}")
 
 
 def drop(store: Store, runs: list[str], note: str) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from typing import Any
@@ -22,12 +23,12 @@ import numpy as np
 from shardmark_tools.history import export, output, page, planning, run_record
 from shardmark_tools.history.decisions import accept, drop
 from shardmark_tools.history.change import Change
-from shardmark_tools.history.judgement import Report, judge
+from shardmark_tools.history.judgement import Report, Seen, judge
 from shardmark_tools.history.listing import show_text
-from shardmark_tools.history.nights import grouped
+from shardmark_tools.history.nights import Group, NightValues, Row, grouped, still_running, why_none
 from shardmark_tools.history.run_record import BadArgument
 from shardmark_tools.history.store import Store
-from shardmark_tools.results import synthetic_results
+from shardmark_tools.results import result_folder, synthetic_results
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "history"
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a store syncs every record: hundreds of them here
@@ -74,7 +75,8 @@ class HistoryTest(unittest.TestCase):
 
     def add(self, folders: list[str], at: str | None = None, labels: dict[str, str] | None = None,
             control: bool = False) -> tuple[int, int]:  # fmt: skip
-        return run_record.add(self.store, folders, at, labels or {}, control)
+        done = run_record.add(self.store, folders, at, labels or {}, control)
+        return done.added, done.known
 
     def add_nights(self, numbers: Iterable[int], **how: Any) -> None:
         self.add([self.nights.run(number, **how) for number in numbers])
@@ -116,6 +118,13 @@ class HistoryTest(unittest.TestCase):
         for how in ({"labels": {"machine": "b"}}, {"control": True}):
             with self.assertRaisesRegex(BadArgument, "is there already"):
                 self.add([folder], **how)  # type: ignore[arg-type]
+        # What the message says is a way.
+        (name,) = self.store.records()
+        with self.assertRaisesRegex(BadArgument, f"remove {self.store.folder / name} and add it anew"):
+            self.add([self.nights.run(1), folder], labels={"machine": "b"})
+        self.assertEqual(list(self.store.records()), [name])
+        (self.store.folder / name).unlink()
+        self.assertEqual(self.add([folder], labels={"machine": "b"}), (1, 0))
         with self.assertRaisesRegex(BadArgument, "expected UTF-8"):
             run_record.labels_of(["x=\udcff"])
         with self.assertRaisesRegex(BadArgument, "expected UTF-8"):
@@ -129,6 +138,13 @@ class HistoryTest(unittest.TestCase):
             (pathlib.Path(later) / "samples.json").write_text(json.dumps(document))
             with self.assertRaisesRegex(BadArgument, "lies in the future"):
                 self.add([later], at)
+        # As a store may have it that was written before; its other nights are old.
+        self.add([self.nights.run(1)])
+        document["context"]["hosts"] = ["another"]
+        (run,) = result_folder.read_runs(str(synthetic_results.write_run(later, document)))
+        begun = run_record.moment(run.context["started"])
+        self.store.put("run", run_record.record_of(run, begun, {}, False))
+        self.assertEqual(len(still_running(grouped(self.store.records()))), 2)
 
     def test_words_of_results_steer_no_terminal_and_few_nights_have_a_plan(self) -> None:
         self.add_nights(range(3), suite="a\x1b[31mRED\nname")
@@ -236,6 +252,42 @@ class HistoryTest(unittest.TestCase):
         with self.assertRaisesRegex(BadArgument, "no such run"):
             drop(self.store, ["ffffffff"], "x")
 
+    def test_a_run_that_was_dropped_is_told_of_when_it_is_added_again(self) -> None:
+        folder = self.nights.run(0)
+        self.assertIsNone(why_none(self.store.records()))
+        self.add([folder])
+        (run,) = (record["run"] for record in self.store.records().values())
+        drop(self.store, [run], "a disk\nwas rebuilt")
+        (name,) = (name for name, record in self.store.records().items() if record["kind"] == "drop")
+        told = run_record.add(self.store, [folder], None, {}, False).sentence(self.store.folder)
+        self.assertIn(f", 1 there already, 1 of them left out by drop (remove {self.store.folder / name} to take it back)", told)
+        done = subprocess.run([sys.executable, str(SCRIPT), "--store", str(self.store.folder), "show"], capture_output=True,
+                              text=True, check=False)  # fmt: skip
+        self.assertEqual(done.returncode, 2)
+        self.assertNotIn("no run in it", done.stderr)
+        self.assertIn(f"{name}: run {run}: a disk\\x0awas rebuilt", done.stderr)
+        self.assertIn("left out: " + run + ": a disk\\x0awas rebuilt", show_text([], self.store.records(), False))
+        (self.store.folder / name).unlink()
+        self.assertEqual(len(grouped(self.store.records())), 1)
+
+    def test_whoever_decides_may_have_a_name_of_any_bytes(self) -> None:
+        self.add([self.nights.run(0), self.nights.run(1)])
+        group = grouped(self.store.records())[0]
+        with unittest.mock.patch.dict(os.environ, LOGNAME="a\udcff"):
+            drop(self.store, [group.runs[0]["run"]], "a disk was rebuilt")
+        self.assertEqual([r["by"] for r in self.store.records().values() if r["kind"] == "drop"], ["a\ufffd"])
+
+    def test_no_step_is_planned_below_what_is_told(self) -> None:
+        with self.assertRaisesRegex(BadArgument, "--see 0.500 %: expected more than 1.00 %"):
+            planning.plan_text([], 0.005, 3)
+
+    def test_words_of_changes_steer_no_terminal(self) -> None:
+        change = Change("0" * 8, "sa\x1bve", None, "save", "2026-01-31", 1.0, 2.0, 1.9, 2.1, False, {"kernel": ["\x1b", "6"]})
+        report = Report(Group("", {}, [], [], frozenset()), NightValues([]), [change],
+                        [Seen(Row("a", None, "sa\x1bve"), 0.1, 0.1, {7: 0.1})], [])  # fmt: skip
+        text = "".join(page.change_sentences(report)) + str(output.seen_sentence(report))
+        self.assertNotIn("\x1b", text)
+
     def test_the_control_tells_the_machine_from_the_software(self) -> None:
         machine = {"save": 1.3, "load": 1.3, "plan": 1.0}
         for number in range(40):
@@ -307,7 +359,8 @@ class HistoryTest(unittest.TestCase):
         done = history("check", "--json")
         self.assertEqual((done.returncode, json.loads(done.stdout)), (0, {"changes": []}))
         for words in (["add", folders[0], "--at", "yesterday"], ["add", folders[0], "--label", "x"], ["ack", "12345678", "--note", "x"],
-                      ["plan", "--see", "much"], ["export"], ["drop", "12345678", "--note", " "]):  # fmt: skip
+                      ["plan", "--see", "much"], ["export"], ["drop", "12345678", "--note", " "],
+                      ["export", "--textfile", "-", "--openmetrics", "-"]):  # fmt: skip
             self.assertEqual(history(*words).returncode, 2, words)
 
 

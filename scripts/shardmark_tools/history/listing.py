@@ -7,7 +7,7 @@ from shardmark_tools.history.judgement import Report
 from shardmark_tools.history.output import counts_sentence, few_sentence
 from shardmark_tools.history.store import Record
 from shardmark_tools.results.number_text import percent_text, time_text, time_unit
-from shardmark_tools.results.plain_text import aligned_table
+from shardmark_tools.results.plain_text import aligned_table, one_line
 
 HEADINGS = ["benchmark", "phase", "last night", "nights before [middle 90 %]", "spread", "beside the others",
             "step seen in 3 nights", "in 7", "in 14"]  # fmt: skip
@@ -41,7 +41,7 @@ def decision_lines(records: dict[str, Record], report: Report) -> list[str]:
     lines = [f"accepted: {record['benchmark']} since {record['first']} ({record['ratio']:.3f} times): {record['note']} "
              f"({record['by']}, {record['at'][:10]})"
              for record in records.values() if record["kind"] == "ack" and record["group"] in report.group.members]  # fmt: skip
-    return sorted(lines)
+    return sorted(map(one_line, lines))
 
 
 def show_text(reports: list[Report], records: dict[str, Record], runs: bool) -> str:
@@ -58,5 +58,5 @@ def show_text(reports: list[Report], records: dict[str, Record], runs: bool) -> 
             lines += ["", *aligned_table(["run", "night", "commit", "", "labels", ""], run_rows(report))]
         lines.append("")
     dropped = [record for record in records.values() if record["kind"] == "drop"]
-    lines += [f"left out: {record['run']}: {record['note']} ({record['by']}, {record['at'][:10]})" for record in dropped]
+    lines += [one_line(f"left out: {record['run']}: {record['note']} ({record['by']}, {record['at'][:10]})") for record in dropped]
     return "\n".join(lines) + "\n"

@@ -129,6 +129,18 @@ def grouped(records: dict[str, Record]) -> list[Group]:
     return sorted(groups, key=lambda group: (group.nights()[-1], len(group.runs)), reverse=True)
 
 
+def why_none(records: dict[str, Record]) -> str | None:
+    """Why a store with runs has no series; None where it has no run."""
+    count = len({record["run"] for record in records.values() if record["kind"] == "run"})
+    if not count:
+        return None
+    drops = [f"  {name}: run {record['run']}: {one_line(record['note'])}"
+             for name, record in records.items() if record["kind"] == "drop"]  # fmt: skip
+    if not drops:
+        return f"its runs are controls, {count} of them, and there is none beside them; add runs without --control"
+    return "\n".join([f"its runs, {count}, are left out by drop or are controls; a file that is removed takes its run back:", *drops])
+
+
 def run_medians(benchmark: dict[str, Any]) -> dict[str | None, float]:
     """{phase, or None for all of it: seconds} of one run."""
     if not benchmark["time_s"]:
@@ -214,7 +226,8 @@ def context_facts(record: Record) -> dict[str, str]:
 
 
 def still_running(groups: list[Group]) -> list[Group]:
-    """Those that got a run within ENDED days of the store's newest night."""
-    today = datetime.datetime.now(datetime.timezone.utc).date()
-    newest = min(today, datetime.date.fromisoformat(max(group.nights()[-1] for group in groups)))
+    """Those that got a run within ENDED days of the store's newest night. One from the future makes no other series old."""
+    tomorrow = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)).date().isoformat()
+    newest = datetime.date.fromisoformat(max((night for group in groups for night in group.nights() if night <= tomorrow),
+                                             default=tomorrow))  # fmt: skip
     return [group for group in groups if (newest - datetime.date.fromisoformat(group.nights()[-1])).days <= ENDED]

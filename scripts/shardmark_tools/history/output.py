@@ -82,7 +82,7 @@ def seen_sentence(report: Report) -> str | None:
     for seen in wholes:
         families[seen.row.family] = max(families.get(seen.row.family, 0.0), seen.steps[7])
     parts = ", ".join(f"{family} {percent_text(step)}" for family, step in families.items())
-    return f"Smallest step that is seen within 7 nights, by family: {parts}."
+    return one_line(f"Smallest step that is seen within 7 nights, by family: {parts}.")
 
 
 def summary_sentence(reports: list[Report]) -> str:

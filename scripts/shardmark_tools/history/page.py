@@ -10,6 +10,7 @@ from shardmark_tools.history.listing import series_rows
 from shardmark_tools.history.nights import Row
 from shardmark_tools.report.html_page import escaped
 from shardmark_tools.report.svg_chart import STYLE
+from shardmark_tools.results.plain_text import one_line
 
 TITLE = "Shardmark history"
 
@@ -45,7 +46,7 @@ def change_sentences(report: Report) -> list[str]:
         text += f" Moved: {', '.join(phases)}." if phases else ""
         text += f" {output.who_text(change)}." if output.who_text(change) else ""
         text += f" In the context: {output.context_text(change)}." if change.context else ""
-        sentences.append(text)
+        sentences.append(one_line(text))
     return sentences
 
 

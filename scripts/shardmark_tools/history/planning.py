@@ -8,6 +8,8 @@ import numpy as np
 from shardmark_tools.history.judgement import Report, Seen
 from shardmark_tools.history.nights import within_runs
 from shardmark_tools.history.output import few_sentence
+from shardmark_tools.history.run_record import BadArgument
+from shardmark_tools.history.settled_changes import LEAST_EFFECT
 from shardmark_tools.results.number_text import percent_text
 from shardmark_tools.results.plain_text import aligned_table
 
@@ -49,6 +51,10 @@ def needs(report: Report, step: float, within: int) -> list[Need]:
 
 
 def plan_text(reports: list[Report], step: float, within: int) -> str:
+    """Errors: BadArgument for a step that check never tells."""
+    if step <= LEAST_EFFECT:
+        raise BadArgument(f"--see {percent_text(step)}: expected more than {percent_text(LEAST_EFFECT)}: what is smaller is "
+                          "not told, however many runs there are")  # fmt: skip
     lines: list[str] = []
     for report in reports:
         if not report.seen:

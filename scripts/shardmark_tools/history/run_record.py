@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of a result folder goes into a store: every sample's times, and the context beside them."""
 
+import dataclasses
 import datetime
 import getpass
 import hashlib
@@ -97,7 +98,7 @@ def benchmarks_of(run: Run) -> dict[str, Any]:
 
 
 def identity(run: Run, at: datetime.datetime) -> str:
-    """The same run of the same moment is one run, with whatever labels it is added again."""
+    """The same run of the same moment is one run, whatever its labels."""
     text = json.dumps([run.context, run.samples, at.isoformat()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -110,28 +111,60 @@ def record_of(run: Run, at: datetime.datetime, labels: dict[str, str], control: 
     }  # fmt: skip
 
 
-def add(store: Store, directories: Sequence[str], at: str | None, labels: dict[str, str], control: bool) -> tuple[int, int]:
-    """(added, there already) of all runs in these folders."""
+@dataclasses.dataclass
+class Added:
+    """What became of the runs that were to be added."""
+
+    added: int = 0
+    known: int = 0  # that were there already
+    left_out: int = 0  # of those: by drop
+    drops: list[str] = dataclasses.field(default_factory=list)  # names of the records that say so
+
+    def sentence(self, folder: pathlib.Path) -> str:
+        text = f"{self.added} run{'s' if self.added != 1 else ''} added to {folder}"
+        text += f", {self.known} there already" if self.known else ""
+        if self.left_out:
+            files = ", ".join(str(folder / name) for name in self.drops)
+            text += f", {self.left_out} of them left out by drop (remove {files} to take {'it' if self.left_out == 1 else 'them'} back)"
+        return one_line(text)
+
+
+def add(store: Store, directories: Sequence[str], at: str | None, labels: dict[str, str], control: bool) -> Added:
+    """All runs in these folders. All are looked at before one is added."""
     runs = [run for directory in directories for run in read_runs(directory)]
-    there = {record["run"]: record for record in store.records().values() if record["kind"] == "run"}
-    added, known = 0, 0
+    stored = store.records()
+    there: dict[str, str] = {}
+    for name, record in stored.items():
+        if record["kind"] == "run":
+            there.setdefault(record["run"], name)  # the one that counts, if two stores were merged
+    records: list[Record] = []
     for run in runs:
         begun = moment(at) if at else moment(run.context["started"], f"{run.directory}: started")
         if begun > datetime.datetime.now(datetime.timezone.utc) + FRESH:
             what = "" if at else "; give --at"
             raise BadArgument(f"{run.directory}: {begun.isoformat()} lies in the future{what}")
         record = record_of(run, begun, {**surroundings(run), **labels}, control)
-        before = there.get(record["run"])
-        if before is not None:
+        if record["run"] in there:
+            name = there[record["run"]]
+            before = stored[name]
             if control != before["control"] or any(before["labels"].get(key) != labels[key] for key in labels):
-                raise BadArgument(f"{run.directory} is there already as run {record['run']} with other labels or --control; "
-                                  "drop that one, and add this with --at and its time")  # fmt: skip
-            known += 1
+                # Its name is of the run and its time: were it dropped and added again, it would be left out again.
+                raise BadArgument(f"{run.directory} is there already as run {record['run']} with other labels or --control;\n"
+                                  f"  records are never changed: remove {store.folder / name} and add it anew")  # fmt: skip
+        records.append(record)
+    done = Added()
+    new: set[str] = set()
+    for record in records:
+        if record["run"] not in there and record["run"] not in new:
+            store.put("run", record)
+            new.add(record["run"])
+            done.added += 1
             continue
-        store.put("run", record)
-        there[record["run"]] = record
-        added += 1
-    return added, known
+        done.known += 1
+        drops = [name for name, entry in stored.items() if entry["kind"] == "drop" and entry["run"] == record["run"]]
+        done.left_out += bool(drops)
+        done.drops += [name for name in drops if name not in done.drops]
+    return done
 
 
 def decision(note: str) -> Record:
@@ -144,4 +177,4 @@ def decision(note: str) -> Record:
         who = getpass.getuser()
     except (KeyError, OSError):
         who = str(os.getuid())
-    return {"note": note, "by": who, "at": now}
+    return {"note": note, "by": who.encode(errors="surrogateescape").decode(errors="replace"), "at": now}
