@@ -58,14 +58,9 @@ class Hdf5FileSet::Making {
     if (files_.clients.several()) {
       SHARDMARK_RETURN_IF_ERROR(agree(hand_over()));
     }
-    SHARDMARK_RETURN_IF_ERROR(agree(detect_holes()));
-    Status measured;
-    if (set_.unfinished_) {
-      const auto laid_out = file_size(files_.paths.front());
-      files_.laid_out_bytes = laid_out ? *laid_out : -1;
-      measured = Status(laid_out);
-    }
-    SHARDMARK_RETURN_IF_ERROR(agree(measured));
+    const Status measured = measure_entry_file();
+    const Status holes = detect_holes();
+    SHARDMARK_RETURN_IF_ERROR(agree(measured ? holes : measured));
     if (set_.unfinished_) {
       set_.unfinished_->finish_behind();  // raw writes do not meet it
     }
@@ -329,6 +324,14 @@ class Hdf5FileSet::Making {
     return files_.leads_own_file ? Status(hash_outside(files_.paths[files_.own_file],
                                                        files_.own_elements, ReadFrom::storage))
                                  : Status();
+  }
+
+  /// Before a thread makes it longer.
+  Status measure_entry_file() {
+    if (set_.unfinished_) {
+      SHARDMARK_ASSIGN_OR_RETURN(files_.laid_out_bytes, file_size(files_.paths.front()));
+    }
+    return {};
   }
 
   /// Asked of the largest piece, so that a whole page lies in it.
