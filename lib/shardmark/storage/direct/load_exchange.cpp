@@ -257,54 +257,62 @@ void LoadExchange::cut_regions(std::span<const ReadTask> tasks, const Manifest& 
     }
     comm_->all_reduce(nodes, MPI_SUM);
   }
-  keep_touched_regions(ends, here, nodes);
-  if (together) {
-    deal_to_readers();
-  }
+  keep_own_regions(ends, here, nodes);
   SharedStaging::limit_slots(shape_, regions_.size());
 }
 
-/// `here`, `nodes`: by region of all files, whether this node wants something of it, and how many
-/// nodes do.
-void LoadExchange::keep_touched_regions(std::span<const std::int64_t> ends,
-                                        std::span<const std::uint64_t> here,
-                                        std::span<const std::uint64_t> nodes) {
+/// Deals the regions that anybody wants something of to readers, nodes in turn and on each its
+/// ranks, and keeps those that this node wants or reads. `here`, `nodes`: by region of all files,
+/// whether this node wants something of it, and how many nodes do.
+void LoadExchange::keep_own_regions(std::span<const std::int64_t> ends,
+                                    std::span<const std::uint64_t> here,
+                                    std::span<const std::uint64_t> nodes) {
+  std::vector<std::vector<int>> ranks(1);  // of all, by node
+  std::size_t own_node = 0;
+  if (level_ == ExchangeLevel::world) {
+    ranks.resize(static_cast<std::size_t>(group_->num_nodes()));
+    for (int rank = 0; rank < comm_->size(); ++rank) {
+      const auto node =
+          static_cast<std::size_t>(group_->node_of_rank()[static_cast<std::size_t>(rank)]);
+      ranks[node].push_back(rank);
+      own_node = rank == comm_->rank() ? node : own_node;
+    }
+  } else {
+    ranks.front().resize(static_cast<std::size_t>(sharers_->size()));
+  }
   const std::int64_t slot = shape_.slot_bytes;
+  std::size_t place = 0;  // in `here` and `nodes`
   std::size_t number = 0;
   for (std::size_t f = 0; f < ends.size(); ++f) {
-    bool used = false;
-    for (std::int64_t at = 0; at < ends[f]; at += slot, ++number) {
-      if (nodes[number] == 0) {
+    for (std::int64_t at = 0; at < ends[f]; at += slot, ++place) {
+      if (nodes[place] == 0) {
         continue;
       }
-      if (!std::exchange(used, true)) {
+      ReadRegion region;
+      region.number = number++;
+      const std::size_t node = region.number % ranks.size();
+      const std::size_t turn = region.number / ranks.size() % ranks[node].size();
+      region.here = here[place] != 0;
+      if (!region.here && node != own_node) {
+        continue;
+      }
+      if (files_.empty() || files_.back() != f) {
         files_.push_back(f);
       }
-      ReadRegion region;
       region.file = files_.size() - 1;
       region.bytes = {at, std::min(at + slot, ends[f])};
-      region.nodes = static_cast<int>(nodes[number]);
-      region.here = here[number] != 0;
+      region.nodes = static_cast<int>(nodes[place]);
+      region.reader = ranks[node][turn];
+      region.server =
+          static_cast<int>(node == own_node ? turn : region.number % ranks[own_node].size());
       regions_.push_back(region);
     }
   }
 }
 
-/// Nodes in turn, and on each its ranks in turn.
-void LoadExchange::deal_to_readers() {
-  std::vector<std::vector<int>> ranks(static_cast<std::size_t>(group_->num_nodes()));
-  for (int rank = 0; rank < comm_->size(); ++rank) {
-    ranks[static_cast<std::size_t>(group_->node_of_rank()[static_cast<std::size_t>(rank)])]
-        .push_back(rank);
-  }
-  const auto own =
-      static_cast<std::size_t>(group_->node_of_rank()[static_cast<std::size_t>(comm_->rank())]);
-  for (std::size_t k = 0; k < regions_.size(); ++k) {
-    const std::size_t node = k % ranks.size();
-    const std::size_t turn = k / ranks.size() % ranks[node].size();
-    regions_[k].reader = ranks[node][turn];
-    regions_[k].server = static_cast<int>(node == own ? turn : k % ranks[own].size());
-  }
+bool LoadExchange::reads(const ReadRegion& region) const noexcept {
+  return level_ == ExchangeLevel::world ? region.reader == comm_->rank()
+                                        : region.server == sharers_->rank();
 }
 
 /// Each chunk that anybody wants something of gets one rank that hashes it: of those that want all
@@ -355,11 +363,13 @@ Status LoadExchange::share_memory() {
 }
 
 Status LoadExchange::open_files(const std::string& directory, const Manifest& manifest) {
-  for (const std::uint64_t number : files_) {
-    SHARDMARK_ASSIGN_OR_RETURN(
-        RawFile file, RawFile::open(directory + "/" + manifest.files[number], RawFile::Access::read,
-                                    options_.o_direct));
-    open_.push_back(std::move(file));
+  open_.resize(files_.size());
+  for (const ReadRegion& region : regions_) {
+    if (reads(region) && !open_[region.file]) {
+      SHARDMARK_ASSIGN_OR_RETURN(
+          open_[region.file], RawFile::open(directory + "/" + manifest.files[files_[region.file]],
+                                            RawFile::Access::read, options_.o_direct));
+    }
   }
   return {};
 }
@@ -370,8 +380,8 @@ Status LoadExchange::read(const std::string& directory, const Manifest& manifest
   // The staging is prepared, too, once all agree.
   SHARDMARK_RETURN_IF_ERROR(comm_->agree(open_files(directory, manifest)));
   std::vector<const RawFile*> files;
-  for (const RawFile& file : open_) {
-    files.push_back(&file);
+  for (const std::optional<RawFile>& file : open_) {
+    files.push_back(file ? &*file : nullptr);
   }
   std::vector<std::uint64_t> checksums(tasks.size(), 0);
   std::vector<std::optional<std::uint64_t>> watched(watched_.size());
@@ -385,9 +395,9 @@ Status LoadExchange::read(const std::string& directory, const Manifest& manifest
     clock->enter(Phase::read);
   }
   counters.bytes_repeated += repeated_bytes_;
-  for (const RawFile& file : open_) {
-    if (options_.o_direct && counters.o_direct_reason.empty()) {
-      counters.o_direct_reason = file.o_direct_reason();
+  for (const std::optional<RawFile>& file : open_) {
+    if (options_.o_direct && file && counters.o_direct_reason.empty()) {
+      counters.o_direct_reason = file->o_direct_reason();
     }
   }
   SHARDMARK_RETURN_IF_ERROR(comm_->agree(done));

@@ -59,9 +59,9 @@ class LoadExchange {
   Status decide_for_nodes(std::span<const ReadTask> tasks, const Manifest& manifest,
                           const Wishes& wishes);
   void cut_regions(std::span<const ReadTask> tasks, const Manifest& manifest);
-  void keep_touched_regions(std::span<const std::int64_t> ends, std::span<const std::uint64_t> here,
-                            std::span<const std::uint64_t> nodes);
-  void deal_to_readers();
+  void keep_own_regions(std::span<const std::int64_t> ends, std::span<const std::uint64_t> here,
+                        std::span<const std::uint64_t> nodes);
+  bool reads(const ReadRegion& region) const noexcept;
   void deal_chunks(std::span<const ReadTask> tasks, const Manifest& manifest);
   Status share_memory();
   Status open_files(const std::string& directory, const Manifest& manifest);
@@ -76,9 +76,9 @@ class LoadExchange {
   std::int64_t repeated_bytes_ = 0;
   std::string why_;
   std::vector<ReadRegion> regions_;
-  std::vector<std::uint64_t> files_;  // numbers of those that anybody wants something of
-  std::vector<RawFile> open_;
-  std::vector<std::uint8_t> hashes_task_;  // by task
+  std::vector<std::uint64_t> files_;          // numbers of those that regions_ lie in
+  std::vector<std::optional<RawFile>> open_;  // likewise; those that this rank reads
+  std::vector<std::uint8_t> hashes_task_;     // by task
   std::vector<HashedChunk> watched_chunks_;
   std::vector<RegionReader::Watched> watched_;
   SharedStaging::Shape shape_;

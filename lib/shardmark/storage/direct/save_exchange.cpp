@@ -10,6 +10,7 @@
 #include "shardmark/mpi/node_group.hpp"
 #include "shardmark/plan/tables/byte_codec.hpp"
 #include "shardmark/storage/direct/file_survey.hpp"
+#include "shardmark/storage/exchange/node_share.hpp"
 #include "shardmark/storage/exchange/striped_regions.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/storage/posix/file_stripes.hpp"
@@ -124,6 +125,14 @@ Decision decide(const SaveTarget& target, const PlacedFiles& placed, const Stora
           std::move(files)};
 }
 
+std::int64_t file_bytes(std::span<const ExchangedFile> files) {
+  std::int64_t total = 0;
+  for (const ExchangedFile& file : files) {
+    total += file.num_bytes;
+  }
+  return total;
+}
+
 /// Ranks of the node that has least of them, and most.
 std::pair<int, int> ranks_a_node(const NodeGroup& group) {
   std::vector<int> count(static_cast<std::size_t>(group.num_nodes()), 0);
@@ -167,11 +176,11 @@ Result<SaveExchange> SaveExchange::arrange(const SaveTarget& target, const Place
   auto decoded =
       decode_exchanged_files(std::span(bytes).subspan(in.ok() ? in.position() : 0), comm.size());
   SHARDMARK_RETURN_IF_ERROR(comm.agree(Status(decoded)));
-  exchange.files_ = std::move(*decoded);
   if (exchange.level_ == ExchangeLevel::off) {
     return exchange;
   }
   if (exchange.level_ == ExchangeLevel::node && one_node) {
+    exchange.files_ = *decoded;
     const Status shared = exchange.share_one_node(options);
     if (shared) {
       return exchange;
@@ -179,33 +188,26 @@ Result<SaveExchange> SaveExchange::arrange(const SaveTarget& target, const Place
     exchange.level_ = ExchangeLevel::edges;
     exchange.why_ = shared.error().message;
   }
-  Status shared = exchange.share_by_node(placed, options);
+  Status shared = exchange.share_by_node(*decoded, placed, options);
   if (!shared && exchange.level_ != ExchangeLevel::edges) {
     exchange.level_ = ExchangeLevel::edges;
     exchange.why_ = shared.error().message;
-    shared = exchange.share_by_node(placed, options);
+    shared = exchange.share_by_node(*decoded, placed, options);
   }
   SHARDMARK_RETURN_IF_ERROR(shared);
   return exchange;
 }
 
-std::int64_t SaveExchange::file_bytes() const noexcept {
-  std::int64_t total = 0;
-  for (const ExchangedFile& file : files_) {
-    total += file.num_bytes;
-  }
-  return total;
-}
-
 /// Bytes of a region where `staging_bytes` (0: as many as it likes) hold several of them.
-std::int64_t SaveExchange::slot_bytes_for(std::int64_t staging_bytes, int num_writers) const {
+std::int64_t SaveExchange::slot_bytes_for(std::span<const ExchangedFile> files,
+                                          std::int64_t staging_bytes, int num_writers) const {
   std::int64_t longest = 0;
-  for (const ExchangedFile& file : files_) {
+  for (const ExchangedFile& file : files) {
     longest = std::max(longest, file.num_bytes);
   }
   const StripeComponent stripes = striping_.main_component(longest);
   const std::int64_t most =
-      SharedStaging::shape_for(comm_->size(), file_bytes(), staging_bytes,
+      SharedStaging::shape_for(comm_->size(), file_bytes(files), staging_bytes,
                                std::min(region_bytes_for(stripes.stripe_bytes), most_region_bytes))
           .slot_bytes;
   return striped_region_bytes(stripes, most, num_writers);
@@ -213,8 +215,8 @@ std::int64_t SaveExchange::slot_bytes_for(std::int64_t staging_bytes, int num_wr
 
 /// Collective; the same status on every rank. One staging for all.
 Status SaveExchange::share_one_node(const StorageOptions& options) {
-  shape_ = SharedStaging::shape_for(comm_->size(), file_bytes(), options.exchange_bytes,
-                                    slot_bytes_for(options.exchange_bytes, comm_->size()));
+  shape_ = SharedStaging::shape_for(comm_->size(), file_bytes(files_), options.exchange_bytes,
+                                    slot_bytes_for(files_, options.exchange_bytes, comm_->size()));
   regions_ = cut_into_regions(files_, shape_.slot_bytes, comm_->size());
   deal_by_objects(regions_, striping_, comm_->size());
   staging_rank_ = comm_->rank();
@@ -222,8 +224,9 @@ Status SaveExchange::share_one_node(const StorageOptions& options) {
 }
 
 /// Collective; the same status on every rank. A staging for each node, or for each rank, and
-/// messages between them.
-Status SaveExchange::share_by_node(const PlacedFiles& placed, const StorageOptions& options) {
+/// messages between them. `files`: of the whole save.
+Status SaveExchange::share_by_node(std::span<const ExchangedFile> files, const PlacedFiles& placed,
+                                   const StorageOptions& options) {
   auto nodes = NodeGroup::discover(*comm_);
   SHARDMARK_RETURN_IF_ERROR(nodes);
   const auto [least, most] = ranks_a_node(*nodes);
@@ -235,8 +238,9 @@ Status SaveExchange::share_by_node(const PlacedFiles& placed, const StorageOptio
   most_bytes_ = node_bytes / 4 / most;
   const int world_writers = options.aggregators > 0 ? options.aggregators : default_writers_a_node;
   const bool world = level_ == ExchangeLevel::world;
-  const std::int64_t slot = slot_bytes_for(
-      staging_bytes, world ? nodes->num_nodes() * std::min(world_writers, most) : comm_->size());
+  const std::int64_t slot =
+      slot_bytes_for(files, staging_bytes,
+                     world ? nodes->num_nodes() * std::min(world_writers, most) : comm_->size());
   std::optional<NodeGroup> group;
   if (by_rank) {
     auto each = NodeGroup::each_rank(*comm_);
@@ -246,15 +250,15 @@ Status SaveExchange::share_by_node(const PlacedFiles& placed, const StorageOptio
     group.emplace(std::move(*nodes));
   }
   shape_ = SharedStaging::shape_of_slots(group->node().size(), slot, staging_bytes);
-  regions_ = cut_into_regions(files_, slot, 1);
-  deal_by_objects(regions_, striping_, 1);
   std::vector<std::int64_t> file_of_rank(static_cast<std::size_t>(comm_->size()), 0);
   file_of_rank[static_cast<std::size_t>(comm_->rank())] =
       static_cast<std::int64_t>(placed.own_file);
   comm_->all_reduce(file_of_rank, MPI_MAX);
-  deal_to_nodes(regions_, files_,
-                {group->node_of_rank(), file_of_rank, world ? world_writers : 0, world},
-                comm_->rank());
+  NodeShare share = share_of_node(
+      files, striping_, slot,
+      {group->node_of_rank(), file_of_rank, world ? world_writers : 0, world}, comm_->rank());
+  files_ = std::move(share.files);
+  regions_ = std::move(share.regions);
   least_own_bytes_ = world ? long_row_bytes : SharedStaging::block_bytes;
   staging_rank_ = group->node().rank();
   SHARDMARK_RETURN_IF_ERROR(comm_->agree(share_memory(group->node())));

@@ -36,6 +36,7 @@ class SaveExchange {
   ExchangeLevel level() const noexcept { return level_; }
   /// Why it is this level.
   const std::string& why() const noexcept { return why_; }
+  /// Those that ranks of this rank's node write together.
   std::span<const ExchangedFile> files() const noexcept { return files_; }
   bool has(std::uint64_t file) const noexcept;
 
@@ -60,10 +61,11 @@ class SaveExchange {
  private:
   explicit SaveExchange(const Communicator& comm) : comm_(&comm) {}
 
-  std::int64_t file_bytes() const noexcept;
-  std::int64_t slot_bytes_for(std::int64_t staging_bytes, int num_writers) const;
+  std::int64_t slot_bytes_for(std::span<const ExchangedFile> files, std::int64_t staging_bytes,
+                              int num_writers) const;
   Status share_one_node(const StorageOptions& options);
-  Status share_by_node(const PlacedFiles& placed, const StorageOptions& options);
+  Status share_by_node(std::span<const ExchangedFile> files, const PlacedFiles& placed,
+                       const StorageOptions& options);
   Status share_memory(const Communicator& sharers);
 
   const Communicator* comm_;

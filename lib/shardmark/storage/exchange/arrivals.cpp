@@ -32,7 +32,7 @@ std::vector<std::byte> encode(const RegionPieces& pieces, const Region& region,
                               const std::byte* region_bytes) {
   ByteWriter out;
   out.reserve(static_cast<std::size_t>(num_bytes(pieces.ranges)) + 24 + 6 * pieces.ranges.size());
-  out.varint(pieces.region);
+  out.varint(region.number);
   out.count(pieces.own_bytes);
   out.varint(pieces.ranges.size());
   std::int64_t at = region.bytes.begin;
@@ -169,14 +169,15 @@ Status Arrivals::add(std::span<const std::byte> message) {
   const Error wrong{ErrorCode::internal, "a rank sent bytes of a region that cannot be there"};
   ByteReader in(message);
   const std::uint64_t number = in.varint();
-  const auto place = std::lower_bound(awaited_.begin(), awaited_.end(), number);
-  if (!in.ok() || place == awaited_.end() || *place != number ||
+  const auto number_of = [&](std::size_t k) { return setting_.regions[k].number; };
+  const auto place = std::ranges::lower_bound(awaited_, number, {}, number_of);
+  if (!in.ok() || place == awaited_.end() || number_of(*place) != number ||
       is_complete_[static_cast<std::size_t>(place - awaited_.begin())] != 0) {
     return wrong;
   }
   RegionPieces pieces;
-  pieces.region = number;
-  const ByteRange bounds = setting_.regions[number].bytes;
+  pieces.region = *place;
+  const ByteRange bounds = setting_.regions[pieces.region].bytes;
   pieces.own_bytes = in.count(bounds.num_bytes());
   pieces.ranges.resize(in.length(2));
   std::int64_t at = bounds.begin;
@@ -189,7 +190,7 @@ Status Arrivals::add(std::span<const std::byte> message) {
   if (!in.ok() || static_cast<std::size_t>(sum) != message.size() - in.position()) {
     return wrong;
   }
-  Assembly& assembly = assembly_of(number);
+  Assembly& assembly = assembly_of(pieces.region);
   if (sum > 0) {
     SHARDMARK_RETURN_IF_ERROR(give_buffer(assembly.bytes));
   }
@@ -200,7 +201,7 @@ Status Arrivals::add(std::span<const std::byte> message) {
     from += length;
     assembly.ranges.push_back(range);
   }
-  return advance(number, assembly, pieces.own_bytes + sum);
+  return advance(pieces.region, assembly, pieces.own_bytes + sum);
 }
 
 Status Arrivals::advance(std::size_t region, Assembly& assembly, std::int64_t num_bytes) {

@@ -18,7 +18,7 @@ namespace shardmark {
 /// What a node has of a region for the rank that writes it: elements, and how many more that rank
 /// need not wait for. On the wire, with the bytes of the ranges behind each other.
 struct RegionPieces {
-  std::size_t region = 0;
+  std::size_t region = 0;  // position in the list of this node's
   std::int64_t own_bytes = 0;
   std::vector<ByteRange> ranges;  // of the file, ascending
 };

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <thread>
@@ -115,6 +116,24 @@ class ReadScene {
     return bytes;
   }
 
+  /// That want something of the region.
+  std::set<int> nodes_of(const ReadRegion& region, int ranks_a_node) const {
+    std::set<int> nodes;
+    for (std::size_t r = 0; r < wishes.size(); ++r) {
+      for (const auto& transfer : wishes[r].transfers) {
+        for_each_run(
+            transfer.box, transfer.piece.sizes, [&](std::int64_t element, std::int64_t count) {
+              const std::int64_t begin = transfer.piece.address + int32_bytes * element;
+              if (transfer.piece.file == numbers[region.file] && begin < region.bytes.end &&
+                  begin + int32_bytes * count > region.bytes.begin) {
+                nodes.insert(static_cast<int>(r) / ranks_a_node);
+              }
+            });
+      }
+    }
+    return nodes;
+  }
+
   /// Each node has a staging of its own; 0: all ranks are on one.
   void read(RandomSource& random, bool o_direct, std::int64_t sieve_gap, int ranks_a_node = 0) {
     std::vector<ReadRegion> regions;
@@ -129,7 +148,7 @@ class ReadScene {
         }
       }
       for (std::int64_t at = 0; at < end; at += read_slot_bytes) {
-        regions.push_back({f, {at, std::min(at + read_slot_bytes, end)}});
+        regions.push_back({regions.size(), f, {at, std::min(at + read_slot_bytes, end)}});
       }
     }
     const int num_slots = 1 + static_cast<int>(random.number(4));
@@ -165,14 +184,19 @@ class ReadScene {
         own.checksums.resize(own.transfers.size());
         own.watched_checksums.resize(own.watched.size());
         const auto box = messages->box_of(r);
-        std::vector<ReadRegion> dealt = regions;
         const SharedStaging& staging = stagings[static_cast<std::size_t>(r / ranks_a_node)];
-        for (std::size_t k = 0; k < dealt.size(); ++k) {
-          dealt[k].reader = static_cast<int>((3 * k) % wishes.size());
-          dealt[k].nodes = num_nodes;
-          const bool here = dealt[k].reader / ranks_a_node == r / ranks_a_node;
-          dealt[k].server = here ? dealt[k].reader % ranks_a_node
-                                 : static_cast<int>(k) % staging.shape().num_ranks;
+        std::vector<ReadRegion> dealt;
+        for (ReadRegion region : regions) {
+          region.reader = static_cast<int>((3 * region.number) % wishes.size());
+          const bool reads = region.reader / ranks_a_node == r / ranks_a_node;
+          const std::set<int> nodes = nodes_of(region, ranks_a_node);
+          region.nodes = static_cast<int>(nodes.size());
+          region.here = nodes.contains(r / ranks_a_node);
+          region.server = reads ? region.reader % ranks_a_node
+                                : static_cast<int>(region.number) % staging.shape().num_ranks;
+          if (region.here || reads) {
+            dealt.push_back(region);
+          }
         }
         RegionReader reader(staging,
                             {dealt, numbers, pointers, r % ranks_a_node, 0, sieve_gap,

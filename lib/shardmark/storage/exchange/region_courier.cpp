@@ -18,8 +18,8 @@ constexpr std::size_t piece_tags = MessageBox::max_tag - first_pieces_tag + 1;
 // Regions ahead of the lowest that others may send bytes of.
 constexpr std::size_t receive_window = 16;
 
-int pieces_tag(std::size_t region) {
-  return first_pieces_tag + static_cast<int>(region % piece_tags);
+int pieces_tag(const Region& region) {
+  return first_pieces_tag + static_cast<int>(region.number % piece_tags);
 }
 
 std::int64_t granule_bytes(const SharedStaging& staging) {
@@ -135,7 +135,8 @@ Status RegionCourier::deliver(std::size_t number, int to, const RegionPieces& pi
   std::vector<std::byte> message = encode(pieces, setting_.regions[number], bytes);
   ++messages_sent_;
   bytes_sent_ += num_bytes(pieces.ranges);
-  messages_.post(to, pieces.ranges.empty() ? counts_tag : pieces_tag(number), std::move(message));
+  messages_.post(to, pieces.ranges.empty() ? counts_tag : pieces_tag(setting_.regions[number]),
+                 std::move(message));
   return {};
 }
 
@@ -195,8 +196,9 @@ bool RegionCourier::receive(Status& status) {
 /// Pieces of a region that is open for them, of those that have come with `tag` if it is one.
 bool RegionCourier::take_pieces(int tag, Status& status) {
   const std::vector<std::size_t> open = arrivals_.open_for(receive_window);
-  const bool is_open = std::any_of(open.begin(), open.end(),
-                                   [&](std::size_t region) { return pieces_tag(region) == tag; });
+  const bool is_open = std::any_of(open.begin(), open.end(), [&](std::size_t region) {
+    return pieces_tag(setting_.regions[region]) == tag;
+  });
   if (is_open) {
     return take(tag, status);
   }
@@ -208,8 +210,9 @@ bool RegionCourier::take_pieces(int tag, Status& status) {
   if (take(counts_tag, status)) {
     return true;
   }
-  return std::any_of(open.begin(), open.end(),
-                     [&](std::size_t region) { return take(pieces_tag(region), status); });
+  return std::any_of(open.begin(), open.end(), [&](std::size_t region) {
+    return take(pieces_tag(setting_.regions[region]), status);
+  });
 }
 
 bool RegionCourier::take(int tag, Status& status) {

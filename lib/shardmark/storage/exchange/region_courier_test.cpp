@@ -42,6 +42,25 @@ INSTANTIATE_TEST_SUITE_P(Each, RegionCourierOn,
                                                               write_slot_bytes / 4),
                                             ::testing::Bool()));
 
+// Files of some ranks each, on one node and across nodes, beside the first, which is everybody's.
+TEST(RegionCourier, FilesOfSomeRanks) {
+  RandomSource random;
+  for (int round = 0; round < 6; ++round) {
+    WriteScene scene(6);
+    scene.file_of_rank = {1, 1, 2, 2, 2, 3};
+    for (std::uint64_t file = 0; file < 4; ++file) {
+      scene.add_file(random, file);
+    }
+    if (random.one_in(2)) {
+      scene.striping = {{{0, INT64_MAX, write_slot_bytes, 2}}};
+      scene.objects_apart = random.one_in(2);
+    }
+    scene.write_on_nodes(random, 1 + static_cast<int>(random.number(3)),
+                         random.one_in(2) ? SharedStaging::block_bytes : write_slot_bytes / 4,
+                         random.one_in(2));
+  }
+}
+
 // Whole rows of blocks by one rank: nothing but the ragged ends travels.
 TEST(RegionCourier, SendsOnlyWhatNoNodeFills) {
   WriteScene scene(2);

@@ -129,7 +129,7 @@ void RegionFetcher::ask(std::size_t number) {
   std::int64_t none = 0;
   std::vector<ByteRange> wanted = marked_stretches(staging_.wanted(slot_number), 0, none);
   ByteWriter out;
-  out.varint(number);
+  out.varint(setting_.regions[number].number);
   out.count(staging_.slot(slot_number).wanted_bytes.load());
   put_ranges(out, wanted);
   asked_[number] = std::move(wanted);
@@ -174,7 +174,7 @@ bool RegionFetcher::answer_finished() {
     for (const Wish& wish : wishes_[number].of) {
       ByteWriter out;
       out.reserve(static_cast<std::size_t>(num_bytes(wish.ranges)) + 24 + 6 * wish.ranges.size());
-      out.varint(number);
+      out.varint(setting_.regions[number].number);
       put_ranges(out, wish.ranges);
       for (const ByteRange& range : wish.ranges) {
         out.raw(bytes_of(slot, range));
@@ -211,18 +211,26 @@ bool RegionFetcher::receive(Status& status) {
   return any;
 }
 
+/// Among this node's regions.
+std::optional<std::size_t> RegionFetcher::place_of(std::uint64_t number) const {
+  const auto place = std::ranges::lower_bound(setting_.regions, number, {}, &ReadRegion::number);
+  if (place == setting_.regions.end() || place->number != number) {
+    return std::nullopt;
+  }
+  return static_cast<std::size_t>(place - setting_.regions.begin());
+}
+
 Status RegionFetcher::take_wish(int from, std::span<const std::byte> message) {
   ByteReader in(message);
-  const std::uint64_t number = in.varint();
+  const std::optional<std::size_t> number = place_of(in.varint());
   const std::int64_t wanted_bytes = in.count(staging_.shape().slot_bytes * messages_.size());
   std::vector<ByteRange> ranges = take_blocks(in, staging_.shape().slot_bytes);
   const auto end = served_.begin() + static_cast<std::ptrdiff_t>(next_served_);
-  if (!in.ok() || !in.at_end() || number >= setting_.regions.size() ||
-      setting_.regions[number].reader != messages_.rank() ||
-      std::binary_search(served_.begin(), end, number)) {
+  if (!in.ok() || !in.at_end() || !number || setting_.regions[*number].reader != messages_.rank() ||
+      std::binary_search(served_.begin(), end, *number)) {
     return lying_message();
   }
-  Wishes& wishes = wishes_[number];
+  Wishes& wishes = wishes_[*number];
   wishes.of.push_back({from, std::move(ranges)});
   wishes.num_bytes += wanted_bytes;
   return {};
@@ -231,7 +239,7 @@ Status RegionFetcher::take_wish(int from, std::span<const std::byte> message) {
 Status RegionFetcher::take_answer(std::span<const std::byte> message) {
   constexpr std::int64_t block = SharedStaging::block_bytes;
   ByteReader in(message);
-  const std::uint64_t number = in.varint();
+  const std::size_t number = place_of(in.varint()).value_or(setting_.regions.size());
   const std::vector<ByteRange> ranges = take_blocks(in, staging_.shape().slot_bytes);
   const auto asked = asked_.find(number);
   if (!in.ok() || asked == asked_.end() || asked->second != ranges ||

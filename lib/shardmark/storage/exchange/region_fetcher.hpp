@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -52,6 +53,7 @@ class RegionFetcher {
   Status work();
   bool serve_next(Status& status);
   bool receive(Status& status);
+  std::optional<std::size_t> place_of(std::uint64_t number) const;
   Status take_wish(int from, std::span<const std::byte> message);
   Status take_answer(std::span<const std::byte> message);
   void ask(std::size_t number);

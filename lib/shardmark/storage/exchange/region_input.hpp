@@ -18,9 +18,10 @@ namespace shardmark {
 
 /// A part of a file that one rank reads for all ranks that want something of it.
 struct ReadRegion {
-  std::size_t file = 0;  // position in the list of open files
+  std::size_t number = 0;  // among the regions of all nodes
+  std::size_t file = 0;    // position in the list of open files
   ByteRange bytes;
-  int reader = 0;    // of all ranks
+  int reader = 0;    // of all ranks, where nodes read together
   int server = 0;    // of this rank's node: who gets it for the others; the reader if he is here
   int nodes = 1;     // that want something of it
   bool here = true;  // this node is one of them

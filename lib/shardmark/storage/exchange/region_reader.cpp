@@ -60,8 +60,14 @@ Status RegionReader::read(std::span<const RawTransfer<std::byte>> transfers,
                                            setting_.threads},
                     *setting_.messages, input_);
     readers.emplace_back([&fetcher] { fetcher->run(); });
+  } else {
+    for (std::size_t k = 0; k < setting_.regions.size(); ++k) {
+      if (setting_.regions[k].server == setting_.rank) {
+        served_.push_back(k);
+      }
+    }
   }
-  for (int i = 0; i < setting_.threads && !fetcher; ++i) {
+  for (int i = 0; i < setting_.threads && !served_.empty(); ++i) {
     readers.emplace_back([this] { serve(); });
   }
   Walk ahead{TransferRuns<std::byte>(transfers), {}};
@@ -241,10 +247,9 @@ void RegionReader::watch(const Run& run, const std::byte* from, int slot,
 
 /// A thread of this rank: reads its regions as soon as all have said what they want.
 void RegionReader::serve() {
-  const auto ranks = static_cast<std::size_t>(staging_.shape().num_ranks);
-  const auto all = static_cast<std::uint32_t>(ranks);
-  const auto next = [&] { return static_cast<std::size_t>(setting_.rank) + ranks * next_own_++; };
-  for (std::size_t number = next(); number < setting_.regions.size(); number = next()) {
+  const auto all = static_cast<std::uint32_t>(staging_.shape().num_ranks);
+  for (std::size_t i = next_served_++; i < served_.size(); i = next_served_++) {
+    const std::size_t number = served_[i];
     SharedStaging::Slot& slot = staging_.slot(staging_.slot_of(number));
     const std::uint32_t round = staging_.round_of(number);
     if (!staging_.wait(slot.round, [&](std::uint32_t value) { return value == round; }) ||

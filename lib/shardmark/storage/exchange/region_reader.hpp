@@ -30,9 +30,9 @@ namespace shardmark {
 class RegionReader {
  public:
   struct Setting {
-    std::span<const ReadRegion> regions;         // in ascending order, the same on all ranks
+    std::span<const ReadRegion> regions;         // ascending, the same on all of them
     std::span<const std::uint64_t> numbers;      // of the files
-    std::span<const RawFile* const> open_files;  // one each
+    std::span<const RawFile* const> open_files;  // one each; null where this rank reads nothing
     int rank = 0;                                // among those that share the staging
     int threads = 0;                             // that read; 0: as many as help
     std::int64_t sieve_gap = 0;                  // read across gaps up to this
@@ -87,7 +87,8 @@ class RegionReader {
   std::unordered_map<std::size_t, StreamingChecksum> unfinished_;          // by transfer
   std::unordered_map<std::size_t, StreamingChecksum> unfinished_watched_;  // by watched box
   std::vector<std::uint8_t> given_up_;                                     // likewise
-  std::atomic<std::size_t> next_own_ = 0;
+  std::vector<std::size_t> served_;  // regions that this rank reads for its node
+  std::atomic<std::size_t> next_served_ = 0;
   RegionInput input_;
 };
 

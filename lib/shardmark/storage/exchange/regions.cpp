@@ -154,16 +154,35 @@ Result<std::vector<ExchangedFile>> decode_exchanged_files(std::span<const std::b
   return files;
 }
 
+std::vector<std::size_t> first_regions(std::span<const ExchangedFile> files,
+                                       std::int64_t region_bytes) {
+  std::vector<std::size_t> first;
+  std::size_t next = 0;
+  for (const ExchangedFile& file : files) {
+    first.push_back(next);
+    next += static_cast<std::size_t>((file.num_bytes + region_bytes - 1) / region_bytes);
+  }
+  return first;
+}
+
 std::vector<Region> cut_into_regions(std::span<const ExchangedFile> files,
                                      std::int64_t region_bytes, int num_writers) {
+  return cut_into_regions(files, first_regions(files, region_bytes), region_bytes, num_writers);
+}
+
+std::vector<Region> cut_into_regions(std::span<const ExchangedFile> files,
+                                     std::span<const std::size_t> first, std::int64_t region_bytes,
+                                     int num_writers) {
   std::vector<Region> regions;
   for (std::size_t f = 0; f < files.size(); ++f) {
     const std::vector<ByteRange> kept_elements = files[f].kept_elements();
+    std::size_t number = first[f];
     for (std::int64_t at = 0; at < files[f].num_bytes; at += region_bytes) {
       Region region;
+      region.number = number++;
       region.file = f;
       region.bytes = {at, std::min(at + region_bytes, files[f].num_bytes)};
-      region.turn = regions.size();
+      region.turn = region.number;
       region.writer = static_cast<int>(region.turn % static_cast<std::size_t>(num_writers));
       region.server = region.writer;
       region.has_kept = !intersect(kept_elements, region.bytes).empty();
@@ -198,14 +217,12 @@ void deal_to_nodes(std::span<Region> regions, std::span<const ExchangedFile> fil
   for (std::size_t k = 0; k < regions.size(); ++k) {
     Region& region = regions[k];
     if (k == 0 || region.file != regions[k - 1].file) {
-      const auto number = static_cast<std::int64_t>(files[region.file].file);
       std::map<int, std::vector<int>> of_node;
       for (std::size_t r = 0; r < place.size(); ++r) {
         std::vector<int>& list = of_node[node_of(r)];
-        const bool writes =
-            number == 0 || dealing.file_of_rank.empty() || dealing.file_of_rank[r] == number;
-        if (writes && (dealing.writers_a_node == 0 ||
-                       list.size() < static_cast<std::size_t>(dealing.writers_a_node))) {
+        if (dealing.writes_to(r, files[region.file].file) &&
+            (dealing.writers_a_node == 0 ||
+             list.size() < static_cast<std::size_t>(dealing.writers_a_node))) {
           list.push_back(static_cast<int>(r));
         }
       }
@@ -219,9 +236,10 @@ void deal_to_nodes(std::span<Region> regions, std::span<const ExchangedFile> fil
     const std::vector<int>& node = ranks[region.turn % ranks.size()];
     region.writer = node[region.turn / ranks.size() % node.size()];
     const auto writer = static_cast<std::size_t>(region.writer);
-    region.server = node_of(writer) == own_node
-                        ? place[writer]
-                        : static_cast<int>(k % static_cast<std::size_t>(size_of[own_node]));
+    region.server =
+        node_of(writer) == own_node
+            ? place[writer]
+            : static_cast<int>(region.number % static_cast<std::size_t>(size_of[own_node]));
     region.travels = dealing.objects_apart && region.striped && node_of(writer) != own_node;
   }
 }

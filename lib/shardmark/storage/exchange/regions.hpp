@@ -62,7 +62,8 @@ Result<std::vector<ExchangedFile>> decode_exchanged_files(std::span<const std::b
 
 /// A part of a file that is written by one rank.
 struct Region {
-  std::size_t file = 0;  // position in the list of exchanged files
+  std::size_t number = 0;  // among the regions of all files, the same on all ranks
+  std::size_t file = 0;    // position in the list of exchanged files
   ByteRange bytes;
   int writer = 0;         // of all ranks
   int server = 0;         // of this rank's node: who deals with what the node has here
@@ -72,8 +73,15 @@ struct Region {
   bool travels = false;   // this node writes nothing of it, however large
 };
 
+/// Local. By file, the number of its first region.
+std::vector<std::size_t> first_regions(std::span<const ExchangedFile> files,
+                                       std::int64_t region_bytes);
 /// Local. All regions of the files, in the order in which every rank walks them, dealt to
-/// `num_writers` ranks in turn, who serve them too.
+/// `num_writers` ranks in turn, who serve them too. `first`: of these files, where other ranks have
+/// others to do with.
+std::vector<Region> cut_into_regions(std::span<const ExchangedFile> files,
+                                     std::span<const std::size_t> first, std::int64_t region_bytes,
+                                     int num_writers);
 std::vector<Region> cut_into_regions(std::span<const ExchangedFile> files,
                                      std::int64_t region_bytes, int num_writers);
 
@@ -86,6 +94,11 @@ struct Dealing {
   int writers_a_node = 0;  // of each file: the first so many; 0: all
   /// Of a striped file, what a region has goes to its writer, so that each object has one writer.
   bool objects_apart = false;
+
+  bool writes_to(std::size_t rank, std::uint64_t file) const noexcept {
+    return file == 0 || file_of_rank.empty() ||
+           file_of_rank[rank] == static_cast<std::int64_t>(file);
+  }
 };
 
 /// Local. For ranks on several nodes: turns are dealt to all nodes, and on each to its ranks; a

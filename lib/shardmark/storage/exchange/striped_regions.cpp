@@ -75,14 +75,15 @@ class Objects {
   std::vector<std::size_t> above_;  // by object
 };
 
-/// The regions of one file. Returns the turn after theirs.
-std::size_t take_turns(std::span<Region> regions, const Striping& striping, std::size_t turn) {
+/// The regions of one file.
+void take_turns(std::span<Region> regions, const Striping& striping) {
   Objects objects(striping);
   std::vector<std::optional<std::size_t>> object_of;
   for (const Region& region : regions) {
     object_of.push_back(objects.join(region.bytes));
   }
   std::map<std::size_t, std::size_t> turn_of;  // joined objects
+  std::size_t turn = regions.front().number;
   for (std::size_t k = 0; k < regions.size(); ++k) {
     Region& region = regions[k];
     region.striped = object_of[k].has_value();
@@ -94,7 +95,6 @@ std::size_t take_turns(std::span<Region> regions, const Striping& striping, std:
     turn += is_new ? 1 : 0;
     region.turn = found->second;
   }
-  return turn;
 }
 
 }  // namespace
@@ -126,13 +126,12 @@ std::int64_t striped_region_bytes(const StripeComponent& stripes, std::int64_t m
 }
 
 void deal_by_objects(std::span<Region> regions, const Striping& striping, int num_writers) {
-  std::size_t turn = 0;
   while (!regions.empty()) {
     const auto end = std::ranges::find_if(
         regions, [&](const Region& region) { return region.file != regions.front().file; });
     const auto count = static_cast<std::size_t>(end - regions.begin());
     const std::span<Region> of_file = regions.first(count);
-    turn = take_turns(of_file, striping, turn);
+    take_turns(of_file, striping);
     for (Region& region : of_file) {
       region.writer = static_cast<int>(region.turn % static_cast<std::size_t>(num_writers));
       region.server = region.writer;

@@ -23,8 +23,9 @@ std::int64_t striped_region_bytes(const StripeComponent& stripes, std::int64_t m
                                   int num_writers) noexcept;
 
 /// Local. Gives regions that have an object of their file in common one turn, and deals turns to
-/// `num_writers` ranks, who serve them too. `regions` as of cut_into_regions(), all of files with
-/// these stripes. Regions whose objects nobody knows keep turns of their own.
+/// `num_writers` ranks, who serve them too; turns of a file begin with its first region's number.
+/// `regions` as of cut_into_regions(), all of files with these stripes. Regions whose objects
+/// nobody knows keep turns of their own.
 void deal_by_objects(std::span<Region> regions, const Striping& striping, int num_writers);
 
 void put_striping(ByteWriter& out, const Striping& striping);

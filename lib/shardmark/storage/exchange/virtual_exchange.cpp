@@ -6,8 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "shardmark/storage/exchange/node_share.hpp"
 #include "shardmark/storage/exchange/shared_staging.hpp"
-#include "shardmark/storage/exchange/striped_regions.hpp"
 
 namespace shardmark {
 namespace {
@@ -17,13 +17,13 @@ using Run = RawRun<const std::byte>;
 /// What a node has of each region, in the order in which it walks them.
 class NodeBytes {
  public:
-  NodeBytes(const VirtualExchange& exchange,
+  NodeBytes(std::span<const ExchangedFile> files,
             std::span<const RawTransfer<const std::byte>> transfers)
-      : exchange_(exchange), runs_(transfers) {}
+      : files_(files), runs_(transfers) {}
 
   std::vector<ByteRange> take(const Region& region) {
     std::vector<ByteRange> placed;
-    const std::uint64_t file = exchange_.files[region.file].file;
+    const std::uint64_t file = files_[region.file].file;
     while (pending_ || !runs_.done()) {
       if (!pending_) {
         pending_ = runs_.take(INT64_MAX);
@@ -44,7 +44,7 @@ class NodeBytes {
   }
 
  private:
-  const VirtualExchange& exchange_;
+  std::span<const ExchangedFile> files_;
   TransferRuns<const std::byte> runs_;
   std::optional<Run> pending_;
 };
@@ -59,18 +59,17 @@ std::vector<ExchangeTraffic> count_traffic(
     nodes[exchange.dealing.node_of_rank[r]].push_back(static_cast<int>(r));
   }
   std::vector<ExchangeTraffic> traffic(exchange.dealing.node_of_rank.size());
-  std::vector<Region> regions = cut_into_regions(exchange.files, exchange.region_bytes, 1);
-  deal_by_objects(regions, exchange.striping, 1);
   for (const auto& [node, ranks] : nodes) {
     std::vector<RawTransfer<const std::byte>> transfers;
     for (const int rank : ranks) {
       const auto own = transfers_of(rank);
       transfers.insert(transfers.end(), own.begin(), own.end());
     }
-    deal_to_nodes(regions, exchange.files, exchange.dealing, ranks.front());
-    NodeBytes bytes(exchange, transfers);
-    for (const Region& region : regions) {
-      const ExchangedFile& file = exchange.files[region.file];
+    const NodeShare share = share_of_node(exchange.files, exchange.striping, exchange.region_bytes,
+                                          exchange.dealing, ranks.front());
+    NodeBytes bytes(share.files, transfers);
+    for (const Region& region : share.regions) {
+      const ExchangedFile& file = share.files[region.file];
       const DealtBytes dealt = deal_bytes(file, region, bytes.take(region), {},
                                           exchange.least_own_bytes, SharedStaging::block_bytes);
       const int server = ranks[static_cast<std::size_t>(region.server)];

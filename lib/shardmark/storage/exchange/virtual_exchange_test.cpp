@@ -14,8 +14,13 @@ TEST(VirtualExchange, SendsWhatRanksSend) {
   for (int round = 0; round < 8; ++round) {
     const int ranks_a_node = 1 + static_cast<int>(random.number(2));
     WriteScene scene(5);
-    scene.add_file(random, 0);
+    if (random.one_in(2)) {
+      scene.file_of_rank = {1, 1, 1, 2, 2};
+      scene.add_file(random, 2);
+    }
     scene.add_file(random, 1);
+    scene.add_file(random, 0);
+    std::ranges::sort(scene.files, {}, &ExchangedFile::file);
     const std::int64_t least_own_bytes =
         random.one_in(2) ? SharedStaging::block_bytes : write_slot_bytes / 4;
     if (random.one_in(2)) {

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "shardmark/storage/exchange/node_share.hpp"
 #include "shardmark/storage/exchange/region_writer.hpp"
-#include "shardmark/storage/exchange/striped_regions.hpp"
 #include "shardmark/storage/posix/file.hpp"
 #include "shardmark/testing/random_source.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
@@ -76,8 +76,8 @@ struct WriteScene {
     }
     image.resize(static_cast<std::size_t>(at + (random.one_in(2) ? 0 : random.number(5000))));
     const auto size = static_cast<std::int64_t>(image.size());
-    files.push_back(make_exchanged_file(number, size, random.one_in(2) ? 0 : last_rank(), elements,
-                                        foreign, SharedStaging::block_bytes));
+    files.push_back(make_exchanged_file(number, size, keeper_of(random, number), elements, foreign,
+                                        SharedStaging::block_bytes));
     // The bytes that nobody of the exchange writes.
     const std::vector<std::byte> all(image.size(), untouched);
     std::vector<ByteRange> left_alone = subtract(files.back().kept, elements);
@@ -89,6 +89,14 @@ struct WriteScene {
     std::ofstream(paths.back(), std::ios::binary)
         .write(reinterpret_cast<const char*>(all.data()), static_cast<std::streamsize>(size));
     images.push_back(std::move(image));
+  }
+
+  int keeper_of(RandomSource& random, std::uint64_t file) const {
+    const auto own = std::ranges::find(file_of_rank, static_cast<std::int64_t>(file));
+    if (file != 0 && own != file_of_rank.end()) {
+      return static_cast<int>(own - file_of_rank.begin());
+    }
+    return random.one_in(2) ? 0 : last_rank();
   }
 
   int last_rank() const { return static_cast<int>(transfers.size()) - 1; }
@@ -113,7 +121,10 @@ struct WriteScene {
                   static_cast<std::size_t>(4 * count));
       from += 4 * count;
     });
-    const std::size_t rank = random.index(transfers.size());
+    std::size_t rank = random.index(transfers.size());
+    while (!dealing().writes_to(rank, piece.file)) {
+      rank = random.index(transfers.size());
+    }
     transfers[rank].push_back({piece, box, view});
     expected[rank].push_back(xxh3(view));
     memory.push_back(std::move(own));
@@ -146,10 +157,11 @@ struct WriteScene {
     std::vector<RawFile> open;
     std::vector<const RawFile*> pointers;
     open.reserve(paths.size());
-    for (const std::string& path : paths) {
+    for (const ExchangedFile& file : setting.files) {
       const bool fails = rank == failing_rank;
-      open.push_back(
-          *RawFile::open(path, fails ? RawFile::Access::read : RawFile::Access::write, o_direct));
+      open.push_back(*RawFile::open(directory.path() + "/" + std::to_string(file.file),
+                                    fails ? RawFile::Access::read : RawFile::Access::write,
+                                    o_direct));
       pointers.push_back(&open.back());
     }
     setting.open_files = pointers;
@@ -196,13 +208,17 @@ struct WriteScene {
       ranks.emplace_back([&, rank] {
         const auto r = static_cast<std::size_t>(rank);
         const auto box = messages->box_of(rank);
-        std::vector<Region> regions = cut_into_regions(files, write_slot_bytes, 1);
-        deal_by_objects(regions, striping, 1);
-        deal_to_nodes(regions, files, dealing(), rank);
-        done[r] = write_rank(
-            rank, *stagings[static_cast<std::size_t>(node_of_rank[r])],
-            {files, {}, regions, rank % ranks_a_node, 0, box.get(), least_own_bytes, budget},
-            o_direct, &counters[r]);
+        const NodeShare share = share_of_node(files, striping, write_slot_bytes, dealing(), rank);
+        done[r] = write_rank(rank, *stagings[static_cast<std::size_t>(node_of_rank[r])],
+                             {share.files,
+                              {},
+                              share.regions,
+                              rank % ranks_a_node,
+                              0,
+                              box.get(),
+                              least_own_bytes,
+                              budget},
+                             o_direct, &counters[r]);
       });
     }
     if (failing_rank < 0) {
@@ -229,13 +245,14 @@ struct WriteScene {
     }
   }
 
-  Dealing dealing() const { return {node_of_rank, {}, writers, objects_apart}; }
+  Dealing dealing() const { return {node_of_rank, file_of_rank, writers, objects_apart}; }
 
   int failing_rank = -1;
   Striping striping = {};  // of the files
   bool objects_apart = false;
-  std::vector<int> node_of_rank;  // of the last write_on_nodes()
-  int writers = 0;                // likewise, of a node
+  std::vector<std::int64_t> file_of_rank;  // empty: all write to all files
+  std::vector<int> node_of_rank;           // of the last write_on_nodes()
+  int writers = 0;                         // likewise, of a node
   std::int64_t budget = 2 * write_slot_bytes;
   std::unique_ptr<::shardmark::testing::ThreadMessages> messages;  // of the last write_on_nodes()
   std::vector<WriteCounters> counters;                             // likewise, by rank

@@ -52,10 +52,14 @@ class OneWriter(unittest.TestCase):
         self.assertEqual(job.returncode, 0, job.stderr)
         self.past_cache = "rank" not in job.stdout  # which says why not
         found = []
+        self.synced = collections.defaultdict(set)  # names, by pid
         for file in records.iterdir():
             for line in file.read_text().splitlines():
                 inode, offset, length, how, path = line.split(" ", 4)
-                found.append((int(file.name), int(inode), int(offset), int(length), how == "direct", path))
+                if how == "synced":
+                    self.synced[int(file.name)].add(path)
+                else:
+                    found.append((int(file.name), int(inode), int(offset), int(length), how == "direct", path))
         shutil.rmtree(records)
         shutil.rmtree(f"{folder}/{name}")
         return found
@@ -120,6 +124,16 @@ class OneWriter(unittest.TestCase):
                         self.assertEqual(len(pids), 1, key)
             plain = self.records_of(folder, 4, "shared", "world", 1, SCALE=8)
             self.assertGreater(max(len(pids) for pids in self.writers_of_objects(plain).values()), 1, "always so")
+
+    def test_a_node_has_to_do_with_its_own_files_only(self):
+        """Data files of other nodes' ranks are neither written nor synced by a rank, whoever puts blocks together."""
+        with tempfile.TemporaryDirectory(prefix="shardmark-writers-") as folder:
+            for level, ranks_a_node in (("edges", 1), ("node", 3), ("world", 3)):
+                with self.subTest(level=level):
+                    records = self.records_of(folder, 6, "groups", level, ranks_a_node)
+                    self.assertEqual(self.shared_blocks(records), {})
+                    synced = [names - {"checkpoint.h5"} for names in self.synced.values()]
+                    self.assertEqual(sorted(map(sorted, synced)), 3 * [["group-00000.h5"]] + 3 * [["group-00001.h5"]])
 
     def test_records_tell_blocks_that_are_shared(self):
         with tempfile.TemporaryDirectory(prefix="shardmark-writers-") as folder:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // For LD_PRELOAD: every write into a regular file becomes a line of the file
-// $SHARDMARK_TEST_RECORD/PID: "inode offset length direct|cached name". one_writer_test.py reads
-// them. With SHARDMARK_TEST_STRIPES, the hexadecimal bytes of a Lustre layout, every file and
+// $SHARDMARK_TEST_RECORD/PID: "inode offset length direct|cached name", every fsync one that says
+// "synced". one_writer_test.py reads them. With SHARDMARK_TEST_STRIPES, the hexadecimal bytes of a Lustre layout, every file and
 // folder seems to have it.
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -29,9 +29,9 @@ std::FILE* record() {
   return file;
 }
 
-/// Only files of checkpoints.
-void note(int fd, off64_t at, ssize_t done) {
-  if (done <= 0) {
+/// Only files of checkpoints. `how`: nullptr for a write.
+void note(int fd, off64_t at, ssize_t done, const char* how = nullptr) {
+  if (done <= 0 && how == nullptr) {
     return;
   }
   struct stat info {};
@@ -50,13 +50,14 @@ void note(int fd, off64_t at, ssize_t done) {
     const bool direct = (::fcntl(fd, F_GETFL) & O_DIRECT) != 0;
     std::fprintf(record(), "%llu %lld %lld %s %s\n", static_cast<unsigned long long>(info.st_ino),
                  static_cast<long long>(at), static_cast<long long>(done),
-                 direct ? "direct" : "cached", path.substr(path.rfind('/') + 1).c_str());
+                 how != nullptr ? how : direct ? "direct" : "cached", path.substr(path.rfind('/') + 1).c_str());
     std::fflush(record());
   }
 }
 
 using PositionedWrite = ssize_t (*)(int, const void*, size_t, off64_t);
 using Write = ssize_t (*)(int, const void*, size_t);
+using Sync = int (*)(int);
 using GetAttribute = ssize_t (*)(const char*, const char*, void*, size_t);
 
 ssize_t recorded_stripes(std::string_view digits, void* value, size_t size) {
@@ -94,6 +95,13 @@ extern "C" __attribute__((visibility("default"))) ssize_t write(int fd, const vo
   if (at >= 0) {
     note(fd, at, done);
   }
+  return done;
+}
+
+extern "C" __attribute__((visibility("default"))) int fsync(int fd) {
+  static const auto next = reinterpret_cast<Sync>(::dlsym(RTLD_NEXT, "fsync"));
+  const int done = next(fd);
+  note(fd, 0, 0, "synced");
   return done;
 }
 
