@@ -9,8 +9,8 @@
 #include <string>
 
 #include "shardmark/core/rounding.hpp"
-#include "shardmark/storage/exchange/shared_staging.hpp"
 #include "shardmark/storage/posix/file.hpp"
+#include "shardmark/storage/posix/file_system.hpp"
 
 namespace shardmark {
 namespace {
@@ -60,14 +60,13 @@ Result<bool> is_zero(const FileDescriptor& file, const std::string& path, ByteRa
 /// What lies between the elements and was put there by whoever laid the file out, besides what is
 /// to come in `foreign`. `size`: what is looked at of a file that grows meanwhile; -1: all of it.
 Result<ExchangedFile> survey(const std::string& path, std::uint64_t number, int keeper,
-                             std::vector<ByteRange> elements, std::vector<ByteRange> foreign,
-                             std::int64_t size = -1) {
+                             std::int64_t block, std::vector<ByteRange> elements,
+                             std::vector<ByteRange> foreign, std::int64_t size = -1) {
   if (size < 0) {
     SHARDMARK_ASSIGN_OR_RETURN(size, file_size(path));
   }
   SHARDMARK_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, O_RDONLY));
   // To the end of the last element's block, which is written whole.
-  constexpr std::int64_t block = SharedStaging::block_bytes;
   const ByteRange all{0,
                       elements.empty() ? 0 : std::min(round_up(elements.back().end, block), size)};
   for (const ByteRange& gap : subtract({&all, 1}, elements)) {
@@ -78,11 +77,11 @@ Result<ExchangedFile> survey(const std::string& path, std::uint64_t number, int 
   }
   // Pages as they are now must not be taken for what other clients will have written.
   (void)::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
-  return make_exchanged_file(number, size, keeper, std::move(elements), std::move(foreign),
-                             SharedStaging::block_bytes);
+  return make_exchanged_file(number, size, keeper, std::move(elements), std::move(foreign), block);
 }
 
-Result<ExchangedFile> survey_entry_file(const PlacedFiles& placed, const Manifest& manifest) {
+Result<ExchangedFile> survey_entry_file(const PlacedFiles& placed, const Manifest& manifest,
+                                        std::int64_t block) {
   std::vector<ByteRange> foreign;
   if (manifest.checksums_address >= 0) {
     const std::int64_t begin = manifest.checksums_address;
@@ -92,30 +91,32 @@ Result<ExchangedFile> survey_entry_file(const PlacedFiles& placed, const Manifes
   if (placed.manifest_address >= 0) {
     foreign.push_back({placed.manifest_address, placed.manifest_address + placed.manifest_bytes});
   }
-  return survey(placed.paths[0], 0, 0, element_ranges(manifest, 0), std::move(foreign),
+  return survey(placed.paths[0], 0, 0, block, element_ranges(manifest, 0), std::move(foreign),
                 placed.laid_out_bytes);
 }
 
-Result<ExchangedFile> survey_own_file(const PlacedFiles& placed, int rank) {
+Result<ExchangedFile> survey_own_file(const PlacedFiles& placed, int rank, std::int64_t block) {
   std::vector<ByteRange> elements;
   for (const auto& [address, num_bytes] : placed.own_elements) {
     elements.push_back({address, address + num_bytes});
   }
-  return survey(placed.paths[placed.own_file], placed.own_file, rank, merged(std::move(elements)),
-                {});
+  return survey(placed.paths[placed.own_file], placed.own_file, rank, block,
+                merged(std::move(elements)), {});
 }
 
 }  // namespace
 
-Result<std::vector<ExchangedFile>> survey_files(const PlacedFiles& placed, const Manifest& manifest,
-                                                const Communicator& comm) {
+Result<FileSurvey> survey_files(const PlacedFiles& placed, const Manifest& manifest,
+                                const Communicator& comm) {
   std::vector<std::int64_t> leaders(placed.paths.size(), comm.size());
   leaders[placed.own_file] = comm.rank();
   leaders.front() = 0;
+  leaders.push_back(-sharing_block());
   comm.all_reduce(leaders, MPI_MIN);
+  FileSurvey found{{}, -leaders.back()};
   // A file of one rank has one writer already.
   const std::size_t count = placed.layout == FileLayout::per_rank ? 1 : placed.paths.size();
-  std::vector<ExchangedFile> own;
+  std::vector<ExchangedFile>& own = found.files;
   Status surveyed;
   const auto keep = [&](Result<ExchangedFile> file) {
     surveyed = surveyed ? Status(file) : surveyed;
@@ -124,17 +125,18 @@ Result<std::vector<ExchangedFile>> survey_files(const PlacedFiles& placed, const
     }
   };
   if (comm.is_root()) {
-    keep(survey_entry_file(placed, manifest));
+    keep(survey_entry_file(placed, manifest, found.block_bytes));
   }
   if (placed.own_file > 0 && placed.own_file < count && placed.leads_own_file) {
-    keep(survey_own_file(placed, comm.rank()));
+    keep(survey_own_file(placed, comm.rank(), found.block_bytes));
   }
   SHARDMARK_RETURN_IF_ERROR(comm.agree(surveyed));
   if (!comm.is_root()) {
     if (!own.empty()) {
       comm.send(encode(own), 0, survey_tag);
+      own.clear();
     }
-    return std::vector<ExchangedFile>();
+    return found;
   }
   for (std::size_t f = 1; f < count; ++f) {
     if (leaders[f] > 0 && leaders[f] < comm.size()) {
@@ -152,7 +154,7 @@ Result<std::vector<ExchangedFile>> survey_files(const PlacedFiles& placed, const
   if (!surveyed) {
     own.clear();
   }
-  return own;
+  return found;
 }
 
 std::int64_t element_bytes(const ExchangedFile& file) {

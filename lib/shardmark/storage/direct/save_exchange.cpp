@@ -156,11 +156,12 @@ Result<SaveExchange> SaveExchange::arrange(const SaveTarget& target, const Place
     return exchange;
   }
   const bool one_node = on_one_node(comm);
-  auto files = survey_files(placed, *target.manifest, comm);
-  SHARDMARK_RETURN_IF_ERROR(files);
+  auto survey = survey_files(placed, *target.manifest, comm);
+  SHARDMARK_RETURN_IF_ERROR(survey);
+  exchange.block_bytes_ = survey->block_bytes;
   std::vector<std::byte> bytes;
   if (comm.is_root()) {
-    Decision decision = decide(target, placed, options, one_node, std::move(*files));
+    Decision decision = decide(target, placed, options, one_node, std::move(survey->files));
     ByteWriter out;
     out.varint(static_cast<std::uint64_t>(decision.level));
     out.text(decision.why);
@@ -259,7 +260,7 @@ Status SaveExchange::share_by_node(std::span<const ExchangedFile> files, const P
       {group->node_of_rank(), file_of_rank, world ? world_writers : 0, world}, comm_->rank());
   files_ = std::move(share.files);
   regions_ = std::move(share.regions);
-  least_own_bytes_ = world ? long_row_bytes : SharedStaging::block_bytes;
+  least_own_bytes_ = world ? long_row_bytes : block_bytes_;
   staging_rank_ = group->node().rank();
   SHARDMARK_RETURN_IF_ERROR(comm_->agree(share_memory(group->node())));
   SHARDMARK_ASSIGN_OR_RETURN(messages_, MpiMessageBox::make(*comm_));
@@ -269,6 +270,7 @@ Status SaveExchange::share_by_node(std::span<const ExchangedFile> files, const P
 /// Collective over `sharers`; the same status on all of them.
 Status SaveExchange::share_memory(const Communicator& sharers) {
   SharedStaging::limit_slots(shape_, regions_.size());
+  shape_.write_block = block_bytes_;
   memory_.reset();
   auto memory = SharedMemory::make(sharers, SharedStaging::num_bytes(shape_));
   SHARDMARK_RETURN_IF_ERROR(memory);

@@ -73,7 +73,8 @@ class SaveExchange {
   std::string why_;
   bool needed_ = false;
   std::vector<ExchangedFile> files_;
-  Striping striping_;  // of each of them
+  Striping striping_;             // of each of them
+  std::int64_t block_bytes_ = 0;  // that have one writer
   std::vector<Region> regions_;
   int staging_rank_ = 0;  // among those that share the staging
   std::int64_t least_own_bytes_ = 0;

@@ -35,7 +35,7 @@ RegionCourier::RegionCourier(const SharedStaging& staging, const Setting& settin
       messages_(messages),
       output_(output),
       arrivals_({setting.files, setting.regions, messages.rank(), staging.shape().slot_bytes,
-                 SharedStaging::block_bytes,
+                 staging.shape().write_block,
                  static_cast<std::size_t>(
                      std::max<std::int64_t>(2, setting.most_bytes / staging.shape().slot_bytes))}) {
   for (std::size_t k = 0; k < setting_.regions.size(); ++k) {
@@ -112,7 +112,7 @@ Status RegionCourier::deal(std::size_t number) {
   }
   straight = merged(std::move(straight));
   DealtBytes dealt = deal_bytes(file, region, placed, straight, setting_.least_own_bytes,
-                                SharedStaging::block_bytes);
+                                staging_.shape().write_block);
   const std::byte* const bytes = staging_.bytes(slot_number);
   SHARDMARK_RETURN_IF_ERROR(
       deliver(number, region.writer, {number, dealt.own_bytes, std::move(dealt.to_writer)}, bytes));

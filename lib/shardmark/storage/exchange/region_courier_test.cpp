@@ -22,6 +22,7 @@ TEST_P(RegionCourierOn, SeveralNodes) {
   RandomSource random;
   for (int round = 0; round < 2; ++round) {
     WriteScene scene(nodes.num_ranks);
+    scene.write_block *= random.one_in(2) ? 1 : 4;
     scene.add_file(random, 0);
     if (random.one_in(2)) {
       scene.add_file(random, 3);

@@ -154,7 +154,8 @@ bool RegionWriter::fill(std::size_t number, TransferRuns<const std::byte>& runs)
 /// The whole granules of a run that go from the program's own memory; empty if none do.
 ByteRange RegionWriter::straight_part(const Run& run, const Region& region) const {
   const RawFile& file = *setting_.open_files[region.file];
-  if (region.travels || (file.o_direct() && !lies_as_in_file(run.data, run.offset, file.block()))) {
+  if (region.travels || granule_bytes() % staging_.shape().write_block != 0 ||
+      (file.o_direct() && !lies_as_in_file(run.data, run.offset, file.block()))) {
     return {};
   }
   const std::int64_t first = region.bytes.begin;

@@ -19,13 +19,16 @@ namespace shardmark {
 /// are processes or threads; every rank has a SharedStaging of its own over it.
 class SharedStaging {
  public:
+  /// Of which loads know whether it is wanted.
+  static constexpr std::int64_t block_bytes = 4096;
+
   struct Shape {
     int num_ranks = 1;
     int num_slots = 1;
-    std::int64_t slot_bytes = 0;  // a multiple of block_bytes
-    bool knows_places = false;    // which bytes have been put: one bit each
+    std::int64_t slot_bytes = 0;             // a multiple of both blocks
+    bool knows_places = false;               // which bytes have been put: one bit each
+    std::int64_t write_block = block_bytes;  // saves: that have one writer
   };
-  static constexpr std::int64_t block_bytes = 4096;
   /// Parts of a slot that one rank may move past it; so many fit into a word.
   static constexpr int num_granules = 16;
 

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "shardmark/storage/exchange/node_share.hpp"
-#include "shardmark/storage/exchange/shared_staging.hpp"
 
 namespace shardmark {
 namespace {
@@ -71,7 +70,7 @@ std::vector<ExchangeTraffic> count_traffic(
     for (const Region& region : share.regions) {
       const ExchangedFile& file = share.files[region.file];
       const DealtBytes dealt = deal_bytes(file, region, bytes.take(region), {},
-                                          exchange.least_own_bytes, SharedStaging::block_bytes);
+                                          exchange.least_own_bytes, exchange.write_block);
       const int server = ranks[static_cast<std::size_t>(region.server)];
       ExchangeTraffic& sent = traffic[static_cast<std::size_t>(server)];
       if (server != region.writer && (dealt.own_bytes > 0 || !dealt.to_writer.empty())) {

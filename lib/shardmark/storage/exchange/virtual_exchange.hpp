@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shardmark/storage/exchange/regions.hpp"
+#include "shardmark/storage/exchange/shared_staging.hpp"
 #include "shardmark/storage/posix/striping.hpp"
 #include "shardmark/storage/raw/transfer_runs.hpp"
 
@@ -28,6 +29,7 @@ struct VirtualExchange {
   std::int64_t region_bytes = 0;
   std::int64_t least_own_bytes = 0;
   Striping striping = {};  // of the files
+  std::int64_t write_block = SharedStaging::block_bytes;
 };
 
 /// Local. By rank, what the same save of real ranks sends between nodes. `transfers_of` gives what

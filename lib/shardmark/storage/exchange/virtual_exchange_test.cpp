@@ -14,6 +14,7 @@ TEST(VirtualExchange, SendsWhatRanksSend) {
   for (int round = 0; round < 8; ++round) {
     const int ranks_a_node = 1 + static_cast<int>(random.number(2));
     WriteScene scene(5);
+    scene.write_block *= random.one_in(2) ? 1 : 4;
     if (random.one_in(2)) {
       scene.file_of_rank = {1, 1, 1, 2, 2};
       scene.add_file(random, 2);
@@ -28,9 +29,10 @@ TEST(VirtualExchange, SendsWhatRanksSend) {
       scene.objects_apart = random.one_in(2);
     }
     scene.write_on_nodes(random, ranks_a_node, least_own_bytes, false);
-    const auto traffic = count_traffic(
-        {scene.files, scene.dealing(), write_slot_bytes, least_own_bytes, scene.striping},
-        [&](int rank) { return scene.transfers[static_cast<std::size_t>(rank)]; });
+    const auto traffic =
+        count_traffic({scene.files, scene.dealing(), write_slot_bytes, least_own_bytes,
+                       scene.striping, scene.write_block},
+                      [&](int rank) { return scene.transfers[static_cast<std::size_t>(rank)]; });
     std::int64_t all = 0;
     for (std::size_t rank = 0; rank < traffic.size(); ++rank) {
       EXPECT_EQ(traffic[rank],

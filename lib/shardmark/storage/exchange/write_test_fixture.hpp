@@ -77,7 +77,7 @@ struct WriteScene {
     image.resize(static_cast<std::size_t>(at + (random.one_in(2) ? 0 : random.number(5000))));
     const auto size = static_cast<std::int64_t>(image.size());
     files.push_back(make_exchanged_file(number, size, keeper_of(random, number), elements, foreign,
-                                        SharedStaging::block_bytes));
+                                        write_block));
     // The bytes that nobody of the exchange writes.
     const std::vector<std::byte> all(image.size(), untouched);
     std::vector<ByteRange> left_alone = subtract(files.back().kept, elements);
@@ -133,7 +133,7 @@ struct WriteScene {
   /// All ranks share one staging.
   void write_and_compare(RandomSource& random, bool o_direct) {
     const SharedStaging::Shape shape{last_rank() + 1, 1 + static_cast<int>(random.number(4)),
-                                     write_slot_bytes};
+                                     write_slot_bytes, false, write_block};
     const std::vector<Region> regions = cut_into_regions(files, shape.slot_bytes, shape.num_ranks);
     std::vector<std::byte> room(static_cast<std::size_t>(SharedStaging::num_bytes(shape)) + 4096);
     const auto begin = -reinterpret_cast<std::uintptr_t>(room.data()) % 4096;
@@ -195,7 +195,7 @@ struct WriteScene {
     for (std::size_t node = 0; node < rooms.size(); ++node) {
       const SharedStaging::Shape shape{
           static_cast<int>(std::count(node_of_rank.begin(), node_of_rank.end(), node)), num_slots,
-          write_slot_bytes, true};
+          write_slot_bytes, true, write_block};
       rooms[node].resize(static_cast<std::size_t>(SharedStaging::num_bytes(shape)) + 4096);
       const auto begin = -reinterpret_cast<std::uintptr_t>(rooms[node].data()) % 4096;
       const std::span<std::byte> shared = std::span(rooms[node]).subspan(begin);
@@ -248,6 +248,7 @@ struct WriteScene {
   Dealing dealing() const { return {node_of_rank, file_of_rank, writers, objects_apart}; }
 
   int failing_rank = -1;
+  std::int64_t write_block = SharedStaging::block_bytes;
   Striping striping = {};  // of the files
   bool objects_apart = false;
   std::vector<std::int64_t> file_of_rank;  // empty: all write to all files

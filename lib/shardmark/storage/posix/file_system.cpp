@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <span>
 
@@ -57,7 +58,11 @@ Result<std::uint64_t> cache_identity(const std::string& directory) {
 }
 
 std::int64_t sharing_block() noexcept {
-  static const std::int64_t block = std::max<std::int64_t>(4096, ::sysconf(_SC_PAGESIZE));
+  static const std::int64_t block = [] {
+    const char* const pretended = std::getenv("SHARDMARK_PRETEND_PAGE_BYTES");
+    return std::max<std::int64_t>(
+        {4096, ::sysconf(_SC_PAGESIZE), pretended == nullptr ? 0 : std::atoll(pretended)});
+  }();
   return block;
 }
 

@@ -26,7 +26,8 @@ FileSystemKind file_system_kind(const std::string& directory);
 Result<std::uint64_t> cache_identity(const std::string& directory);
 
 /// The unit in which two writers of a file can get into each other's way: a page of this machine's
-/// memory, at least 4 KiB.
+/// memory, at least 4 KiB. With $SHARDMARK_PRETEND_PAGE_BYTES set, of that many bytes: for tests on
+/// machines with small ones.
 std::int64_t sharing_block() noexcept;
 
 }  // namespace shardmark

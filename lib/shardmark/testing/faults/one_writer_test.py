@@ -30,6 +30,7 @@ MORE = [(1, "node", 8, True), (4, "node", 2, True), (3, "world", 1, True), (4, "
 ALL = [(ranks, level, ranks_a_node, direct) for ranks in (1, 2, 3, 4) for level in ("auto", "edges", "node", "world")
        for ranks_a_node in (1, 2, 8) for direct in (True, False)]  # fmt: skip
 BLOCK = 4096
+LARGE_PAGE = 64 << 10
 MIB = 1 << 20
 # A Lustre layout of two objects with stripes of 1 MiB.
 TWO_OBJECTS = struct.pack("<II16xIHH", 0x0BD10BD0, 1, MIB, 2, 0).hex()
@@ -43,6 +44,8 @@ class OneWriter(unittest.TestCase):
         records.mkdir()
         variables = {"LD_PRELOAD": LIBRARY, "SHARDMARK_TEST_RECORD": records, "SHARDMARK_TEST_EXCHANGE": exchange,
                      "SHARDMARK_PRETEND_RANKS_A_NODE": ranks_a_node}  # fmt: skip
+        if "PAGE" in more:
+            variables["SHARDMARK_PRETEND_PAGE_BYTES"] = more.pop("PAGE")
         variables |= {f"SHARDMARK_TEST_{key}": value for key, value in more.items()}
         if layout == "posix-shared":
             variables["SHARDMARK_TEST_BACKEND"], layout = layout, "shared"
@@ -65,10 +68,10 @@ class OneWriter(unittest.TestCase):
         return found
 
     @staticmethod
-    def shared_blocks(records):
+    def shared_blocks(records, block_bytes=BLOCK):
         writers = collections.defaultdict(set)
         for pid, inode, offset, length, _, name in records:
-            for block in range(offset // BLOCK, (offset + length - 1) // BLOCK + 1):
+            for block in range(offset // block_bytes, (offset + length - 1) // block_bytes + 1):
                 writers[inode, block, name].add(pid)
         return {key: pids for key, pids in writers.items() if len(pids) > 1}
 
@@ -82,6 +85,16 @@ class OneWriter(unittest.TestCase):
                         self.assertEqual(self.shared_blocks(records), {})
                         if level == "node" and ranks_a_node == 8:
                             self.assertEqual(len({pid for pid, *_ in records}), ranks, "not all ranks write")
+
+    def test_pages_of_64_kib_have_one_writer(self):
+        """As on machines with such pages, where clients of NFS write pages and not blocks."""
+        with tempfile.TemporaryDirectory(prefix="shardmark-writers-") as folder:
+            for layout, (level, ranks_a_node) in itertools.product(LAYOUTS, (("node", 8), ("node", 2), ("edges", 1), ("world", 2))):
+                with self.subTest(layout=layout, level=level, ranks_a_node=ranks_a_node):
+                    records = self.records_of(folder, 3, layout, level, ranks_a_node, PAGE=LARGE_PAGE)
+                    self.assertEqual(self.shared_blocks(records, LARGE_PAGE), {})
+            plain = self.records_of(folder, 3, "shared", "edges", 1)
+            self.assertNotEqual(self.shared_blocks(plain, LARGE_PAGE), {}, "always so")
 
     def test_requests_are_large_and_past_the_cache(self):
         """8 MiB on average, none below 1 MiB but beside what rank 0 keeps and at a file's end."""
