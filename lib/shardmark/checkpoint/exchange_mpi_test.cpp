@@ -2,9 +2,12 @@
 // Saves and loads in which ranks write and read together.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <mpi.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shardmark/checkpoint/load.hpp"
@@ -13,6 +16,17 @@
 #include "shardmark/testing/filled_state.hpp"
 #include "shardmark/testing/mpi_world.hpp"
 #include "shardmark/testing/temporary_directory.hpp"
+
+namespace {
+std::atomic<bool> only_main_thread_may_call = false;
+}  // namespace
+
+/// As in a program that has called MPI_Init(), while only_main_thread_may_call.
+extern "C" int MPI_Query_thread(int* provided) {
+  const int code = PMPI_Query_thread(provided);
+  *provided = only_main_thread_may_call ? MPI_THREAD_FUNNELED : *provided;
+  return code;
+}
 
 namespace shardmark {
 namespace {
@@ -143,6 +157,51 @@ INSTANTIATE_TEST_SUITE_P(Levels, ExchangeBetweenNodes,
                            return std::string(exchange_level_name(param.param.level)) + "_" +
                                   std::to_string(param.param.ranks_a_node);
                          });
+
+// Between nodes a thread sends and receives.
+TEST(Exchange, IsDoneWithoutBetweenNodesWhereThreadsMayNotCallMpi) {
+  const PretendedNodes nodes(1);
+  const bool alone = world().size() == 1;
+  const TemporaryDirectory directory(world());
+  SaveOptions options;
+  options.directory = directory.path() + "/checkpoints";
+  options.storage.layout = FileLayout::shared;
+  options.storage.io = IoMode::direct;
+  FilledState saved(world());
+  saved.add("columns", {1000, 1001}, {Placement::shard(1)}, Dims{world().size()});
+  saved.fill();
+  LoadOptions from;
+  from.directory = options.directory;
+  from.io = IoMode::direct;
+  for (const bool threads_may : {false, true}) {
+    only_main_thread_may_call = !threads_may;
+    options.step += 1;
+    options.storage.exchange = ExchangeLevel::automatic;
+    const auto report = save(saved.state, options, world());
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->counters.exchange, alone || !threads_may ? "off" : "world");
+    EXPECT_EQ(report->counters.exchange_why.find("MPI_Init") != std::string::npos,
+              !alone && !threads_may);
+    FilledState loaded(world());
+    loaded.add("columns", {1000, 1001}, {Placement::replicate()}, Dims{world().size()});
+    const auto got = load(loaded.state, from, world());
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->exchange, alone || !threads_may ? "off" : "world");
+    EXPECT_EQ(loaded.count_wrong(), 0);
+    // Where it is asked for, or bytes would be lost without, no save.
+    for (const auto& [level, coherence] : {std::pair(ExchangeLevel::world, Coherence::automatic),
+                                           std::pair(ExchangeLevel::automatic, Coherence::no)}) {
+      options.step += 1;
+      options.storage.exchange = level;
+      options.storage.coherence = coherence;
+      const auto refused = save(saved.state, options, world());
+      EXPECT_EQ(refused.has_value(), alone || threads_may);
+      EXPECT_TRUE(refused || refused.error().code == ErrorCode::unsupported);
+    }
+    options.storage.coherence = Coherence::automatic;
+  }
+  only_main_thread_may_call = false;
+}
 
 // What all nodes want is read once in `world`, once a node in `node`.
 TEST(Exchange, ReadsReplicasOnce) {

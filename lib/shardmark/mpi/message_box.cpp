@@ -41,6 +41,16 @@ void part(MessageBox& messages, bool failed, int failure_tag) {
 }
 
 Result<std::unique_ptr<MpiMessageBox>> MpiMessageBox::make(const Communicator& comm) {
+  int provided = MPI_THREAD_SINGLE;
+  MPI_Query_thread(&provided);
+  Status enough;
+  if (provided < MPI_THREAD_SERIALIZED) {
+    enough = Error{ErrorCode::unsupported,
+                   "an exchange between nodes needs a thread that may call MPI, and this program's "
+                   "MPI_Init() or MPI_Init_thread() has not got leave for it; expected "
+                   "MPI_THREAD_SERIALIZED or MPI_THREAD_MULTIPLE"};
+  }
+  SHARDMARK_RETURN_IF_ERROR(comm.agree(enough));
   SHARDMARK_ASSIGN_OR_RETURN(Communicator own, Communicator::duplicate(comm.handle()));
   return std::unique_ptr<MpiMessageBox>(new MpiMessageBox(std::move(own)));
 }

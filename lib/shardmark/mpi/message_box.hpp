@@ -56,6 +56,8 @@ void part(MessageBox& messages, bool failed, int failure_tag);
 /// another box is ever taken.
 class MpiMessageBox final : public MessageBox {
  public:
+  /// The same status on every rank. Errors: unsupported where MPI does not let a thread beside its
+  /// first call it while no other does (MPI_THREAD_SERIALIZED).
   static Result<std::unique_ptr<MpiMessageBox>> make(const Communicator& comm);
   ~MpiMessageBox() override;
 

@@ -112,7 +112,14 @@ Result<LoadExchange> LoadExchange::arrange(std::span<const ReadTask> tasks,
     return exchange;
   }
   if (exchange.level_ == ExchangeLevel::world) {
-    SHARDMARK_ASSIGN_OR_RETURN(exchange.messages_, MpiMessageBox::make(comm));
+    auto messages = MpiMessageBox::make(comm);
+    if (!messages && options.exchange == ExchangeLevel::automatic) {
+      exchange.level_ = ExchangeLevel::off;
+      exchange.why_ = messages.error().message;
+      return exchange;
+    }
+    SHARDMARK_RETURN_IF_ERROR(messages);
+    exchange.messages_ = std::move(*messages);
   }
   return exchange;
 }

@@ -25,8 +25,8 @@ namespace shardmark {
 /// what.
 class LoadExchange {
  public:
-  /// Collective; the same status on every rank. Errors: invalid_argument where what the options ask
-  /// for cannot be had.
+  /// Collective; the same status on every rank. Errors: unsupported where what the options ask for
+  /// cannot be had.
   static Result<LoadExchange> arrange(std::span<const ReadTask> tasks, const Manifest& manifest,
                                       const ReadOptions& options, const Communicator& comm);
 

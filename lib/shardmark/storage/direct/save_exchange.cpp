@@ -195,6 +195,11 @@ Result<SaveExchange> SaveExchange::arrange(const SaveTarget& target, const Place
     exchange.why_ = shared.error().message;
     shared = exchange.share_by_node(*decoded, placed, options);
   }
+  if (!shared && shared.error().code == ErrorCode::unsupported &&
+      options.exchange == ExchangeLevel::automatic && !exchange.needed_) {
+    exchange.give_up(shared.error().message);
+    return exchange;
+  }
   SHARDMARK_RETURN_IF_ERROR(shared);
   return exchange;
 }
@@ -228,6 +233,7 @@ Status SaveExchange::share_one_node(const StorageOptions& options) {
 /// messages between them. `files`: of the whole save.
 Status SaveExchange::share_by_node(std::span<const ExchangedFile> files, const PlacedFiles& placed,
                                    const StorageOptions& options) {
+  SHARDMARK_ASSIGN_OR_RETURN(messages_, MpiMessageBox::make(*comm_));
   auto nodes = NodeGroup::discover(*comm_);
   SHARDMARK_RETURN_IF_ERROR(nodes);
   const auto [least, most] = ranks_a_node(*nodes);
@@ -262,9 +268,7 @@ Status SaveExchange::share_by_node(std::span<const ExchangedFile> files, const P
   regions_ = std::move(share.regions);
   least_own_bytes_ = world ? long_row_bytes : block_bytes_;
   staging_rank_ = group->node().rank();
-  SHARDMARK_RETURN_IF_ERROR(comm_->agree(share_memory(group->node())));
-  SHARDMARK_ASSIGN_OR_RETURN(messages_, MpiMessageBox::make(*comm_));
-  return {};
+  return comm_->agree(share_memory(group->node()));
 }
 
 /// Collective over `sharers`; the same status on all of them.

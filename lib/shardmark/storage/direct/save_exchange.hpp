@@ -29,7 +29,8 @@ namespace shardmark {
 class SaveExchange {
  public:
   /// Collective, once the files are laid out; the same status on every rank. Errors:
-  /// invalid_argument where what the options ask for cannot be had.
+  /// invalid_argument, unsupported where what the options ask for, or the file system needs,
+  /// cannot be had.
   static Result<SaveExchange> arrange(const SaveTarget& target, const PlacedFiles& placed,
                                       const StorageOptions& options, const Communicator& comm);
 
