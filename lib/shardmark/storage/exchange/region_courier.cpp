@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/progress.hpp"
 
 namespace shardmark {
@@ -47,7 +48,7 @@ RegionCourier::RegionCourier(const SharedStaging& staging, const Setting& settin
 
 void RegionCourier::run() {
   io_ = std::make_unique<IoThreads>(setting_.threads);
-  output_.note(work());
+  output_.note(guarded([&] { return work(); }));
   io_.reset();  // when all of its writes are done
   part(messages_, !output_.status(), courier_failed_tag);
 }

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/progress.hpp"
 #include "shardmark/plan/tables/byte_codec.hpp"
 
@@ -65,7 +66,7 @@ RegionFetcher::RegionFetcher(const SharedStaging& staging, const Setting& settin
 
 void RegionFetcher::run() {
   io_ = std::make_unique<IoThreads>(setting_.threads);
-  input_.note(work());
+  input_.note(guarded([&] { return work(); }));
   io_.reset();  // when all of its reads are done
   part(messages_, !input_.status(), fetcher_failed_tag);
 }

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/progress.hpp"
 #include "shardmark/core/stream_copy.hpp"
 #include "shardmark/storage/exchange/region_fetcher.hpp"
@@ -59,7 +60,10 @@ Status RegionReader::read(std::span<const RawTransfer<std::byte>> transfers,
                     RegionFetcher::Setting{setting_.regions, setting_.rank, setting_.most_bytes,
                                            setting_.threads},
                     *setting_.messages, input_);
-    readers.emplace_back([&fetcher] { fetcher->run(); });
+    if (const Status begun = start_thread(readers, [&fetcher] { fetcher->run(); }); !begun) {
+      input_.note(begun);
+      fetcher->run();  // says so to the others
+    }
   } else {
     for (std::size_t k = 0; k < setting_.regions.size(); ++k) {
       if (setting_.regions[k].server == setting_.rank) {
@@ -68,19 +72,27 @@ Status RegionReader::read(std::span<const RawTransfer<std::byte>> transfers,
     }
   }
   for (int i = 0; i < setting_.threads && !served_.empty(); ++i) {
-    readers.emplace_back([this] { serve(); });
-  }
-  Walk ahead{TransferRuns<std::byte>(transfers), {}};
-  Walk behind{TransferRuns<std::byte>(transfers), {}};
-  Walk watching{TransferRuns<std::byte>(seen), {}};
-  const std::size_t count = setting_.regions.size();
-  bool goes_on = true;
-  for (std::size_t next = 0, k = 0; k < count && goes_on; ++k) {
-    while (next < count && goes_on && (next == k || is_open(next))) {
-      goes_on = announce(next++, ahead);
+    const Status begun =
+        start_thread(readers, [this] { input_.note(guarded([&] { return serve(); })); });
+    if (!begun) {
+      input_.note(readers.empty() ? begun : Status());  // one is enough
+      break;
     }
-    goes_on = goes_on && deliver(k, behind, watching);
   }
+  input_.note(guarded([&] {
+    Walk ahead{TransferRuns<std::byte>(transfers), {}};
+    Walk behind{TransferRuns<std::byte>(transfers), {}};
+    Walk watching{TransferRuns<std::byte>(seen), {}};
+    const std::size_t count = setting_.regions.size();
+    bool goes_on = true;
+    for (std::size_t next = 0, k = 0; k < count && goes_on; ++k) {
+      while (next < count && goes_on && (next == k || is_open(next))) {
+        goes_on = announce(next++, ahead);
+      }
+      goes_on = goes_on && deliver(k, behind, watching);
+    }
+    return Status();
+  }));
   {
     const ScopedHandOver handed_over;
     for (std::thread& reader : readers) {
@@ -246,7 +258,7 @@ void RegionReader::watch(const Run& run, const std::byte* from, int slot,
 }
 
 /// A thread of this rank: reads its regions as soon as all have said what they want.
-void RegionReader::serve() {
+Status RegionReader::serve() {
   const auto all = static_cast<std::uint32_t>(staging_.shape().num_ranks);
   for (std::size_t i = next_served_++; i < served_.size(); i = next_served_++) {
     const std::size_t number = served_[i];
@@ -254,7 +266,7 @@ void RegionReader::serve() {
     const std::uint32_t round = staging_.round_of(number);
     if (!staging_.wait(slot.round, [&](std::uint32_t value) { return value == round; }) ||
         !staging_.wait(slot.filled, [&](std::uint32_t value) { return value == all; })) {
-      return;
+      return {};
     }
     ++input_.in_flight();
     const Status status = input_.read(number);
@@ -264,6 +276,7 @@ void RegionReader::serve() {
       slot.ready.store(round + 1);
     }
   }
+  return {};
 }
 
 }  // namespace shardmark

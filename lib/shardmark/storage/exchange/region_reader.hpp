@@ -74,7 +74,7 @@ class RegionReader {
   void copy(const Run& run, const std::byte* from);
   void give_up(std::size_t watched);
   void watch(const Run& run, const std::byte* from, int slot, std::int64_t offset_in_slot);
-  void serve();
+  Status serve();
   void enter_phase();
 
   SharedStaging staging_;

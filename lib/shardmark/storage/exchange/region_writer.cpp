@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/progress.hpp"
 #include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/exchange/region_courier.hpp"
@@ -61,7 +62,6 @@ RegionWriter::~RegionWriter() = default;
 Status RegionWriter::write(std::span<const RawTransfer<const std::byte>> transfers,
                            std::span<std::uint64_t> checksums) {
   checksums_ = checksums;
-  straight_ = std::make_unique<IoThreads>(setting_.threads);
   std::vector<std::thread> writers;
   std::optional<RegionCourier> courier;
   if (setting_.messages != nullptr) {
@@ -70,16 +70,28 @@ Status RegionWriter::write(std::span<const RawTransfer<const std::byte>> transfe
         RegionCourier::Setting{setting_.files, setting_.regions, setting_.rank,
                                setting_.least_own_bytes, setting_.most_bytes, setting_.threads},
         *setting_.messages, output_);
-    writers.emplace_back([&courier] { courier->run(); });
+    if (const Status begun = start_thread(writers, [&courier] { courier->run(); }); !begun) {
+      output_.note(begun);
+      courier->run();  // says so to the others
+    }
   } else {
     find_own_regions();
   }
   for (int i = 0; i < setting_.threads && !own_regions_.empty(); ++i) {
-    writers.emplace_back([this] { serve(); });
+    const Status begun =
+        start_thread(writers, [this] { output_.note(guarded([&] { return serve(); })); });
+    if (!begun) {
+      output_.note(writers.empty() ? begun : Status());  // one is enough
+      break;
+    }
   }
-  TransferRuns<const std::byte> runs(transfers);
-  for (std::size_t k = 0; k < setting_.regions.size() && fill(k, runs); ++k) {
-  }
+  straight_ = std::make_unique<IoThreads>(setting_.threads);  // last: it can do without any
+  output_.note(guarded([&] {
+    TransferRuns<const std::byte> runs(transfers);
+    for (std::size_t k = 0; k < setting_.regions.size() && fill(k, runs); ++k) {
+    }
+    return Status();
+  }));
   enter_phase();
   {
     const ScopedHandOver handed_over;
@@ -247,7 +259,7 @@ void RegionWriter::write_straight(std::size_t file, std::span<const std::byte> b
 }
 
 /// A thread of this rank: writes regions as they fill up, in order.
-void RegionWriter::serve() {
+Status RegionWriter::serve() {
   for (std::size_t i = next_own_++; i < own_regions_.size(); i = next_own_++) {
     const std::size_t number = own_regions_[i];
     SharedStaging::Slot& slot = staging_.slot(staging_.slot_of(number));
@@ -255,10 +267,11 @@ void RegionWriter::serve() {
     const auto all = static_cast<std::uint32_t>(staging_.shape().num_ranks);
     if (!staging_.wait(slot.round, [&](std::uint32_t value) { return value == round; }) ||
         !staging_.wait(slot.filled, [&](std::uint32_t value) { return value == all; })) {
-      return;
+      return {};
     }
     write_region(number);
   }
+  return {};
 }
 
 void RegionWriter::write_region(std::size_t number) {

@@ -71,7 +71,7 @@ class RegionWriter {
   void work(const Work& hash_and_copy);
   void hash(const Run& run, ByteRange part, std::byte* copy_to);
   void find_own_regions();
-  void serve();
+  Status serve();
   void write_region(std::size_t number);
   std::vector<ByteRange> own_ranges(const Region& region, std::uint32_t past) const;
   Status write_kept(const Region& region, const std::byte* from);

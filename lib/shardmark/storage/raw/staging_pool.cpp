@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/rounding.hpp"
 
 namespace shardmark {
@@ -94,8 +95,8 @@ StagingPiece::~StagingPiece() {
 }
 
 IoThreads::IoThreads(int threads) {
-  for (int i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] { serve(); });
+  // Those that the system gives do the work of all.
+  for (int i = 0; i < threads && start_thread(threads_, [this] { serve(); }); ++i) {
   }
 }
 

@@ -11,6 +11,8 @@
 //   SHARDMARK_TEST_HIT         a file that is made once a write was meddled with
 //   SHARDMARK_TEST_DIRECT_ERRNO  writes past the page cache fail so, though the open did not
 //   SHARDMARK_TEST_FLOCK_ERRNO   locks fail so
+//   SHARDMARK_TEST_THREADS       so many threads the system gives to the C++ of the rank
+//                                SHARDMARK_TEST_THREADS_RANK, no more
 //   SHARDMARK_TEST_PLAIN_FILES if set, on every rank: no holes are seen and no space is reserved
 // And calls that some file systems do not have, or that break off, on every rank:
 //   SHARDMARK_TEST_FLOCK_ERRNO, _RENAMEAT2_ERRNO, _STATVFS_ERRNO   what they fail with
@@ -20,6 +22,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -234,6 +237,27 @@ extern "C" __attribute__((visibility("default"))) int fsync(int fd) {
     return -1;
   }
   return pass_on("fsync", static_cast<int (*)(int)>(nullptr), fd);
+}
+
+extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t* thread,
+                                                                     const pthread_attr_t* how,
+                                                                     void* (*work)(void*),
+                                                                     void* with) {
+  static std::atomic<int> left = std::atoi(
+      variable("SHARDMARK_TEST_THREADS").empty() ? "0" : variable("SHARDMARK_TEST_THREADS").data());
+  Dl_info caller{};
+  // MPI's and other libraries' own do not count.
+  const bool ours = ::dladdr(__builtin_return_address(0), &caller) != 0 &&
+                    std::string_view(caller.dli_fname).find("libstdc++") != std::string_view::npos;
+  if (ours && !variable("SHARDMARK_TEST_THREADS").empty() &&
+      variable("SHARDMARK_TEST_THREADS_RANK") == rank() && left.fetch_sub(1) <= 0) {
+    note_hit();
+    return EAGAIN;
+  }
+  return pass_on(
+      "pthread_create",
+      static_cast<int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*)>(nullptr),
+      thread, how, work, with);
 }
 
 extern "C" __attribute__((visibility("default"))) dirent* readdir(DIR* folder) {

@@ -284,6 +284,29 @@ class FaultInjection(unittest.TestCase):
                     SHARDMARK_TEST_FAIL_AFTER=after,
                 )  # fmt: skip
 
+    def test_a_rank_that_gets_no_threads(self):
+        """As under ulimit -u: nobody waits for it, and one that can do without them goes on."""
+        faults = {"LD_PRELOAD": LIBRARY, "SHARDMARK_TEST_THREADS_RANK": 1}
+        for level, ranks_a_node in (("node", 8), ("node", 2), ("world", 2), ("edges", 1)):
+            with self.subTest(level=level, ranks_a_node=ranks_a_node):
+                faults |= {"SHARDMARK_TEST_EXCHANGE": level, "SHARDMARK_PRETEND_RANKS_A_NODE": ranks_a_node}
+                self.expect_failure(4, "direct", "thread", SHARDMARK_TEST_THREADS=0, **faults)
+                # Those that write what goes by itself, and one of the exchange.
+                job = run_ranks(4, ["save", self.directory, 2, "direct"], SHARDMARK_TEST_THREADS=3, **faults)
+                self.assertEqual(job and job.returncode, 0, job and job.stderr)
+                for threads in (0, 1) if level != "edges" else ():
+                    job = run_ranks(4, ["load", self.directory, 2, "direct"], SHARDMARK_TEST_THREADS=threads, **faults)
+                    self.assertIsNotNone(job, "the load hangs")
+                    self.assertEqual(KIND.exit_code(job.returncode, job.stderr), 1 - threads, job.stderr)
+                    messages = [line for line in job.stderr.splitlines() if line.startswith("error: ")]
+                    self.assertEqual(["thread" in message for message in messages], (1 - threads) * [True])
+                shutil.rmtree(self.directory / "step-00000002")
+        # Where each writes and reads for itself, the rank does the work of its threads.
+        faults |= {"SHARDMARK_TEST_EXCHANGE": "off", "SHARDMARK_TEST_THREADS": 0}
+        for command in ("save", "load"):
+            job = run_ranks(4, [command, self.directory, 2, "direct"], **faults)
+            self.assertEqual(job and job.returncode, 0, job and job.stderr)
+
     def test_file_size_limit_of_one_rank(self):
         self.expect_failure(3, "collective", "RLIMIT_FSIZE", SHARDMARK_TEST_FSIZE_RANK=2)
 
