@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // For LD_PRELOAD: every write into a regular file becomes a line of the file
 // $SHARDMARK_TEST_RECORD/PID: "inode offset length direct|cached name", every fsync one that says
-// "synced". one_writer_test.py reads them. With SHARDMARK_TEST_STRIPES, the hexadecimal bytes of a Lustre layout, every file and
-// folder seems to have it.
+// "synced". one_writer_test.py reads them. With SHARDMARK_TEST_STRIPES, the hexadecimal bytes of a
+// Lustre layout, every file and folder seems to have it.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -50,7 +50,10 @@ void note(int fd, off64_t at, ssize_t done, const char* how = nullptr) {
     const bool direct = (::fcntl(fd, F_GETFL) & O_DIRECT) != 0;
     std::fprintf(record(), "%llu %lld %lld %s %s\n", static_cast<unsigned long long>(info.st_ino),
                  static_cast<long long>(at), static_cast<long long>(done),
-                 how != nullptr ? how : direct ? "direct" : "cached", path.substr(path.rfind('/') + 1).c_str());
+                 how != nullptr ? how
+                 : direct       ? "direct"
+                                : "cached",
+                 path.substr(path.rfind('/') + 1).c_str());
     std::fflush(record());
   }
 }
