@@ -2,49 +2,28 @@
 #include "bench/peers/peer_engines.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <variant>
 
 #include "bench/config/config_key_table.hpp"
+#include "bench/machine/own_script.hpp"
 #include "bench/peers/peer_process.hpp"
 
 namespace shardmark::bench {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::string_view section = "peers.";
 constexpr double listing_limit_s = 120;
 
-/// The source tree's, then the installed one beside the executable, as configurations are found.
-Result<std::string> find_script() {
-  std::error_code error;
-  const fs::path executable = fs::read_symlink("/proc/self/exe", error);
-  const fs::path prefix = executable.parent_path().parent_path();
-  const std::array<std::string, 2> places = {SHARDMARK_SOURCE_SCRIPTS "/peer",
-                                             (prefix / "share/shardmark/scripts/peer").string()};
-  for (const std::string& place : places) {
-    if (fs::is_regular_file(place, error)) {
-      return place;
-    }
-  }
-  return Error{ErrorCode::not_found,
-               fmt::format("the adapters were not found; tried {}", fmt::join(places, ", "))};
-}
-
-std::string python() {
-  const char* chosen = std::getenv("SHARDMARK_PYTHON");
-  return chosen == nullptr || *chosen == '\0' ? "python3" : chosen;
+Result<std::string> find_adapters() {
+  SHARDMARK_ASSIGN_OR_RETURN(const std::string executable, own_executable());
+  return find_own_script("peer", executable);
 }
 
 /// Local, rank 0.
 Result<std::string> list_engines(const std::map<std::string, std::string>& programs) {
-  SHARDMARK_ASSIGN_OR_RETURN(const std::string script, find_script());
-  std::vector<std::string> words = {python(), script, "list", "--json"};
+  SHARDMARK_ASSIGN_OR_RETURN(const std::string script, find_adapters());
+  std::vector<std::string> words = {python_for_scripts(), script, "list", "--json"};
   for (const auto& [key, program] : programs) {
     words.push_back(key + "=" + program);
   }
@@ -84,7 +63,7 @@ Result<std::vector<PeerEngine>> find_engines(const std::map<std::string, std::st
 }
 
 Result<std::vector<std::string>> adapter_words(const PeerEngine& engine) {
-  SHARDMARK_ASSIGN_OR_RETURN(std::string script, find_script());
+  SHARDMARK_ASSIGN_OR_RETURN(std::string script, find_adapters());
   return std::vector<std::string>{engine.python, std::move(script), "play", engine.name};
 }
 

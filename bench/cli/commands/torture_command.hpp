@@ -25,8 +25,8 @@ struct TortureArguments {
 std::vector<std::string> torture_words(const TortureArguments& arguments, const std::string& script,
                                        const std::string& shardmark);
 
-/// Local. Does not return where it works: this process becomes scripts/torture, of the source tree
-/// or of the installation. Errors: invalid_argument under a launcher, not_found if there is no
+/// Local. Does not return where it works: this process becomes scripts/torture, the installed one
+/// or the source tree's. Errors: invalid_argument under a launcher, not_found if there is no
 /// Python or no script.
 Result<CommandOutput> torture_command(const TortureArguments& arguments);
 
