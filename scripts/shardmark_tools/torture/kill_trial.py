@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 
 from shardmark_tools.launch.jobs import Outcome, differences, fingerprint
-from shardmark_tools.torture.launcher_trial import LauncherTrial
 from shardmark_tools.torture.score import Verdict
 from shardmark_tools.torture.site import END_LIMIT_S, LIMIT_S, RANKS, STEP, Form, Site, step_name
 
@@ -67,7 +66,6 @@ class KillTrial:
     def __init__(self, site: Site, launcher_failed: list[str]):
         """`launcher_failed` gets what is counted apart."""
         self.site = site
-        self.launcher_trial = LauncherTrial(site)
         self.launcher_failed = launcher_failed
 
     def attack(self, form: Form, number: int, chance: random.Random) -> Verdict | None:
@@ -85,9 +83,8 @@ class KillTrial:
             try:
                 if struck.strike(target, how, trigger, delay, chance):
                     ending, told = struck.judge()
-                    if ending == "hung" and struck.only_the_launcher_is_left and self.launcher_trial.hangs(how):
-                        self.launcher_failed.append(f"the launcher hung after {what}, as it did with a trivial program")
-                        return None
+                    if struck.launcher_hung:
+                        self.launcher_failed.append(f"all ranks had ended, and the launcher had not after {END_LIMIT_S} s: {what}")
                     if struck.launcher_crashed:
                         self.launcher_failed.append(f"the launcher itself crashed after {what}")
                     moment = f"{trigger or 'ranks'} + {delay * 1e3:.0f} ms, {io}"
@@ -107,7 +104,7 @@ class Strike:
         (self.directory / STRANGER).write_text("not ours\n")
         self.before = fingerprint(self.directory)
         self.victim = victim
-        self.only_the_launcher_is_left = False
+        self.launcher_hung = False
         self.launcher_crashed = False
         self.settings = [*form.settings, *form.io_settings(io)]
         self.form = form
@@ -164,9 +161,10 @@ class Strike:
         while self.job.alive() and time.monotonic() < deadline:
             time.sleep(0.02)
         left = self.job.alive()
-        self.only_the_launcher_is_left = left == [launcher]
+        # Open MPI 4.1's mpirun does, now and then, with a program of MPI_Init() and sleep() too.
+        self.launcher_hung = left == [launcher]
         outcome = self.job.wait(0 if left else LIMIT_S)
-        if left or outcome.code is None:
+        if not self.launcher_hung and (left or outcome.code is None):
             return "hung", f"{len(left)} processes are left after {limit_s} s: {outcome}"
         if beside := self._beside_problem():
             return beside
@@ -189,7 +187,7 @@ class Strike:
     def _problems(self, outcome: Outcome) -> Iterator[str]:
         """What is not as promised afterwards, the next save included."""
         new = step_name(STEP + 1)
-        if self.paused and outcome.code != 0:
+        if self.paused and outcome.code != 0 and not self.launcher_hung:
             yield f"a job that was only paused failed: {outcome}"
         if outcome.code == 0 and "save" in self.victim and not (self.directory / new).exists():
             yield f"the save ended with 0 and there is no {new}"

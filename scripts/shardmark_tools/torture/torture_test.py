@@ -7,14 +7,17 @@ import os
 import pathlib
 import sys
 import tempfile
+import types
 import unittest
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from shardmark_tools.launch.jobs import Outcome  # noqa: E402
 from shardmark_tools.refusal import Refused  # noqa: E402
-from shardmark_tools.torture import attacks, score, workspace  # noqa: E402
+from shardmark_tools.torture import attacks, kill_trial, score, workspace  # noqa: E402
 from shardmark_tools.torture.kill_trial import crashed_processes  # noqa: E402
 from shardmark_tools.torture.score import Score, Verdict  # noqa: E402
-from shardmark_tools.torture.site import FORMS  # noqa: E402
+from shardmark_tools.torture.site import FORMS, STEP, step_name  # noqa: E402
 from shardmark_tools.torture.trials import LIBRARY, library_of  # noqa: E402
 
 
@@ -53,6 +56,49 @@ class Crashes(unittest.TestCase):
         told = "[vm:15793] *** Process received signal ***\n[vm:15793] Signal: Segmentation fault (11)\n[vm:7] Signal: Aborted (6)\n"
         self.assertEqual(crashed_processes(told), {15793, 7})
         self.assertEqual(crashed_processes("mpirun noticed that process rank 3 exited on signal 9 (Killed).\n"), set())
+
+
+class StubSite:
+    """A job of which `left` processes never end, besides what is asked of the site afterwards, which is well."""
+
+    def __init__(self, left: list[int]):
+        self.left = left
+
+    def start(self, _: object) -> object:
+        process = types.SimpleNamespace(pid=7, poll=lambda: None)
+        return types.SimpleNamespace(process=process, alive=lambda: self.left, end=lambda: None,
+                                     wait=lambda _: Outcome(None, "", "", 1.0))  # fmt: skip
+
+    def words(self, *_: object, **__: object) -> list[str]:
+        return []
+
+    def inspect(self, *_: object) -> Outcome:
+        return Outcome(0, "", "", 0.0)
+
+    load_alone = inspect
+
+    def save_alone(self, directory: pathlib.Path, step: int) -> Outcome:
+        (directory / step_name(step)).mkdir()
+        return self.inspect()
+
+
+class AfterAKill(unittest.TestCase):
+    def judged(self, left: list[int]) -> tuple[kill_trial.Strike, str]:
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.object(kill_trial, "END_LIMIT_S", 0):
+            directory = pathlib.Path(folder)
+            (directory / step_name(STEP)).mkdir()
+            form = types.SimpleNamespace(directory_with_step=lambda _: directory, settings=[], io_settings=lambda _: [])
+            struck = kill_trial.Strike(StubSite(left), form, "load", "auto", None)  # type: ignore[arg-type]
+            ending, told = struck.judge()
+            self.assertEqual(bool(told), ending == "hung", told)
+            return struck, ending
+
+    def test_ranks_that_are_left_hang_and_a_launcher_without_ranks_is_not_ours(self) -> None:
+        for left in ([7, 8], [8]):
+            struck, ending = self.judged(left)
+            self.assertEqual((ending, struck.launcher_hung), ("hung", False))
+        struck, ending = self.judged([7])
+        self.assertEqual((ending, struck.launcher_hung), ("found", True))
 
 
 class ThePlan(unittest.TestCase):
