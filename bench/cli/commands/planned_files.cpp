@@ -6,6 +6,7 @@
 #include "shardmark/storage/direct/raw_arrangement.hpp"
 #include "shardmark/storage/format/file_arrangement.hpp"
 #include "shardmark/storage/format/manifest.hpp"
+#include "shardmark/storage/posix/file_system.hpp"
 
 namespace shardmark::bench {
 namespace {
@@ -50,9 +51,10 @@ void describe_raw_places(const StorageOptions& options, GlobalSavePlan& plan, Ma
   plan.ensure_owners();
   plan.ensure_statistics();
   const bool has_checksums = options.checksum == ChecksumKind::xxh3;
-  describe_places(arrange_raw_files(options.backend, plan.statistics.rank_bytes,
-                                    has_checksums ? manifest.entries.num_chunks() : 0),
-                  plan.owners, manifest);
+  describe_places(
+      arrange_raw_files(options.backend, plan.statistics.rank_bytes,
+                        has_checksums ? manifest.entries.num_chunks() : 0, sharing_block()),
+      plan.owners, manifest);
 }
 
 }  // namespace

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/checkpoint/async_save.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "shardmark/checkpoint/save_protocol.hpp"
 #include "shardmark/checkpoint/staging_memory.hpp"
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/progress.hpp"
+#include "shardmark/storage/posix/notices.hpp"
 
 namespace shardmark {
 namespace {
@@ -38,13 +43,14 @@ struct AsyncSaver::State {
 
   /// Waits for the thread; the outcome of its save, once.
   Result<std::optional<SaveReport>> join() {
-    if (!thread.joinable()) {
+    if (save == nullptr) {
       return std::optional<SaveReport>();
     }
-    {
+    for (std::thread& thread : threads) {
       const ScopedHandOver handed_over;
       thread.join();
     }
+    threads.clear();
     auto ended = std::move(outcome);
     outcome = SaveReport{};
     save.reset();
@@ -54,11 +60,25 @@ struct AsyncSaver::State {
     return std::optional<SaveReport>(std::move(*ended));
   }
 
+  /// What is left of a save once it is staged.
+  void complete(double returned_s) {
+    const Status done = guarded([&] { return save->complete(); });
+    if (done) {
+      SaveReport report = save->report();
+      report.returned_s = returned_s;
+      outcome = std::move(report);
+    } else {
+      save->abandon();
+      outcome = done.error();
+    }
+    busy = false;
+  }
+
   AsyncSaveOptions options;
   Communicator comm;  // of the saves alone: the caller's thread before, the other after staging
   StagingMemory memory;
   std::unique_ptr<SaveProtocol> save;
-  std::thread thread;
+  std::vector<std::thread> threads;  // one at most
   std::atomic<bool> busy = false;
   Result<SaveReport> outcome = SaveReport{};  // written by the thread, read after it was joined
 };
@@ -108,18 +128,13 @@ Result<AsyncStart> AsyncSaver::start(const StateDict& state_dict, const SaveOpti
   }
   started.returned_s = seconds_since(begin);
   state.busy = true;
-  state.thread = std::thread([&state, returned_s = started.returned_s] {
-    const Status done = state.save->complete();
-    if (done) {
-      SaveReport report = state.save->report();
-      report.returned_s = returned_s;
-      state.outcome = std::move(report);
-    } else {
-      state.save->abandon();
-      state.outcome = done.error();
-    }
-    state.busy = false;
-  });
+  const Status behind = start_thread(
+      state.threads, [&state, returned_s = started.returned_s] { state.complete(returned_s); });
+  if (!behind) {
+    // Other ranks have theirs, and wait for this one.
+    add_notice(fmt::format("a save does not go on in the background: {}", behind.error().message));
+    state.complete(started.returned_s);
+  }
   return started;
 }
 

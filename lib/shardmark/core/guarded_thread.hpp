@@ -19,7 +19,7 @@ Status guarded(const Work& work) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
-    return Error{ErrorCode::no_space, "a thread of this rank found no memory (bad_alloc)"};
+    return Error{ErrorCode::no_space, "a thread of this rank found no memory"};
   }
 }
 
@@ -33,6 +33,8 @@ Status start_thread(std::vector<std::thread>& threads, Work work) {
   } catch (const std::system_error& failed) {
     return Error{ErrorCode::no_space,
                  std::string("the system gives this rank no thread: ") + failed.what()};
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::no_space, "this rank has no memory for a thread"};
   }
 }
 

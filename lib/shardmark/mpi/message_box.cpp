@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -12,11 +14,27 @@
 namespace shardmark {
 namespace {
 
+[[noreturn]] void end_job(const char* message) {
+  std::fprintf(stderr, "shardmark: error: %s\n", message);
+  MPI_Abort(MPI_COMM_WORLD, 1);
+  std::abort();
+}
+
 /// As Communicator does: after a failed call no two ranks can be trusted to agree.
 void check(int return_code, const char* function) {
   if (const Status status = mpi_call(return_code, function); !status) {
-    std::fprintf(stderr, "shardmark: %s\n", status.error().message.c_str());
-    MPI_Abort(MPI_COMM_WORLD, 1);
+    end_job(status.error().message.c_str());
+  }
+}
+
+/// Whoever finds no memory for a message can neither take it nor tell others: they would wait for
+/// ever.
+template <typename Work>
+auto with_memory(const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    end_job("a rank found no memory for a message of the exchange");
   }
 }
 
@@ -60,18 +78,20 @@ MpiMessageBox::~MpiMessageBox() {
 }
 
 void MpiMessageBox::post(int to, int tag, std::vector<std::byte> bytes) {
-  MPI_Request request = MPI_REQUEST_NULL;
+  with_memory([&] {
+    requests_.push_back(MPI_REQUEST_NULL);
+    posted_.push_back(std::move(bytes));
+  });
+  const std::vector<std::byte>& kept = posted_.back();
   // Synchronous: complete once the receiver takes it, so that nothing piles up there unseen.
-  check(MPI_Issend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, comm_.handle(),
-                   &request),
+  check(MPI_Issend(kept.data(), static_cast<int>(kept.size()), MPI_BYTE, to, tag, comm_.handle(),
+                   &requests_.back()),
         "MPI_Issend");
-  requests_.push_back(request);
-  posted_.push_back(std::move(bytes));
 }
 
 std::int64_t MpiMessageBox::pending_bytes() {
   if (!requests_.empty()) {
-    std::vector<int> done(requests_.size());
+    auto done = with_memory([&] { return std::vector<int>(requests_.size()); });
     int count = 0;
     check(MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, done.data(),
                        MPI_STATUSES_IGNORE),
@@ -110,8 +130,9 @@ std::optional<MessageBox::Message> MpiMessageBox::take_with(int tag) {
     return std::nullopt;
   }
   check(MPI_Get_count(&status, MPI_BYTE, &size), "MPI_Get_count");
-  Message message{status.MPI_SOURCE, status.MPI_TAG,
-                  std::vector<std::byte>(static_cast<std::size_t>(size))};
+  Message message{status.MPI_SOURCE, status.MPI_TAG, with_memory([&] {
+                    return std::vector<std::byte>(static_cast<std::size_t>(size));
+                  })};
   check(MPI_Mrecv(message.bytes.data(), size, MPI_BYTE, &handle, MPI_STATUS_IGNORE), "MPI_Mrecv");
   return message;
 }

@@ -52,12 +52,14 @@ Result<FileClients> FileClients::discover(const std::string& directory, Coherenc
   }
   const FileSystemKind traits = file_system_kind(directory);
   // The complement makes a minimum of the second; one bit of each trait, lacking on any rank.
-  std::array<std::uint64_t, 4> most = {identity, ~identity, traits.local ? 0U : 1U,
-                                       traits.knows_holes ? 0U : 1U};
+  std::array<std::uint64_t, 5> most = {identity, ~identity, traits.local ? 0U : 1U,
+                                       traits.knows_holes ? 0U : 1U,
+                                       static_cast<std::uint64_t>(sharing_block())};
   comm.all_reduce(most, MPI_MAX);
   FileClients clients;
   clients.local = most[2] == 0;
   clients.knows_holes = most[3] == 0;
+  clients.block_bytes = static_cast<std::int64_t>(most[4]);
   if (most[0] == ~most[1]) {
     return clients;
   }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "shardmark/core/result.hpp"
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/mpi/communicator.hpp"
 #include "shardmark/storage/format/storage_options.hpp"
 #include "shardmark/storage/posix/page_residency.hpp"
@@ -20,6 +22,8 @@ struct FileClients {
   std::vector<int> client_of_rank;  // numbered by lowest rank; empty where there is one
   bool local = true;        // the file system is this kernel's own: its cache tells the truth
   bool knows_holes = true;  // SEEK_HOLE may be believed
+  /// That no two of them may be at: the largest sharing_block() of any rank.
+  std::int64_t block_bytes = default_block_bytes;
 
   /// Writers must keep out of each other's pages.
   bool several() const noexcept { return count > 1; }

@@ -29,7 +29,7 @@ struct PlacedFiles {
   std::int64_t manifest_bytes = 0;
   /// Rank 0: of the entry file, where a thread goes on making it longer; -1: its length stays.
   std::int64_t laid_out_bytes = -1;
-  bool blocks_apart = false;   // no two ranks' pieces lie in one sharing_block()
+  bool blocks_apart = false;   // no two ranks' pieces lie in one of clients.block_bytes
   bool detects_holes = false;  // this file system tells unwritten bytes from zeros
   FileClients clients;         // through which page caches the ranks see the files
 };

@@ -10,7 +10,6 @@
 
 #include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/posix/file.hpp"
-#include "shardmark/storage/posix/file_system.hpp"
 
 namespace shardmark {
 namespace {
@@ -80,8 +79,7 @@ Result<ExchangedFile> survey(const std::string& path, std::uint64_t number, int 
   return make_exchanged_file(number, size, keeper, std::move(elements), std::move(foreign), block);
 }
 
-Result<ExchangedFile> survey_entry_file(const PlacedFiles& placed, const Manifest& manifest,
-                                        std::int64_t block) {
+Result<ExchangedFile> survey_entry_file(const PlacedFiles& placed, const Manifest& manifest) {
   std::vector<ByteRange> foreign;
   if (manifest.checksums_address >= 0) {
     const std::int64_t begin = manifest.checksums_address;
@@ -91,32 +89,30 @@ Result<ExchangedFile> survey_entry_file(const PlacedFiles& placed, const Manifes
   if (placed.manifest_address >= 0) {
     foreign.push_back({placed.manifest_address, placed.manifest_address + placed.manifest_bytes});
   }
-  return survey(placed.paths[0], 0, 0, block, element_ranges(manifest, 0), std::move(foreign),
-                placed.laid_out_bytes);
+  return survey(placed.paths[0], 0, 0, placed.clients.block_bytes, element_ranges(manifest, 0),
+                std::move(foreign), placed.laid_out_bytes);
 }
 
-Result<ExchangedFile> survey_own_file(const PlacedFiles& placed, int rank, std::int64_t block) {
+Result<ExchangedFile> survey_own_file(const PlacedFiles& placed, int rank) {
   std::vector<ByteRange> elements;
   for (const auto& [address, num_bytes] : placed.own_elements) {
     elements.push_back({address, address + num_bytes});
   }
-  return survey(placed.paths[placed.own_file], placed.own_file, rank, block,
+  return survey(placed.paths[placed.own_file], placed.own_file, rank, placed.clients.block_bytes,
                 merged(std::move(elements)), {});
 }
 
 }  // namespace
 
-Result<FileSurvey> survey_files(const PlacedFiles& placed, const Manifest& manifest,
-                                const Communicator& comm) {
+Result<std::vector<ExchangedFile>> survey_files(const PlacedFiles& placed, const Manifest& manifest,
+                                                const Communicator& comm) {
   std::vector<std::int64_t> leaders(placed.paths.size(), comm.size());
   leaders[placed.own_file] = comm.rank();
   leaders.front() = 0;
-  leaders.push_back(-sharing_block());
   comm.all_reduce(leaders, MPI_MIN);
-  FileSurvey found{{}, -leaders.back()};
   // A file of one rank has one writer already.
   const std::size_t count = placed.layout == FileLayout::per_rank ? 1 : placed.paths.size();
-  std::vector<ExchangedFile>& own = found.files;
+  std::vector<ExchangedFile> own;
   Status surveyed;
   const auto keep = [&](Result<ExchangedFile> file) {
     surveyed = surveyed ? Status(file) : surveyed;
@@ -125,18 +121,17 @@ Result<FileSurvey> survey_files(const PlacedFiles& placed, const Manifest& manif
     }
   };
   if (comm.is_root()) {
-    keep(survey_entry_file(placed, manifest, found.block_bytes));
+    keep(survey_entry_file(placed, manifest));
   }
   if (placed.own_file > 0 && placed.own_file < count && placed.leads_own_file) {
-    keep(survey_own_file(placed, comm.rank(), found.block_bytes));
+    keep(survey_own_file(placed, comm.rank()));
   }
   SHARDMARK_RETURN_IF_ERROR(comm.agree(surveyed));
   if (!comm.is_root()) {
     if (!own.empty()) {
       comm.send(encode(own), 0, survey_tag);
-      own.clear();
     }
-    return found;
+    return std::vector<ExchangedFile>();
   }
   for (std::size_t f = 1; f < count; ++f) {
     if (leaders[f] > 0 && leaders[f] < comm.size()) {
@@ -154,7 +149,7 @@ Result<FileSurvey> survey_files(const PlacedFiles& placed, const Manifest& manif
   if (!surveyed) {
     own.clear();
   }
-  return found;
+  return own;
 }
 
 std::int64_t element_bytes(const ExchangedFile& file) {

@@ -12,15 +12,10 @@
 
 namespace shardmark {
 
-/// What ranks may write together.
-struct FileSurvey {
-  std::vector<ExchangedFile> files;  // each as whoever made it sees it; on rank 0
-  std::int64_t block_bytes = 0;      // that have one writer: the largest sharing_block() of all
-};
-
-/// Collective, once the files are laid out; the status is the same on every rank.
-Result<FileSurvey> survey_files(const PlacedFiles& placed, const Manifest& manifest,
-                                const Communicator& comm);
+/// Collective, once the files are laid out; the status is the same on every rank. On rank 0 the
+/// files that ranks may write together, each as whoever made it sees it; empty on the others.
+Result<std::vector<ExchangedFile>> survey_files(const PlacedFiles& placed, const Manifest& manifest,
+                                                const Communicator& comm);
 
 /// Local. Elements of a file.
 std::int64_t element_bytes(const ExchangedFile& file);

@@ -27,9 +27,8 @@ ExchangedFile surveyed(const TemporaryDirectory& directory, std::span<const std:
   placed.laid_out_bytes = laid_out_bytes;
   auto files = survey_files(placed, manifest, world());
   EXPECT_TRUE(files);
-  EXPECT_EQ(files->files.size(), world().is_root() ? 1U : 0U);
-  EXPECT_EQ(files->block_bytes, sharing_block());
-  return files && !files->files.empty() ? files->files.front() : ExchangedFile();
+  EXPECT_EQ(files->size(), world().is_root() ? 1U : 0U);
+  return files && !files->empty() ? files->front() : ExchangedFile();
 }
 
 // Whole blocks are written: the last element's too.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/storage/direct/load_exchange.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -111,16 +113,6 @@ Result<LoadExchange> LoadExchange::arrange(std::span<const ReadTask> tasks,
     exchange.why_ = shared.error().message;
     return exchange;
   }
-  if (exchange.level_ == ExchangeLevel::world) {
-    auto messages = MpiMessageBox::make(comm);
-    if (!messages && options.exchange == ExchangeLevel::automatic) {
-      exchange.level_ = ExchangeLevel::off;
-      exchange.why_ = messages.error().message;
-      return exchange;
-    }
-    SHARDMARK_RETURN_IF_ERROR(messages);
-    exchange.messages_ = std::move(*messages);
-  }
   return exchange;
 }
 
@@ -174,12 +166,24 @@ Status LoadExchange::decide_for_nodes(std::span<const ReadTask> tasks, const Man
   const std::int64_t by_node = comm_->all_reduce(
       sharers_->is_root() ? here.total - here.repeated : std::int64_t{0}, MPI_SUM);
   const std::int64_t once = wishes.total - wishes.repeated;
+  const bool automatic = options_.exchange == ExchangeLevel::automatic;
+  const bool together = automatic ? (by_node - once) * min_common_share >= once
+                                  : options_.exchange == ExchangeLevel::world;
+  if (wishes.total > 0 && together) {
+    auto messages = MpiMessageBox::make(*comm_);
+    if (!messages && !automatic) {
+      return Error{messages.error().code,
+                   fmt::format("load.exchange = \"world\": {}, or load.exchange = \"node\"",
+                               messages.error().message)};
+    }
+    messages_ = messages ? std::move(*messages) : nullptr;
+  }
   if (wishes.total == 0) {
     why_ = "nobody wants anything";
-  } else if (options_.exchange != ExchangeLevel::automatic) {
+  } else if (!automatic) {
     level_ = options_.exchange;
     why_ = "as asked";
-  } else if ((by_node - once) * min_common_share >= once) {
+  } else if (messages_ != nullptr) {
     level_ = ExchangeLevel::world;
     why_ = "several nodes want the same";
   } else if ((wishes.total - by_node) * min_common_share >= wishes.total) {

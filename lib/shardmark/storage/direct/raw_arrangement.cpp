@@ -5,12 +5,11 @@
 
 #include "shardmark/core/rounding.hpp"
 #include "shardmark/storage/format/commit_record.hpp"
-#include "shardmark/storage/posix/file_system.hpp"
 
 namespace shardmark {
 
 RawArrangement arrange_raw_files(Backend backend, std::span<const std::int64_t> rank_bytes,
-                                 std::uint64_t num_checksums) {
+                                 std::uint64_t num_checksums, std::int64_t block_bytes) {
   const bool file_a_rank = backend == Backend::posix;
   RawArrangement arrangement;
   arrangement.layout = file_a_rank ? FileLayout::per_rank : FileLayout::shared;
@@ -21,7 +20,7 @@ RawArrangement arrange_raw_files(Backend backend, std::span<const std::int64_t> 
       arrangement.files.push_back(fmt::format("rank-{:05}.raw", rank));
     }
     arrangement.rank_starts.push_back(file_a_rank ? 0 : at);
-    at += round_up(rank_bytes[rank], sharing_block());
+    at += round_up(rank_bytes[rank], block_bytes);
   }
   arrangement.entry_file_bytes = file_a_rank ? 0 : at;
   if (num_checksums > 0) {

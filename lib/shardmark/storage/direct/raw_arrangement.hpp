@@ -26,9 +26,10 @@ struct RawArrangement {
   }
 };
 
-/// Local. Pure. `rank_bytes`: what each rank writes; `num_checksums`: 0 if none are kept.
+/// Local. Pure. `rank_bytes`: what each rank writes; `num_checksums`: 0 if none are kept; no two
+/// ranks' bytes lie in one block of `block_bytes`.
 RawArrangement arrange_raw_files(Backend backend, std::span<const std::int64_t> rank_bytes,
-                                 std::uint64_t num_checksums);
+                                 std::uint64_t num_checksums, std::int64_t block_bytes);
 
 /// Local. Fills in files and places of `manifest`, whose entries and chunks are there. `owners`: by
 /// chunk. A rank's chunks follow each other as they do in the manifest.

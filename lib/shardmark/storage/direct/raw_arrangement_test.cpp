@@ -6,8 +6,6 @@
 
 #include <array>
 
-#include "shardmark/storage/posix/file_system.hpp"
-
 namespace shardmark {
 namespace {
 
@@ -31,7 +29,7 @@ constexpr std::array<std::int64_t, 2> rank_bytes = {16, 8};
 constexpr std::array<std::int32_t, 3> owners = {0, 1, 0};
 
 TEST(RawArrangement, AFileARankAndOneForChecksumsAndManifest) {
-  const RawArrangement posix = arrange_raw_files(Backend::posix, rank_bytes, 3);
+  const RawArrangement posix = arrange_raw_files(Backend::posix, rank_bytes, 3, 4096);
   EXPECT_THAT(posix.files, ElementsAre("checkpoint.raw", "rank-00000.raw", "rank-00001.raw"));
   EXPECT_EQ(posix.layout, FileLayout::per_rank);
   EXPECT_EQ(posix.checksums_address, 0);
@@ -47,15 +45,15 @@ TEST(RawArrangement, AFileARankAndOneForChecksumsAndManifest) {
 
 TEST(RawArrangement, OneFileWithEachRankInBlocksOfItsOwn) {
   for (const Backend backend : {Backend::posix_shared, Backend::mpiio}) {
-    const RawArrangement shared = arrange_raw_files(backend, rank_bytes, 0);
+    const RawArrangement shared = arrange_raw_files(backend, rank_bytes, 0, 65536);
     EXPECT_THAT(shared.files, ElementsAre("checkpoint.raw"));
     EXPECT_EQ(shared.layout, FileLayout::shared);
     EXPECT_EQ(shared.checksums_address, -1);
-    EXPECT_EQ(shared.entry_file_bytes, 2 * sharing_block());
+    EXPECT_EQ(shared.entry_file_bytes, 2 * 65536);
     Manifest manifest = three_chunks();
     describe_places(shared, owners, manifest);
     EXPECT_EQ(manifest.chunk_locations[1].file, 0U);
-    EXPECT_EQ(manifest.chunk_locations[1].address, sharing_block());
+    EXPECT_EQ(manifest.chunk_locations[1].address, 65536);
   }
 }
 

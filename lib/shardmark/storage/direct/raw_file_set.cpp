@@ -102,8 +102,9 @@ class RawFilesMaking {
     }
     comm_.all_reduce(rank_bytes_, MPI_SUM);
     total_bytes_ = std::accumulate(rank_bytes_.begin(), rank_bytes_.end(), std::int64_t{0});
-    arrangement_ = arrange_raw_files(backend_, rank_bytes_,
-                                     has_checksums_ ? target_.entries->num_chunks() : 0);
+    arrangement_ =
+        arrange_raw_files(backend_, rank_bytes_, has_checksums_ ? target_.entries->num_chunks() : 0,
+                          files_.clients.block_bytes);
     for (const std::string& name : arrangement_.files) {
       files_.paths.push_back(target_.directory + "/" + name);
     }

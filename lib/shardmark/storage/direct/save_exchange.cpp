@@ -156,12 +156,12 @@ Result<SaveExchange> SaveExchange::arrange(const SaveTarget& target, const Place
     return exchange;
   }
   const bool one_node = on_one_node(comm);
-  auto survey = survey_files(placed, *target.manifest, comm);
-  SHARDMARK_RETURN_IF_ERROR(survey);
-  exchange.block_bytes_ = survey->block_bytes;
+  exchange.block_bytes_ = placed.clients.block_bytes;
+  auto files = survey_files(placed, *target.manifest, comm);
+  SHARDMARK_RETURN_IF_ERROR(files);
   std::vector<std::byte> bytes;
   if (comm.is_root()) {
-    Decision decision = decide(target, placed, options, one_node, std::move(survey->files));
+    Decision decision = decide(target, placed, options, one_node, std::move(*files));
     ByteWriter out;
     out.varint(static_cast<std::uint64_t>(decision.level));
     out.text(decision.why);
@@ -189,16 +189,23 @@ Result<SaveExchange> SaveExchange::arrange(const SaveTarget& target, const Place
     exchange.level_ = ExchangeLevel::edges;
     exchange.why_ = shared.error().message;
   }
+  auto messages = MpiMessageBox::make(comm);
+  if (!messages && options.exchange == ExchangeLevel::automatic && !exchange.needed_) {
+    exchange.give_up(messages.error().message);
+    return exchange;
+  }
+  if (!messages) {
+    return Error{messages.error().code,
+                 fmt::format("storage.exchange = \"{}\": {}{}",
+                             exchange_level_name(options.exchange), messages.error().message,
+                             exchange.needed_ ? "" : ", or storage.exchange = \"off\"")};
+  }
+  exchange.messages_ = std::move(*messages);
   Status shared = exchange.share_by_node(*decoded, placed, options);
   if (!shared && exchange.level_ != ExchangeLevel::edges) {
     exchange.level_ = ExchangeLevel::edges;
     exchange.why_ = shared.error().message;
     shared = exchange.share_by_node(*decoded, placed, options);
-  }
-  if (!shared && shared.error().code == ErrorCode::unsupported &&
-      options.exchange == ExchangeLevel::automatic && !exchange.needed_) {
-    exchange.give_up(shared.error().message);
-    return exchange;
   }
   SHARDMARK_RETURN_IF_ERROR(shared);
   return exchange;
@@ -233,7 +240,6 @@ Status SaveExchange::share_one_node(const StorageOptions& options) {
 /// messages between them. `files`: of the whole save.
 Status SaveExchange::share_by_node(std::span<const ExchangedFile> files, const PlacedFiles& placed,
                                    const StorageOptions& options) {
-  SHARDMARK_ASSIGN_OR_RETURN(messages_, MpiMessageBox::make(*comm_));
   auto nodes = NodeGroup::discover(*comm_);
   SHARDMARK_RETURN_IF_ERROR(nodes);
   const auto [least, most] = ranks_a_node(*nodes);

@@ -42,7 +42,7 @@ class SaveExchange {
   bool has(std::uint64_t file) const noexcept;
 
   /// Collective; not agreed. Writes this rank's transfers into exchanged files and its part of the
-  /// regions. `tiles` are those that leave padding; `open` has all exchanged files.
+  /// regions. `tiles` are those that leave padding; `open` has files().
   Status write(std::span<const RawTransfer<const std::byte>> transfers,
                std::span<const RawTransfer<const std::byte>> tiles,
                const std::map<std::uint64_t, RawFile>& open, std::span<std::uint64_t> checksums,

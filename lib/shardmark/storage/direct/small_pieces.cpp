@@ -5,7 +5,6 @@
 
 #include "shardmark/storage/direct/root_writes.hpp"
 #include "shardmark/storage/posix/file.hpp"
-#include "shardmark/storage/posix/file_system.hpp"
 
 namespace shardmark {
 namespace {
@@ -58,7 +57,8 @@ std::vector<ChecksumRun> checksum_runs(const PlacedFiles& files, const WrittenTa
 bool is_for_root(const PlacedFiles& files, const Entry& entry, const WriteTask& task) {
   return files.clients.several() && !files.blocks_apart &&
          (entry.sizes.empty() || entry.kind == EntryKind::object) &&
-         task.write->box.sizes == entry.sizes && task.elements.num_bytes() < sharing_block();
+         task.write->box.sizes == entry.sizes &&
+         task.elements.num_bytes() < files.clients.block_bytes;
 }
 
 Result<std::int64_t> write_small_pieces(const PlacedFiles& files, const WrittenTasks& written,

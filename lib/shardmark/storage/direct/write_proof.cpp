@@ -11,7 +11,6 @@
 
 #include "shardmark/core/checksum.hpp"
 #include "shardmark/core/rounding.hpp"
-#include "shardmark/storage/posix/file_system.hpp"
 #include "shardmark/storage/posix/space.hpp"
 
 namespace shardmark {
@@ -60,7 +59,7 @@ class Proof {
     for (std::size_t i = 0; i < written_.tasks.size(); ++i) {
       const std::int64_t num_bytes = written_.tasks[i].elements.num_bytes();
       // A smaller one may lie in pages that somebody else has written, where a loss leaves no hole.
-      if (doubtful.contains(piece_of(i).file) || num_bytes <= 2 * sharing_block() ||
+      if (doubtful.contains(piece_of(i).file) || num_bytes <= 2 * files_.clients.block_bytes ||
           is_padded(piece_of(i), write_of(i), entry_of(i))) {
         claims.push_back(claim_of(i));
       } else if (files_.clients.several()) {
@@ -100,7 +99,7 @@ class Proof {
       claims.push_back(claim_of(i));
       return;
     }
-    const std::int64_t page = sharing_block();
+    const std::int64_t page = files_.clients.block_bytes;
     const std::int64_t begin = piece_of(i).address + first * itemsize_of(i);
     const std::int64_t end = begin + elements.num_bytes();
     const std::int64_t first_end = round_up(begin, page);

@@ -13,6 +13,7 @@
 #include <span>
 #include <system_error>
 
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/storage/directory/owner_record.hpp"
 #include "shardmark/storage/posix/folder.hpp"
 #include "shardmark/storage/posix/notices.hpp"
@@ -43,18 +44,23 @@ Result<std::unique_ptr<Ownership>> Ownership::take(const std::string& folder) {
   SHARDMARK_RETURN_IF_ERROR(write_at(file, path, std::as_bytes(std::span(text)), 0));
   // Not for durability: other nodes read it now.
   static_cast<void>(::fsync(file.get()));
-  return std::unique_ptr<Ownership>(new Ownership(std::move(path), std::move(file)));
+  std::unique_ptr<Ownership> ownership(new Ownership(std::move(path), std::move(file)));
+  SHARDMARK_RETURN_IF_ERROR(ownership->start_heart());
+  return ownership;
 }
 
 Ownership::Ownership(std::string path, FileDescriptor file)
-    : path_(std::move(path)), file_(std::move(file)) {
+    : path_(std::move(path)), file_(std::move(file)) {}
+
+Status Ownership::start_heart() {
   // Signals are for the thread that waits for them.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  heart_ = std::thread([this] { beat(); });
+  const Status started = start_thread(heart_, [this] { beat(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return started;
 }
 
 Ownership::~Ownership() {
@@ -67,9 +73,10 @@ void Ownership::release() {
     released_ = true;
   }
   over_.notify_all();
-  if (heart_.joinable()) {
-    heart_.join();
+  for (std::thread& heart : heart_) {
+    heart.join();
   }
+  heart_.clear();
   file_ = FileDescriptor();
 }
 

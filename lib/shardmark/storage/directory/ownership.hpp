@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "shardmark/core/result.hpp"
 #include "shardmark/storage/posix/file.hpp"
@@ -18,7 +19,7 @@ class Ownership {
  public:
   /// Local. Makes and locks `folder`/owner. Where there are no locks it is held by its heartbeat
   /// alone, and a notice says so. Errors: not_found if the folder is gone (a sweeper took it);
-  /// already_exists if somebody else holds it; io_error.
+  /// already_exists if somebody else holds it; io_error; no_space where the system gives no thread.
   static Result<std::unique_ptr<Ownership>> take(const std::string& folder);
   ~Ownership();
   Ownership(const Ownership&) = delete;
@@ -32,6 +33,7 @@ class Ownership {
 
  private:
   Ownership(std::string path, FileDescriptor file);
+  Status start_heart();
   void beat();
 
   std::string path_;
@@ -39,7 +41,7 @@ class Ownership {
   std::mutex mutex_;
   std::condition_variable over_;
   bool released_ = false;
-  std::thread heart_;
+  std::vector<std::thread> heart_;  // one while it beats
 };
 
 }  // namespace shardmark

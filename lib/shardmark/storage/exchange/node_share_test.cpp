@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "shardmark/storage/exchange/striped_regions.hpp"
@@ -81,6 +82,12 @@ TEST(NodeShare, AgreesWithThatOfOthers) {
     std::map<std::size_t, int> writer_of;
     for (int rank = 0; rank < num_ranks; ++rank) {
       const NodeShare share = share_of_node(files, striping, region_bytes, dealing, rank);
+      const auto is_of_share = [&](const Region& region) {
+        return std::ranges::any_of(share.files, [&](const ExchangedFile& file) {
+          return file.file == files[region.file].file;
+        });
+      };
+      EXPECT_EQ(std::ranges::count_if(all, is_of_share), std::ssize(share.regions));
       std::size_t before = 0;
       for (const Region& region : share.regions) {
         ASSERT_LT(region.number, all.size());
@@ -94,6 +101,12 @@ TEST(NodeShare, AgreesWithThatOfOthers) {
         EXPECT_EQ(region.striped, same.striped);
         const auto writer = static_cast<std::size_t>(region.writer);
         EXPECT_TRUE(file == 0 || file_of_rank[writer] == static_cast<std::int64_t>(file));
+        const int own_node = node_of_rank[static_cast<std::size_t>(rank)];
+        const auto server = std::ranges::find(node_of_rank, own_node) - node_of_rank.begin() +
+                            std::ptrdiff_t{region.server};
+        EXPECT_EQ(node_of_rank.at(static_cast<std::size_t>(server)), own_node);
+        EXPECT_EQ(server == region.writer, node_of_rank[writer] == own_node);
+        EXPECT_TRUE(!region.travels || node_of_rank[writer] != own_node);
         EXPECT_EQ(writer_of.try_emplace(region.number, region.writer).first->second, region.writer)
             << "of rank " << rank;
       }

@@ -177,10 +177,6 @@ class ReadScene {
         std::vector<RawFile> open;
         std::vector<const RawFile*> pointers;
         open.reserve(paths.size());
-        for (const std::string& path : paths) {
-          open.push_back(*RawFile::open(path, RawFile::Access::read, o_direct));
-          pointers.push_back(&open.back());
-        }
         own.checksums.resize(own.transfers.size());
         own.watched_checksums.resize(own.watched.size());
         const auto box = messages->box_of(r);
@@ -197,6 +193,15 @@ class ReadScene {
           if (region.here || reads) {
             dealt.push_back(region);
           }
+        }
+        for (std::size_t f = 0; f < paths.size(); ++f) {
+          const bool reads = std::ranges::any_of(dealt, [&](const ReadRegion& region) {
+            return region.file == f && region.reader == r;
+          });
+          if (reads) {
+            open.push_back(*RawFile::open(paths[f], RawFile::Access::read, o_direct));
+          }
+          pointers.push_back(reads ? &open.back() : nullptr);
         }
         RegionReader reader(staging,
                             {dealt, numbers, pointers, r % ranks_a_node, 0, sieve_gap,

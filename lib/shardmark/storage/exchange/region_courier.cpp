@@ -47,8 +47,10 @@ RegionCourier::RegionCourier(const SharedStaging& staging, const Setting& settin
 }
 
 void RegionCourier::run() {
-  io_ = std::make_unique<IoThreads>(setting_.threads);
-  output_.note(guarded([&] { return work(); }));
+  output_.note(guarded([&] {
+    io_ = std::make_unique<IoThreads>(setting_.threads);
+    return work();
+  }));
   io_.reset();  // when all of its writes are done
   part(messages_, !output_.status(), courier_failed_tag);
 }
@@ -153,10 +155,9 @@ void RegionCourier::write_own(std::size_t number, std::vector<ByteRange> own) {
     const std::byte* const bytes = staging_.bytes(staging_.slot_of(number));
     for (const ByteRange& range : own) {
       if (!staging_.failed()) {
-        output_.note(output_.write(region.file,
-                                   {bytes + (range.begin - region.bytes.begin),
-                                    static_cast<std::size_t>(range.num_bytes())},
-                                   range.begin));
+        const std::span of_range(bytes + (range.begin - region.bytes.begin),
+                                 static_cast<std::size_t>(range.num_bytes()));
+        output_.note(guarded([&] { return output_.write(region.file, of_range, range.begin); }));
       }
     }
     --output_.in_flight();
@@ -238,12 +239,14 @@ void RegionCourier::write_complete() {
       };
       for (const ByteRange& range : complete.blocks) {
         if (!staging_.failed()) {
-          output_.note(output_.write(region.file, bytes_of(range), range.begin));
+          output_.note(
+              guarded([&] { return output_.write(region.file, bytes_of(range), range.begin); }));
         }
       }
       for (const ByteRange& range : complete.kept) {
         if (!staging_.failed()) {
-          output_.note(output_.write_kept(region.file, bytes_of(range), range.begin));
+          output_.note(guarded(
+              [&] { return output_.write_kept(region.file, bytes_of(range), range.begin); }));
         }
       }
       arrivals_.give_back(complete);

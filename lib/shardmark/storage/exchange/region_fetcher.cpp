@@ -65,8 +65,11 @@ RegionFetcher::RegionFetcher(const SharedStaging& staging, const Setting& settin
 }
 
 void RegionFetcher::run() {
-  io_ = std::make_unique<IoThreads>(setting_.threads);
-  input_.note(guarded([&] { return work(); }));
+  input_.note(guarded([&] {
+    finished_.reserve(served_.size());
+    io_ = std::make_unique<IoThreads>(setting_.threads);
+    return work();
+  }));
   io_.reset();  // when all of its reads are done
   part(messages_, !input_.status(), fetcher_failed_tag);
 }
@@ -104,11 +107,7 @@ bool RegionFetcher::serve_next(Status& status) {
   }
   if (region.reader != messages_.rank()) {
     ++next_served_;
-    if (region.here) {
-      ask(number);
-    } else {
-      make_ready(number);
-    }
+    ask(number);
     return true;
   }
   const auto others = static_cast<std::size_t>(region.nodes - (region.here ? 1 : 0));
@@ -152,7 +151,7 @@ void RegionFetcher::read(std::size_t number) {
   ++input_.in_flight();
   io_->submit([this, number] {
     if (!staging_.failed()) {
-      input_.note(input_.read(number));
+      input_.note(guarded([&] { return input_.read(number); }));
     }
     --input_.in_flight();
     const std::lock_guard lock(mutex_);

@@ -252,7 +252,7 @@ void RegionWriter::write_straight(std::size_t file, std::span<const std::byte> b
   ++output_.in_flight();
   straight_->submit([this, file, bytes, offset] {
     if (!staging_.failed()) {
-      output_.note(output_.write(file, bytes, offset));
+      output_.note(guarded([&] { return output_.write(file, bytes, offset); }));
     }
     --output_.in_flight();
   });

@@ -63,7 +63,7 @@ Result<std::vector<ExchangedFile>> decode_exchanged_files(std::span<const std::b
 /// A part of a file that is written by one rank.
 struct Region {
   std::size_t number = 0;  // among the regions of all files, the same on all ranks
-  std::size_t file = 0;    // position in the list of exchanged files
+  std::size_t file = 0;    // position in the list of this node's
   ByteRange bytes;
   int writer = 0;         // of all ranks
   int server = 0;         // of this rank's node: who deals with what the node has here

@@ -23,6 +23,8 @@ namespace {
 constexpr std::array<std::uint64_t, 10> local_kinds = {
     0xEF53,     0x58465342, 0x9123683E, 0x01021994, 0x858458F6,
     0xF2F52010, 0x794C7630, 0x2FC12FC1, 0xCA451A4E, 0x3153464A};
+// Regions and stripes are whole multiples of it.
+constexpr std::int64_t largest_page = std::int64_t{64} << 10;
 constexpr std::uint64_t fuse_kind = 0x65735546;
 
 /// Of the running kernel; its host's name where it does not tell.
@@ -59,9 +61,11 @@ Result<std::uint64_t> cache_identity(const std::string& directory) {
 
 std::int64_t sharing_block() noexcept {
   static const std::int64_t block = [] {
-    const char* const pretended = std::getenv("SHARDMARK_PRETEND_PAGE_BYTES");
-    return std::max<std::int64_t>(
-        {4096, ::sysconf(_SC_PAGESIZE), pretended == nullptr ? 0 : std::atoll(pretended)});
+    const std::int64_t page = std::max<std::int64_t>(4096, ::sysconf(_SC_PAGESIZE));
+    const char* const text = std::getenv("SHARDMARK_PRETEND_PAGE_BYTES");
+    const std::int64_t pretended = text == nullptr ? 0 : std::atoll(text);
+    return pretended > page && pretended % page == 0 && largest_page % pretended == 0 ? pretended
+                                                                                      : page;
   }();
   return block;
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/rounding.hpp"
 
 namespace shardmark {
@@ -154,6 +155,19 @@ Status RawReader::submit_current() {
   return submit(std::move(request));
 }
 
+Status RawReader::read_request(const Request& request) {
+  SHARDMARK_ASSIGN_OR_RETURN(
+      const std::int64_t got,
+      request.file->read({request.to, static_cast<std::size_t>(request.num_bytes)}, request.offset,
+                         request.past_cache));
+  if (request.offset + got < request.needed_end) {
+    return Error{ErrorCode::data_loss,
+                 fmt::format("{} ends at byte {}, {} were expected", request.file->path(),
+                             request.offset + got, request.needed_end)};
+  }
+  return {};
+}
+
 Status RawReader::submit(std::unique_ptr<Request> request) {
   while (under_way_.size() >= max_under_way) {
     SHARDMARK_RETURN_IF_ERROR(finish_oldest());
@@ -162,14 +176,7 @@ Status RawReader::submit(std::unique_ptr<Request> request) {
   Request* const job = request.get();
   under_way_.push_back(std::move(request));
   threads_.submit([this, job] {
-    const auto got = job->file->read({job->to, static_cast<std::size_t>(job->num_bytes)},
-                                     job->offset, job->past_cache);
-    Status status(got);
-    if (got && job->offset + *got < job->needed_end) {
-      status = Error{ErrorCode::data_loss,
-                     fmt::format("{} ends at byte {}, {} were expected", job->file->path(),
-                                 job->offset + *got, job->needed_end)};
-    }
+    Status status = guarded([&] { return read_request(*job); });
     const std::lock_guard lock(mutex_);
     job->status = std::move(status);
     job->done = true;

@@ -61,6 +61,7 @@ class RawReader {
   Status read_straight(Run run, const RawFile& file);
   bool fits(const Request& request, const Run& run, const RawFile& file) const;
   Status submit_current();
+  static Status read_request(const Request& request);
   Status submit(std::unique_ptr<Request> request);
   Status finish_oldest();
   void deliver(const Request& request);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/rounding.hpp"
 
 namespace shardmark {
@@ -144,7 +145,7 @@ void RawWriter::run(const Job& job) {
       });
   for (const Segment& segment : job.segments) {
     if (status) {
-      status = write_segment(*job.file, segment, some_past_cache);
+      status = guarded([&] { return write_segment(*job.file, segment, some_past_cache); });
     }
   }
   const std::lock_guard lock(mutex_);

@@ -13,6 +13,8 @@
 //   SHARDMARK_TEST_FLOCK_ERRNO   locks fail so
 //   SHARDMARK_TEST_THREADS       so many threads the system gives to the C++ of the rank
 //                                SHARDMARK_TEST_THREADS_RANK, no more
+//   SHARDMARK_TEST_NO_MEMORY     the so manieth allocation of 64 KiB and more by a thread beside the
+//                                main one fails, on the rank SHARDMARK_TEST_NO_MEMORY_RANK
 //   SHARDMARK_TEST_PLAIN_FILES if set, on every rank: no holes are seen and no space is reserved
 // And calls that some file systems do not have, or that break off, on every rank:
 //   SHARDMARK_TEST_FLOCK_ERRNO, _RENAMEAT2_ERRNO, _STATVFS_ERRNO   what they fail with
@@ -35,6 +37,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <string_view>
 
 namespace {
@@ -271,4 +274,28 @@ extern "C" __attribute__((visibility("default"))) dirent* readdir(DIR* folder) {
     return nullptr;
   }
   return entry;
+}
+
+__attribute__((visibility("default"))) void* operator new(std::size_t num_bytes) {
+  static std::atomic<int> left = std::atoi(variable("SHARDMARK_TEST_NO_MEMORY").empty()
+                                               ? "0"
+                                               : variable("SHARDMARK_TEST_NO_MEMORY").data());
+  void* const memory = std::malloc(num_bytes);
+  const bool fails = num_bytes >= (std::size_t{64} << 10) && ::gettid() != ::getpid() &&
+                     !variable("SHARDMARK_TEST_NO_MEMORY").empty() &&
+                     variable("SHARDMARK_TEST_NO_MEMORY_RANK") == rank() && left.fetch_sub(1) == 1;
+  if (memory == nullptr || fails) {
+    note_hit();
+    std::free(memory);
+    throw std::bad_alloc();
+  }
+  return memory;
+}
+
+__attribute__((visibility("default"))) void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+
+__attribute__((visibility("default"))) void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
 }

@@ -307,6 +307,35 @@ class FaultInjection(unittest.TestCase):
             job = run_ranks(4, [command, self.directory, 2, "direct"], **faults)
             self.assertEqual(job and job.returncode, 0, job and job.stderr)
 
+    def test_rank_0_that_gets_no_threads(self):
+        """It needs one to own what it makes."""
+        self.expect_failure(3, "direct", "thread", LD_PRELOAD=LIBRARY, SHARDMARK_TEST_THREADS_RANK=0, SHARDMARK_TEST_THREADS=0)
+
+    def test_a_thread_that_finds_no_memory(self):
+        """Whichever allocation of the exchange fails, all ranks end and nothing is committed."""
+        hits = 0
+        for level, ranks_a_node in (("world", 1), ("edges", 1), ("node", 2)):
+            for number in (1, 2, 3, 4):
+                with self.subTest(level=level, number=number):
+                    hit = pathlib.Path(self.folder.name) / "hit"
+                    hit.unlink(missing_ok=True)
+                    job = run_ranks(
+                        3, ["save", self.directory, 2, "direct"],
+                        LD_PRELOAD=LIBRARY, SHARDMARK_TEST_HIT=hit, SHARDMARK_TEST_NO_MEMORY=number,
+                        SHARDMARK_TEST_NO_MEMORY_RANK=1, SHARDMARK_TEST_EXCHANGE=level, SHARDMARK_TEST_SCALE=4,
+                        SHARDMARK_PRETEND_RANKS_A_NODE=ranks_a_node,
+                    )  # fmt: skip
+                    self.assertIsNotNone(job, "the save hangs")
+                    self.assertEqual(job.returncode != 0, hit.exists(), job.stderr)
+                    if hit.exists():
+                        hits += 1
+                        self.assertIn("memory", job.stderr)
+                        self.assertNotIn("terminate called", job.stderr)
+                        self.assertNotIn("step 2", " ".join(self.contents()))
+                    else:
+                        shutil.rmtree(self.directory / "step-00000002")
+        self.assertGreater(hits, 3)
+
     def test_file_size_limit_of_one_rank(self):
         self.expect_failure(3, "collective", "RLIMIT_FSIZE", SHARDMARK_TEST_FSIZE_RANK=2)
 
