@@ -61,6 +61,15 @@ Result<std::uint64_t> checksum_in_file(const FileDescriptor& file, const std::st
   return checksum.digest();
 }
 
+Result<fs::path> behind_links(const fs::path& path) {
+  std::error_code failure;
+  fs::path place = fs::canonical(path, failure);
+  if (failure) {
+    return Error{ErrorCode::not_found, fmt::format("{}: {}", path.string(), failure.message())};
+  }
+  return place;
+}
+
 }  // namespace
 
 bool is_safetensors(const std::string& from) {
@@ -85,7 +94,9 @@ Result<std::shared_ptr<const ForeignFiles>> open_safetensors(const std::string& 
   std::ranges::sort(entries, {}, &SafetensorsEntry::name);
   auto source = std::make_shared<ForeignFiles>();
   const fs::path folder = fs::path(entries.front().file).parent_path();
-  source->directory = folder.empty() ? "." : folder.string();
+  SHARDMARK_ASSIGN_OR_RETURN(const fs::path directory,
+                             behind_links(folder.empty() ? fs::path(".") : folder));
+  source->directory = directory.string();
   std::map<std::string, std::uint64_t> files;
   for (const SafetensorsEntry& entry : entries) {
     if (fs::path(entry.file).parent_path() != folder) {
@@ -95,7 +106,9 @@ Result<std::shared_ptr<const ForeignFiles>> open_safetensors(const std::string& 
     const auto [file, is_new] =
         files.emplace(fs::path(entry.file).filename(), source->manifest.files.size());
     if (is_new) {
-      source->manifest.files.push_back(file->first);
+      // The hub's cache has links, which nobody follows that opens files to read elements.
+      SHARDMARK_ASSIGN_OR_RETURN(const fs::path place, behind_links(entry.file));
+      source->manifest.files.push_back(place.lexically_relative(directory).string());
     }
     append(entry, file->second, source->manifest);
   }

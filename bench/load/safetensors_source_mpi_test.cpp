@@ -127,6 +127,23 @@ class Foreign : public ::testing::Test {
   std::string index_ = folder_ + "/model.safetensors.index.json";
 };
 
+/// As the hub's cache has it: links to files elsewhere, named by their contents.
+TEST_F(Foreign, AreLoadedThroughLinks) {
+  const std::string snapshot = directory_.path() + "/snap shots/1";
+  if (world().is_root()) {
+    std::filesystem::create_directories(snapshot);
+    for (const auto& file : std::filesystem::directory_iterator(folder_)) {
+      std::filesystem::create_symlink("../../hub/" + file.path().filename().string(),
+                                      snapshot + "/" + file.path().filename().string());
+    }
+  }
+  world().barrier();
+  const auto outcome =
+      run_suite(points(snapshot, {"model.safetensors=" + snapshot}, ""), options_, world());
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_FALSE(outcome->error) << outcome->error->message;
+}
+
 TEST_F(Foreign, TensorsAreWhereTheHeadersSay) {
   for (const std::string& from : {index_, folder_}) {
     ASSERT_TRUE(is_safetensors(from));

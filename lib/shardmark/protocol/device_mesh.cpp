@@ -46,7 +46,7 @@ Result<DeviceMesh> DeviceMesh::strided(const Dims& shape, const Dims& strides,
   std::vector<int> order(shape.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](int a, int b) { return strides[a] < strides[b]; });
-  std::int64_t reach = 0;
+  std::int64_t reach = 0;  // below 2^31 here, and first_rank with it
   for (int i = 0; i < shape.ndim(); ++i) {
     const int d = order[static_cast<std::size_t>(i)];
     if (shape[d] == 1) {
@@ -57,7 +57,17 @@ Result<DeviceMesh> DeviceMesh::strided(const Dims& shape, const Dims& strides,
                    fmt::format("mesh {} with strides {} names one rank twice", to_string(shape),
                                to_string(strides))};
     }
+    if (strides[d] > (max_ranks - 1 - reach) / (shape[d] - 1)) {
+      return Error{ErrorCode::invalid_argument,
+                   fmt::format("mesh {} with strides {} has a rank beyond 2^31", to_string(shape),
+                               to_string(strides))};
+    }
     reach += (shape[d] - 1) * strides[d];
+  }
+  if (first_rank > max_ranks - 1 - reach) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("mesh {} with strides {} and first rank {} has a rank beyond 2^31",
+                             to_string(shape), to_string(strides), first_rank)};
   }
   DeviceMesh mesh;
   mesh.shape_ = shape;

@@ -54,6 +54,9 @@ TEST(DeviceMesh, Refusals) {
   EXPECT_FALSE(DeviceMesh::strided({2, 2}, {1, 1}, 0)) << "two coordinates, one rank";
   EXPECT_FALSE(DeviceMesh::strided({3, 2}, {1, 2}, 0)) << "2 = 0 + 2 = 2 + 0";
   EXPECT_FALSE(DeviceMesh::strided({2}, {1}, -1));
+  EXPECT_FALSE(DeviceMesh::strided({3, 3}, {INT64_MAX, 2}, 0)) << "ranks beyond 2^31";
+  EXPECT_FALSE(DeviceMesh::strided({2, 2}, {INT64_MAX - 1, 1}, 0));
+  EXPECT_FALSE(DeviceMesh::strided({2}, {1}, INT64_MAX));
   EXPECT_FALSE(DeviceMesh::strided({2}, {1, 1}, 0));
 }
 

@@ -214,7 +214,7 @@ Result<Headers> read_all(const std::vector<std::string>& files) {
   return headers;
 }
 
-/// A folder as the hub has them: its index, else all its files.
+/// A folder as the hub has them: its index, else the file with the known name, else all its files.
 Result<Headers> read_folder(const std::string& path) {
   std::error_code failure;
   std::vector<std::string> files;
@@ -233,6 +233,24 @@ Result<Headers> read_folder(const std::string& path) {
                  fmt::format("{}: cannot be listed: {}", path, failure.message())};
   }
   std::ranges::sort(files);
+  // Beside an adapter's, or the same weights in another form.
+  for (const std::string_view known :
+       {"model.safetensors.index.json", "adapter_model.safetensors.index.json", "model.safetensors",
+        "adapter_model.safetensors"}) {
+    const std::string name = (std::filesystem::path(path) / known).string();
+    if (std::ranges::find(indices, name) != indices.end()) {
+      return read_indexed(name);
+    }
+    if (std::ranges::find(files, name) != files.end()) {
+      Headers headers;
+      SHARDMARK_ASSIGN_OR_RETURN(headers.entries, read_safetensors_header(name));
+      if (files.size() > 1) {
+        headers.notes.push_back(fmt::format("{} more files *.safetensors are left out beside {}",
+                                            files.size() - 1, name));
+      }
+      return headers;
+    }
+  }
   if (indices.size() > 1) {
     return Error{ErrorCode::invalid_argument,
                  fmt::format("{}: has {} files *.safetensors.index.json, expected one: name it",

@@ -132,6 +132,27 @@ TEST(SafetensorsModel, AnIndexNamesItsFiles) {
           "tensor 'zz' is not in b.safetensors");
 }
 
+TEST(SafetensorsModel, AFolderMeansTheFileWithTheKnownName) {
+  const shardmark::testing::TemporaryDirectory directory;
+  const auto add = [&](const std::string& file, const std::string& tensor) {
+    const std::string header =
+        nlohmann::json{{tensor, {{"dtype", "BF16"}, {"shape", {2, 3}}, {"data_offsets", {0, 12}}}}}
+            .dump();
+    write_file(directory.path() + "/" + file, header.size(), header);
+  };
+  ModelOptions options;
+  options.safetensors = directory.path();
+  add("consolidated.safetensors", "tok_embeddings.weight");
+  add("b.safetensors", "b");
+  ASSERT_TRUE(make_model(options));
+  EXPECT_EQ(make_model(options)->tensors.size(), 2U);
+  add("model.safetensors", "model.embed_tokens.weight");
+  const auto model = make_model(options);
+  ASSERT_TRUE(model) << model.error().message;
+  ASSERT_EQ(model->tensors.size(), 1U);
+  EXPECT_EQ(model->tensors.front().fqn, "model.embed_tokens.weight");
+}
+
 TEST(SafetensorsModel, AnIndexSelectsAndTheRestIsNoted) {
   const shardmark::testing::TemporaryDirectory directory;
   const std::string& folder = directory.path();
