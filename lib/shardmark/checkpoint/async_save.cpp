@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "shardmark/checkpoint/staging_memory.hpp"
 #include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/progress.hpp"
+#include "shardmark/mpi/mpi_call.hpp"
 #include "shardmark/storage/posix/notices.hpp"
 
 namespace shardmark {
@@ -62,14 +64,18 @@ struct AsyncSaver::State {
 
   /// What is left of a save once it is staged.
   void complete(double returned_s) {
-    const Status done = guarded([&] { return save->complete(); });
-    if (done) {
-      SaveReport report = save->report();
-      report.returned_s = returned_s;
-      outcome = std::move(report);
-    } else {
-      save->abandon();
-      outcome = done.error();
+    try {
+      const Status done = save->complete();
+      if (done) {
+        SaveReport report = save->report();
+        report.returned_s = returned_s;
+        outcome = std::move(report);
+      } else {
+        save->abandon();
+        outcome = done.error();
+      }
+    } catch (const std::bad_alloc&) {
+      abort_job("out of memory in a save in the background");  // others are inside a collective
     }
     busy = false;
   }

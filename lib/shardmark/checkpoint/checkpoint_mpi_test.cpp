@@ -324,6 +324,28 @@ TEST(Checkpoint, AutoGivesLargeTensorsAFileARankAndKeepsManySmallOnesBeside) {
   EXPECT_EQ(loaded.count_wrong(), 0);
 }
 
+// A manifest that no load takes is never committed.
+TEST(Checkpoint, PublishedDtypesThatCannotBeReadAreRefused) {
+  const TemporaryDirectory directory(world());
+  FilledState saved(world());
+  saved.add("w", {16}, {Placement::shard(0)}, {world().size()});
+  saved.fill();
+  std::int64_t step = 0;
+  for (const std::string& name : {std::string(), std::string(65, 'x')}) {
+    SaveOptions options = options_for(directory, step++, IoMode::independent);
+    options.published_dtypes["w"] = name;
+    const auto refused = save(saved.state, options, world());
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  }
+  SaveOptions options = options_for(directory, step, IoMode::independent);
+  options.published_dtypes["w"] = "float8_e4m3fn";
+  EXPECT_TRUE(save(saved.state, options, world()));
+  LoadOptions from;
+  from.directory = options.directory;
+  EXPECT_TRUE(load(saved.state, from, world()));
+}
+
 TEST(Checkpoint, NullBackEndStoresNothing) {
   const TemporaryDirectory directory(world());
   FilledState saved(world());

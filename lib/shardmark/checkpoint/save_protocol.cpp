@@ -184,6 +184,28 @@ class Save final : public SaveProtocol {
            (stores() && mostly_whole);
   }
 
+  /// What a load would refuse is never written.
+  Status take_published_dtypes() {
+    for (const auto& [fqn, name] : options_.published_dtypes) {
+      const auto entry = manifest_.entries.find(fqn);
+      if (!entry) {
+        continue;
+      }
+      if (manifest_.entries.entries[*entry].kind != EntryKind::tensor) {
+        return Error{ErrorCode::invalid_argument,
+                     fmt::format("published_dtypes: '{}' is an object, expected a tensor", fqn)};
+      }
+      if (!is_published_dtype(name)) {
+        return Error{
+            ErrorCode::invalid_argument,
+            fmt::format("published_dtypes: '{}' has '{}', expected a name of 1 to 64 bytes", fqn,
+                        name)};
+      }
+      manifest_.published_dtypes[*entry] = name;
+    }
+    return {};
+  }
+
   Status create() {
     created_ = true;
     manifest_.step = options_.step;
@@ -195,11 +217,7 @@ class Save final : public SaveProtocol {
       manifest_.save_id = make_save_id(options_.save_id_prefix);
       manifest_.entries = planning_.global->entries;
       manifest_.chunks = planning_.global->chunks;
-      for (const auto& [fqn, name] : options_.published_dtypes) {
-        if (const auto entry = manifest_.entries.find(fqn)) {
-          manifest_.published_dtypes[*entry] = name;
-        }
-      }
+      SHARDMARK_RETURN_IF_ERROR(take_published_dtypes());
       if (needs_owners()) {
         planning_.global->ensure_owners();
       }

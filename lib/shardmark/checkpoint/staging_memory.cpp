@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "shardmark/core/guarded_thread.hpp"
 #include "shardmark/core/rounding.hpp"
 
 namespace shardmark {
@@ -108,11 +109,13 @@ void StagingMemory::stage(std::span<WriteTask> tasks, int threads) {
     }
   };
   {
-    std::vector<std::jthread> helpers;
-    for (int t = 1; t < threads; ++t) {
-      helpers.emplace_back(work);
+    std::vector<std::thread> helpers;
+    for (int t = 1; t < threads && start_thread(helpers, work); ++t) {
     }
     work();
+    for (std::thread& helper : helpers) {
+      helper.join();
+    }
   }
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     tasks[i].elements = staged[i];

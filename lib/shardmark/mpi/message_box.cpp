@@ -2,8 +2,6 @@
 #include "shardmark/mpi/message_box.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <new>
 #include <thread>
 #include <utility>
@@ -14,16 +12,10 @@
 namespace shardmark {
 namespace {
 
-[[noreturn]] void end_job(const char* message) {
-  std::fprintf(stderr, "shardmark: error: %s\n", message);
-  MPI_Abort(MPI_COMM_WORLD, 1);
-  std::abort();
-}
-
 /// As Communicator does: after a failed call no two ranks can be trusted to agree.
 void check(int return_code, const char* function) {
   if (const Status status = mpi_call(return_code, function); !status) {
-    end_job(status.error().message.c_str());
+    abort_job(status.error().message.c_str());
   }
 }
 
@@ -34,7 +26,7 @@ auto with_memory(const Work& work) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
-    end_job("a rank found no memory for a message of the exchange");
+    abort_job("a rank found no memory for a message of the exchange");
   }
 }
 

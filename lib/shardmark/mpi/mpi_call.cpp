@@ -5,6 +5,8 @@
 #include <mpi.h>
 
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 
 namespace shardmark {
 
@@ -16,6 +18,13 @@ Status mpi_call(int return_code, const char* function) {
   int length = 0;
   MPI_Error_string(return_code, text.data(), &length);
   return Error{ErrorCode::internal, fmt::format("{}: {}", function, text.data())};
+}
+
+void abort_job(const char* message) {
+  std::fprintf(stderr, "shardmark: error: %s\n", message);
+  std::fflush(nullptr);
+  MPI_Abort(MPI_COMM_WORLD, 1);
+  std::abort();
 }
 
 }  // namespace shardmark

@@ -9,4 +9,8 @@ namespace shardmark {
 /// read.
 Status mpi_call(int return_code, const char* function);
 
+/// Local. Ends the whole job with one message on stderr, where a rank can neither go on nor tell
+/// the others, which would wait for it in a collective.
+[[noreturn]] void abort_job(const char* message);
+
 }  // namespace shardmark

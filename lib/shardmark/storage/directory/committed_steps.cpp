@@ -88,6 +88,8 @@ Result<std::string> find_checkpoint(const std::string& directory,
           fmt::format("no committed checkpoint of step {} in {}; there are {}, the newest is {}",
                       *step, directory, steps.size(), steps.back())};
     }
+    return Error{ErrorCode::not_found, fmt::format("no committed checkpoint in {}{}", directory,
+                                                   describe_played(directory))};
   }
   SHARDMARK_ASSIGN_OR_RETURN(const auto named, named_steps(directory));
   for (auto newest = named.rbegin(); newest != named.rend(); ++newest) {

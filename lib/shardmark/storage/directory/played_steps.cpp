@@ -15,9 +15,19 @@
 namespace shardmark {
 namespace {
 
-bool is_present(const std::string& path) {
+/// Errors: io_error where nobody can tell.
+Result<bool> has_mark(const std::string& directory) {
+  const std::string path = directory + "/" + played_file_name;
   struct stat info {};
-  return ::lstat(path.c_str(), &info) == 0;
+  if (::lstat(path.c_str(), &info) == 0) {
+    return true;
+  }
+  if (errno == ENOENT || errno == ENOTDIR) {
+    return false;
+  }
+  Error error = errno_error("cannot look into", directory, errno);
+  error.code = ErrorCode::io_error;
+  return error;
 }
 
 /// By their names, ascending.
@@ -25,9 +35,11 @@ Result<std::vector<std::int64_t>> played_steps(const std::string& directory) {
   SHARDMARK_ASSIGN_OR_RETURN(const auto names, list_folder(directory));
   std::vector<std::int64_t> steps;
   for (const std::string& name : names) {
-    if (const auto step = step_of_played_name(name);
-        step && is_present(directory + "/" + name + "/" + played_file_name)) {
-      steps.push_back(*step);
+    if (const auto step = step_of_played_name(name)) {
+      SHARDMARK_ASSIGN_OR_RETURN(const bool is_whole, has_mark(directory + "/" + name));
+      if (is_whole) {
+        steps.push_back(*step);
+      }
     }
   }
   return steps;
@@ -45,7 +57,8 @@ Result<std::string> find_played(const std::string& directory, std::optional<std:
   }
   const std::int64_t wanted = step.value_or(steps.back());
   std::string path = directory + "/" + played_name(wanted);
-  if (!is_present(path + "/" + played_file_name)) {
+  SHARDMARK_ASSIGN_OR_RETURN(const bool is_whole, has_mark(path));
+  if (!is_whole) {
     return Error{ErrorCode::not_found, fmt::format("step {} was not played in {}; the newest is {}",
                                                    wanted, directory, steps.back())};
   }
@@ -77,7 +90,8 @@ Status check_same_play(const std::string& played_directory, const PlayedMark& ma
 }
 
 Status refuse_played(const std::string& directory) {
-  if (!is_present(directory + "/" + played_file_name)) {
+  SHARDMARK_ASSIGN_OR_RETURN(const bool is_played, has_mark(directory));
+  if (!is_played) {
     return {};
   }
   const auto mark = read_played_mark(directory);

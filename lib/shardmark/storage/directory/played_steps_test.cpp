@@ -66,6 +66,19 @@ TEST(PlayedSteps, TheNewestOrTheOneAskedForOfTheSamePlay) {
   }
 }
 
+// Nobody can tell whether the newest is whole: the one before is not it.
+TEST(PlayedSteps, WhatCannotBeLookedAtIsNotTakenForAbsent) {
+  const TemporaryDirectory directory;
+  make_played(directory.path(), 3);
+  fs::create_symlink(played_name(4), fs::path(directory.path()) / played_name(4));  // a loop
+  for (const std::optional<std::int64_t> step : {std::optional<std::int64_t>(), {4}}) {
+    const auto found = find_played(directory.path(), step);
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, ErrorCode::io_error);
+    EXPECT_THAT(found.error().message, HasSubstr(played_name(4)));
+  }
+}
+
 TEST(PlayedSteps, AreNeverTakenForAStep) {
   const TemporaryDirectory directory;
   make_step(directory.path(), 2, id);

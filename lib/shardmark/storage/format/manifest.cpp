@@ -83,7 +83,7 @@ void decode_published_dtypes(ByteReader& in, Manifest& manifest) {
     if (!ascending || entry >= manifest.entries.entries.size() ||
         manifest.entries.entries[entry].kind != EntryKind::tensor) {
       in.fail("a published dtype of no tensor");
-    } else if (name.empty() || name.size() > max_published_dtype_bytes || !check_fqn(name)) {
+    } else if (!is_published_dtype(name)) {
       in.fail("a published dtype that is no name");
     } else {
       manifest.published_dtypes[entry] = name;
@@ -112,6 +112,10 @@ void check_chunk_sizes(ByteReader& in, const Manifest& manifest) {
 }
 
 }  // namespace
+
+bool is_published_dtype(std::string_view name) {
+  return !name.empty() && name.size() <= max_published_dtype_bytes && check_fqn(name);
+}
 
 std::vector<std::byte> encode(const Manifest& manifest) {
   ByteWriter out;

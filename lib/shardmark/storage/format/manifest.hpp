@@ -114,6 +114,9 @@ std::vector<std::byte> encode(const Manifest& manifest);
 /// another version.
 Result<Manifest> decode_manifest(std::span<const std::byte> bytes);
 
+/// Local. Whether a manifest may name a published dtype so.
+bool is_published_dtype(std::string_view name);
+
 /// Local. Errors: data_loss if elements or checksums leave their files, or two entries share a
 /// byte.
 Status check_locations(const Manifest& manifest, std::span<const std::int64_t> file_sizes);

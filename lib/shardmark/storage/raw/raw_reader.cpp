@@ -21,8 +21,9 @@ constexpr std::int64_t min_straight_read_bytes = std::int64_t{256} << 10;
 
 // Below this, whole blocks would be a good part of a request.
 constexpr std::int64_t min_past_cache_read_bytes = std::int64_t{64} << 10;
-// Gaps may be this part of all that is needed.
+// Gaps may be this part of all that is needed. Those within a page are no matter: it is read whole.
 constexpr std::int64_t gap_share = 5;
+constexpr std::int64_t free_gap_bytes = default_block_bytes - 1;
 
 bool goes_straight(const RawRun<std::byte>& run, const RawFile& file) {
   return run.num_bytes >= min_straight_read_bytes &&
@@ -82,7 +83,8 @@ bool RawReader::fits(const Request& request, const Run& run, const RawFile& file
   const std::int64_t begin = round_down(request.offset, file.block());
   const std::int64_t end =
       round_up(std::max(request.needed_end, run.offset + run.num_bytes), file.block());
-  return request.file == &file && gap <= std::min(options_.sieve_gap, gap_budget_) &&
+  return request.file == &file &&
+         gap <= std::min(options_.sieve_gap, std::max(gap_budget_, free_gap_bytes)) &&
          end - begin <= raw_piece_bytes;
 }
 
@@ -100,7 +102,8 @@ Status RawReader::add(const Run& run, const RawFile& file) {
     current_->staged = true;
     current_->needed_end = run.offset;
   }
-  gap_budget_ -= std::max<std::int64_t>(0, run.offset - current_->needed_end);
+  const std::int64_t gap = std::max<std::int64_t>(0, run.offset - current_->needed_end);
+  gap_budget_ -= gap > free_gap_bytes ? gap : 0;
   current_->needed_end = std::max(current_->needed_end, run.offset + run.num_bytes);
   current_->runs.push_back(run);
   return {};

@@ -114,6 +114,36 @@ TEST_P(RawReading, ReadsAcrossGapsUpToTheLimitAndAFifthOfWhatIsNeeded) {
   EXPECT_EQ(counters_of(10'000, 9600).bytes_read, 4000);
 }
 
+// The kernel reads pages whole: rows of a byte are no requests of a byte.
+TEST_P(RawReading, GapsWithinAPageAreReadAcross) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/data";
+  std::vector<std::byte> stored(100'000);
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    stored[i] = static_cast<std::byte>(i % 251);
+  }
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(stored.data()),
+             static_cast<std::streamsize>(stored.size()));
+  std::unordered_map<std::uint64_t, RawFile> files;
+  files.emplace(0, *RawFile::open(path, RawFile::Access::read, GetParam()));
+  const Dims tensor{50'000, 2};
+  for (const std::int64_t sieve_gap : {0, 1, 4096}) {
+    std::vector<std::byte> memory(50'000);
+    const std::vector<RawTransfer<std::byte>> transfers{
+        {{0, 0, {0, 0}, tensor},
+         {{0, 1}, {50'000, 1}},
+         contiguous_view(memory.data(), Dtype::uint8, {50'000, 1})}};
+    ReadCounters counters;
+    RawReader reader({0, sieve_gap, {}}, counters);
+    ASSERT_TRUE(reader.read(transfers, files, {}));
+    for (std::size_t row = 0; row < memory.size(); ++row) {
+      ASSERT_EQ(memory[row], stored[2 * row + 1]) << row;
+    }
+    EXPECT_EQ(counters.read_requests, sieve_gap == 0 ? 50'000 : 1);
+  }
+}
+
 TEST_P(RawReading, ARunInsideOneBeforeItIsReadWithIt) {
   const TemporaryDirectory directory;
   const std::string path = directory.path() + "/data";

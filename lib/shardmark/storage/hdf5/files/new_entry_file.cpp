@@ -6,6 +6,7 @@
 #include <atomic>
 #include <future>
 #include <optional>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -98,11 +99,16 @@ class NewEntryFile::Creation {
   }
 
   void finish_behind() {
-    if (file_) {
+    if (!file_) {
+      return;
+    }
+    try {
       behind_ = std::async(std::launch::async, [this] {
         const Hdf5Lock lock;
         return make_virtual_datasets();
       });
+    } catch (const std::system_error&) {
+      // No thread to be had: finish() makes them.
     }
   }
 
