@@ -10,6 +10,7 @@
 #include "shardmark/checkpoint/checkpoint_files.hpp"
 #include "shardmark/checkpoint/chunk_verification.hpp"
 #include "shardmark/checkpoint/replica_broadcast.hpp"
+#include "shardmark/core/rounding.hpp"
 #include "shardmark/plan/load/load_plan.hpp"
 #include "shardmark/storage/contract/storage_reader.hpp"
 
@@ -107,10 +108,20 @@ class Load {
       const StoredPiece piece = manifest_.piece_of(read.entry, read.chunk);
       const std::string path = directory_ + "/" + manifest_.files[piece.file];
       const std::int64_t itemsize = element_size(entry.dtype);
-      for_each_run(relative_to(read.box, piece.offsets), piece.sizes,
-                   [&](std::int64_t element, std::int64_t count) {
-                     ranges.push_back({path, piece.address + element * itemsize, count * itemsize});
-                   });
+      const std::size_t first = ranges.size();
+      for_each_run(
+          relative_to(read.box, piece.offsets), piece.sizes,
+          [&](std::int64_t element, std::int64_t count) {
+            const std::int64_t begin = piece.address + element * itemsize;
+            const std::int64_t end = begin + count * itemsize;
+            // Pages are asked for: rows that are closer than one are no ranges of their own.
+            if (ranges.size() > first &&
+                begin - (ranges.back().offset + ranges.back().num_bytes) < default_block_bytes) {
+              ranges.back().num_bytes = end - ranges.back().offset;
+            } else {
+              ranges.push_back({path, begin, end - begin});
+            }
+          });
     }
     return ranges;
   }

@@ -29,10 +29,13 @@ Status reserve_pieces(const SaveTarget& target, const PlacedFiles& placed, std::
     const PlannedWrite& write = target.plan->writes[i];
     const std::int64_t itemsize = element_size(of_rank(target.entries->entries, write.entry).dtype);
     if (piece.file == file) {
-      for_each_run(relative_to(write.box, piece.offsets), piece.sizes,
-                   [&](std::int64_t element, std::int64_t count) {
-                     ranges.push_back({path, piece.address + element * itemsize, count * itemsize});
-                   });
+      for_each_run(
+          relative_to(write.box, piece.offsets), piece.sizes,
+          [&](std::int64_t element, std::int64_t count) {
+            if (count * itemsize >= least_reserved_bytes) {
+              ranges.push_back({path, piece.address + element * itemsize, count * itemsize});
+            }
+          });
     }
   }
   return Status(reserve_ranges(path, ranges));

@@ -91,9 +91,8 @@ Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes, std:
 }
 
 Result<bool> reserve_ranges(const std::string& path, std::span<const FileRange> ranges) {
-  constexpr std::int64_t least = std::int64_t{64} << 10;
   for (const FileRange& range : ranges) {
-    if (range.num_bytes < least) {
+    if (range.num_bytes < least_reserved_bytes) {
       continue;
     }
     SHARDMARK_ASSIGN_OR_RETURN(const bool reserved,

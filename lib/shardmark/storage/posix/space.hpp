@@ -23,8 +23,11 @@ Status check_file_size_limit(const std::string& path, std::int64_t num_bytes);
 Result<bool> reserve_space(const std::string& path, std::int64_t num_bytes,
                            std::int64_t to_come = 0);
 
-/// Local. Likewise for parts of a file, which keeps its length. Parts smaller than a few blocks are
-/// left to the writer: of thousands of short rows each would be an extent of its own.
+/// Smaller parts of a file are left to the writer: of thousands of short rows each would be an
+/// extent of its own.
+inline constexpr std::int64_t least_reserved_bytes = std::int64_t{64} << 10;
+
+/// Local. Likewise for parts of a file from least_reserved_bytes up; it keeps its length.
 Result<bool> reserve_ranges(const std::string& path, std::span<const FileRange> ranges);
 
 /// Local. Bytes of the blocks that these files of a folder take, holes not among them.
