@@ -25,7 +25,7 @@ Result<std::string> list_engines(const std::map<std::string, std::string>& progr
   SHARDMARK_ASSIGN_OR_RETURN(const std::string script, find_adapters());
   std::vector<std::string> words = {python_for_scripts(), script, "list", "--json"};
   for (const auto& [key, program] : programs) {
-    words.push_back(key + "=" + program);
+    words.push_back(fmt::format("{}={}", key, program));
   }
   SHARDMARK_ASSIGN_OR_RETURN(PeerProcess process,
                              PeerProcess::start(std::move(words), peer_environment()));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shardmark/checkpoint/save_protocol.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 
 #include "shardmark/checkpoint/mpi_plan_exchange.hpp"

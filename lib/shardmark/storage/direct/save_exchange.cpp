@@ -316,7 +316,7 @@ Status SaveExchange::write(std::span<const RawTransfer<const std::byte>> transfe
                       {files_, files, regions_, staging_rank_, threads, messages_.get(),
                        least_own_bytes_, most_bytes_},
                       counters, &clock);
-  const Status written = writer.write(all, checksums);
+  Status written = writer.write(all, checksums);
   edges_ = writer.take_edges();
   clock.enter(Phase::write);
   return written;

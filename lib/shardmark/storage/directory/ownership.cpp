@@ -58,7 +58,7 @@ Status Ownership::start_heart() {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const Status started = start_thread(heart_, [this] { beat(); });
+  Status started = start_thread(heart_, [this] { beat(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return started;
 }

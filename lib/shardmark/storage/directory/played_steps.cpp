@@ -36,7 +36,8 @@ Result<std::vector<std::int64_t>> played_steps(const std::string& directory) {
   std::vector<std::int64_t> steps;
   for (const std::string& name : names) {
     if (const auto step = step_of_played_name(name)) {
-      SHARDMARK_ASSIGN_OR_RETURN(const bool is_whole, has_mark(directory + "/" + name));
+      SHARDMARK_ASSIGN_OR_RETURN(const bool is_whole,
+                                 has_mark(fmt::format("{}/{}", directory, name)));
       if (is_whole) {
         steps.push_back(*step);
       }

@@ -67,9 +67,9 @@ TEST(RegionCourier, SendsOnlyWhatNoNodeFills) {
   WriteScene scene(2);
   constexpr std::int64_t columns = 1000;
   const StoredPiece piece{0, 100, {0, 0}, {100, columns}};
-  std::vector<std::byte> image(100 + 4 * 100 * columns, untouched);
+  std::vector<std::byte> image(100 + std::size_t{4} * 100 * columns, untouched);
   RandomSource random;
-  const ByteRange elements{100, 100 + 4 * 100 * columns};
+  const ByteRange elements{100, 100 + std::int64_t{4} * 100 * columns};
   scene.add_box(random, piece, {{0, 0}, {50, columns}}, image);
   scene.add_box(random, piece, {{50, 0}, {50, columns}}, image);
   // Each rank one half, whatever was drawn.

@@ -168,7 +168,7 @@ struct WriteScene {
     WriteCounters own;
     RegionWriter writer(staging, setting, own, nullptr);
     std::vector<std::uint64_t> checksums(transfers[r].size());
-    const Status status = writer.write(transfers[r], checksums);
+    Status status = writer.write(transfers[r], checksums);
     if (failing_rank < 0) {
       EXPECT_EQ(checksums, expected[r]);
     }
