@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <vector>
 
 #include "shardmark/storage/posix/file.hpp"
@@ -133,6 +134,8 @@ TEST(Space, FindsAHolePunchedIntoWrittenPages) {
     GTEST_SKIP() << "this file system punches no holes";
   }
   EXPECT_FALSE(*is_without_holes(path, ranges));
+  std::filesystem::resize_file(path, static_cast<std::uintmax_t>(ranges.front().offset));
+  EXPECT_FALSE(*is_without_holes(path, ranges)) << "all of it lies behind the end";
 }
 
 }  // namespace
