@@ -20,6 +20,7 @@ namespace {
 constexpr int members_tag = 11;
 constexpr int addresses_tag = 12;
 constexpr int pieces_tag = 13;
+constexpr int places_tag = 17;
 
 }  // namespace
 
@@ -168,31 +169,56 @@ class Hdf5FileSet::Making {
       }
     }
     const Communicator& group = *set_.group_;
-    Status status;
-    std::vector<std::byte> bytes;
     if (!group.is_root()) {
       group.send(encode_chunks(own), 0, members_tag);
-    } else {
-      set_.datasets_.data_chunks = std::move(own);
-      for (int member = 1; member < group.size(); ++member) {
-        const Status decoded = decode_chunks(group.recv(member, members_tag), *target_.entries,
-                                             set_.datasets_.data_chunks);
-        status = status ? decoded : status;
-      }
-      if (status) {
-        const auto made = create_data_file(files_.paths[files_.own_file], options_,
-                                           *target_.entries, set_.datasets_.data_chunks);
-        status = Status(made);
-        data_metadata_bytes_ = made ? made->library_metadata_bytes : 0;
-        files_.own_elements = element_ranges_of(set_.datasets_.data_chunks, *target_.entries);
-      }
-      bytes = encode_chunks(set_.datasets_.data_chunks);
+      return hear_places();
     }
-    group.broadcast(bytes);
-    if (!group.is_root()) {
-      status = decode_chunks(bytes, *target_.entries, set_.datasets_.data_chunks);
+    std::vector<DataFileChunk>& all = set_.datasets_.data_chunks;
+    all = std::move(own);
+    std::vector<std::size_t> ends{all.size()};  // by member
+    Status status;
+    for (int member = 1; member < group.size(); ++member) {
+      const Status decoded = decode_chunks(group.recv(member, members_tag), *target_.entries, all);
+      status = status ? decoded : status;
+      ends.push_back(all.size());
     }
+    if (status) {
+      const auto made =
+          create_data_file(files_.paths[files_.own_file], options_, *target_.entries, all);
+      status = Status(made);
+      data_metadata_bytes_ = made ? made->library_metadata_bytes : 0;
+      files_.own_elements = element_ranges_of(all, *target_.entries);
+    }
+    tell_places(ends);
     return status;
+  }
+
+  /// HDF5's transfers name all datasets of a file on every rank; others know their own alone.
+  bool each_knows_its_own() const { return options_.io == IoMode::direct; }
+
+  void tell_places(std::span<const std::size_t> ends) {
+    const Communicator& group = *set_.group_;
+    const std::span<const DataFileChunk> all = set_.datasets_.data_chunks;
+    if (!each_knows_its_own()) {
+      std::vector<std::byte> bytes = encode_chunks(all);
+      group.broadcast(bytes);
+      return;
+    }
+    for (std::size_t member = 1; member < ends.size(); ++member) {
+      const std::size_t first = ends[member - 1];
+      group.send(encode_chunks(all.subspan(first, ends[member] - first)), static_cast<int>(member),
+                 places_tag);
+    }
+  }
+
+  Status hear_places() {
+    std::vector<std::byte> bytes;
+    if (each_knows_its_own()) {
+      bytes = set_.group_->recv(0, places_tag);
+    } else {
+      set_.group_->broadcast(bytes);
+    }
+    return decode_chunks(bytes, *target_.entries, set_.datasets_.data_chunks);
   }
 
   /// Rank 0 learns the addresses in every data file.

@@ -23,8 +23,9 @@ namespace shardmark {
 
 /// Which of HDF5's datasets hold what, for writers that go through HDF5.
 struct Hdf5Datasets {
-  std::vector<EntryForm> forms;            // by entry
-  std::vector<DataFileChunk> data_chunks;  // all of the own data file, known to those who share it
+  std::vector<EntryForm> forms;  // by entry
+  /// Of the own data file: all, on those who share it; in mode direct a rank's own.
+  std::vector<DataFileChunk> data_chunks;
   std::array<std::int64_t, num_dtypes> packed_addresses{};  // of the packed datasets; 0: none
 };
 
