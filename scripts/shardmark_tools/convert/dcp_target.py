@@ -3,7 +3,6 @@
 
 import functools
 import math
-import os
 import pathlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from shardmark_tools.convert.region import Region, always, contiguous_strides
 from shardmark_tools.convert.streaming import Copy, run_copies
 from shardmark_tools.convert.tensor_archive import new_archive
 from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Hashes, Tensor, checker
+from shardmark_tools.job.dcp_metadata import METADATA_FILE
 from shardmark_tools.job.dcp_names import PACKAGE, PROPERTIES_MODULE, SHARD_PACKAGE
 from shardmark_tools.job.dtypes import ITEM_SIZES
 
@@ -198,23 +198,24 @@ class _DataFiles:
     """Where archives and objects go: file after file of at most FILE_BYTES."""
 
     def __init__(self, folder: NewFolder):
-        self._folder, self._number, self._size = folder, -1, FILE_BYTES
+        self._folder, self._number, self._size = folder, -1, 0
         self.total = 0
 
     def region(self, name: str, address: int, shape: Dims, item_size: int) -> Region:
-        return Region(always(self._file), name, address, shape, item_size, past_cache=always(self._folder.past_cache(name)))
+        return Region(always(self._file), self._folder.path_of(name), address, shape, item_size,
+                      past_cache=always(self._folder.past_cache(name)))  # fmt: skip
 
-    def take(self, num_bytes: int) -> tuple[str, int, int]:
-        """(name, descriptor, address) of that much room."""
-        if self._size + num_bytes > FILE_BYTES and self._size:
+    def take(self, num_bytes: int) -> tuple[str, int]:
+        """(name, address) of that much room."""
+        if self._number < 0 or (self._size + num_bytes > FILE_BYTES and self._size):
             self._number, self._size = self._number + 1, 0
             self._name = f"__0_{self._number}.distcp"
             self._file = self._folder.create(self._name, 0)
         address = self._size
         self._size += num_bytes
         self.total += num_bytes
-        os.ftruncate(self._file, self._size)
-        return self._name, self._file, address
+        self._folder.resize(self._name, self._size)
+        return self._name, address
 
 
 def objects_first(checkpoint: Checkpoint) -> Iterator[Source]:
@@ -228,36 +229,37 @@ def objects_first(checkpoint: Checkpoint) -> Iterator[Source]:
             yield tensor.fqn, index, (chunk.offsets, chunk.sizes), tensor.dtype, chunk.region, chunk.region_offsets, chunk.expected
 
 
-def copies(checkpoint: Checkpoint, data_files: _DataFiles, places: list[Place]) -> Iterator[Copy]:
-    """Lays out archive after archive as the copies are taken; fills `places`."""
+def copies(checkpoint: Checkpoint, folder: NewFolder, data_files: _DataFiles, places: list[Place]) -> Iterator[Copy]:
+    """File after file. Lays out archive after archive as the copies are taken; fills `places`."""
     for fqn, index, (offsets, sizes), dtype, region, first, expected in objects_first(checkpoint):
         origin = (0,) * len(sizes)
         if dtype is None:
-            name, file, address = data_files.take(sizes[0])
+            name, address = data_files.take(sizes[0])
             places.append((fqn, None, None, name, address, sizes[0]))
             if region is not None and sizes[0]:
                 target = data_files.region(name, address, sizes, 1)
                 yield Copy(region, first, target, origin, sizes, set(expected), checker(fqn, origin, expected))
             continue
         archive = new_archive(dtype, sizes, contiguous_strides(sizes))
-        name, file, address = data_files.take(archive.num_bytes)
+        name, address = data_files.take(archive.num_bytes)
         places.append((fqn, offsets, index, name, address, archive.num_bytes))
-        os.pwrite(file, archive.head, address)
+        folder.write(name, archive.head, address)
         item = ITEM_SIZES[dtype]
-        os.pwrite(file, archive.tail, address + archive.data_offset + math.prod(sizes) * item)
+        folder.write(name, archive.tail, address + archive.data_offset + math.prod(sizes) * item)
         if region is None:
             continue
         checked = checker(fqn, offsets, expected)
-        done = functools.partial(write_crcs, checked, file, [address + place for place in archive.crc_offsets])
+        done = functools.partial(write_crcs, checked, folder, name, [address + place for place in archive.crc_offsets])
         target = data_files.region(name, address + archive.data_offset, sizes, item)
         yield Copy(region, first, target, origin, sizes, {"crc32", *expected}, done)
 
 
-def write_crcs(checked: Callable[[Hashes], None], file: int, addresses: Iterable[int], values: Hashes) -> None:
+def write_crcs(checked: Callable[[Hashes], None], folder: NewFolder, name: str, addresses: Iterable[int],
+               values: Hashes) -> None:  # fmt: skip
     """Into the archive, once the elements have passed."""
     checked(values)
     for address in addresses:
-        os.pwrite(file, struct.pack("<I", values["crc32"]), address)
+        folder.write(name, struct.pack("<I", values["crc32"]), address)
 
 
 def check_dtypes(checkpoint: Checkpoint, target: str) -> None:
@@ -272,8 +274,8 @@ def write_dcp(checkpoint: Checkpoint, final: pathlib.Path, target: str) -> tuple
     places: list[Place] = []
     with NewFolder(final, f".{final.name}.partial-{new_id()}", checkpoint.finish_checks) as folder:
         data_files = _DataFiles(folder)
-        run_copies(copies(checkpoint, data_files, places))
-        metadata = folder.create(".metadata", 0)
-        os.write(metadata, metadata_pickle(checkpoint, places, target))
+        run_copies(copies(checkpoint, folder, data_files, places), folder.finish)
+        folder.create(METADATA_FILE, 0)
+        folder.write(METADATA_FILE, metadata_pickle(checkpoint, places, target))
         folder.commit()
     return final, data_files.total

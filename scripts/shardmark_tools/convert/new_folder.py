@@ -10,6 +10,7 @@ from types import TracebackType
 
 from shardmark_tools.convert.block_transfer import open_past_cache
 from shardmark_tools.convert.tensors import ConvertError
+from shardmark_tools.convert.whole_write import naming, write_all
 
 
 def fsync_folder(path: pathlib.Path) -> None:
@@ -52,7 +53,7 @@ class NewFolder:
                 raise ConvertError(f"{path}: another process has it") from error
             except OSError:
                 pass
-            os.write(owner, f"{os.uname().nodename} {os.getpid()}\n".encode())
+            write_all(owner, 0, f"{os.uname().nodename} {os.getpid()}\n".encode(), str(path))
         except BaseException:
             os.close(owner)
             raise
@@ -60,12 +61,14 @@ class NewFolder:
 
     def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None,
                  _trace: TracebackType | None) -> None:  # fmt: skip
-        for descriptor in (*self._files.values(), *self._past_cache.values()):
-            if descriptor is not None:
-                os.close(descriptor)
+        for name in list(self._files):
+            self._close(name)
         if kind is not None:
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._owner)
+
+    def path_of(self, name: str) -> str:
+        return str(self.path / name)
 
     def create(self, name: str, num_bytes: int) -> int:
         """The descriptor of a new file of that size, whose space is there."""
@@ -77,15 +80,15 @@ class NewFolder:
 
     def reserve(self, name: str, num_bytes: int) -> None:
         """Space for so many bytes of such a file."""
-        try:
+        with naming(self.path_of(name)):
             os.posix_fallocate(self._files[name], 0, num_bytes)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path / name)) from error
 
-    def adopt(self, name: str) -> int:
-        """The same of a file that another library has written."""
-        self._files[name] = os.open(self.path / name, os.O_RDWR)
-        return self._files[name]
+    def resize(self, name: str, num_bytes: int) -> None:
+        with naming(self.path_of(name)):
+            os.ftruncate(self._files[name], num_bytes)
+
+    def write(self, name: str, data: bytes, address: int = 0) -> None:
+        write_all(self._files[name], address, data, self.path_of(name))
 
     def past_cache(self, name: str) -> int | None:
         """A second descriptor of such a file, whose writes go past the page cache; None where there can be none."""
@@ -93,13 +96,23 @@ class NewFolder:
             self._past_cache[name] = open_past_cache(self._files[name], os.O_RDWR)
         return self._past_cache[name]
 
-    def sync_files(self) -> None:
-        for descriptor in self._files.values():
-            os.fsync(descriptor)
+    def finish(self, path: str) -> None:
+        """Puts the file of path_of() into storage and closes it: a process may hold only so many open."""
+        name = os.path.basename(path)
+        with naming(path):
+            os.fsync(self._files[name])
+        self._close(name)
+
+    def _close(self, name: str) -> None:
+        past_cache = self._past_cache.pop(name, None)
+        if past_cache is not None:
+            os.close(past_cache)
+        os.close(self._files.pop(name))
 
     def commit(self) -> None:
         self._finish_checks()
-        self.sync_files()
+        for name in list(self._files):
+            self.finish(self.path_of(name))
         (self.path / "owner").unlink()
         fsync_folder(self.path)
         if self.final.exists():

@@ -105,8 +105,8 @@ class OddFilesTest(unittest.TestCase):
         source = self.source([2])
         full = OSError(errno.ENOSPC, "No space left on device")
         for kind in ("dcp", "shardmark", "safetensors"):
-            for call in ("os.write", "fcntl.flock"):
-                error = full if call == "os.write" else BlockingIOError(errno.EAGAIN, "held")
+            for call in ("os.pwritev", "fcntl.flock"):
+                error = full if call == "os.pwritev" else BlockingIOError(errno.EAGAIN, "held")
                 with unittest.mock.patch(call, side_effect=error), self.assertRaises((OSError, ConvertError)):
                     convert(options(source, self.folder / "out", to=kind))
                 self.assertEqual(self.names(), ["m.safetensors"], (kind, call))

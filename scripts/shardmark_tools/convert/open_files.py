@@ -2,6 +2,7 @@
 """Files that are read, opened when they are wanted: through the page cache and, where that is no loss, past it."""
 
 import os
+import resource
 import threading
 
 from shardmark_tools.convert.block_transfer import BLOCK, in_memory, open_past_cache
@@ -10,8 +11,18 @@ from shardmark_tools.convert.region import Region
 from shardmark_tools.regular_file import regular_descriptor
 
 MOST_OPEN_FILES = 64
+DESCRIPTORS_KEPT = 32  # of the process, for all else
+THREADS = 3  # that read: two of a copy, and who plans it
 Path = os.PathLike[str]
 Pair = tuple[int, int | None]  # descriptors: through the cache, past it
+
+
+def most_open_files() -> int:
+    """Of a thread."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return MOST_OPEN_FILES
+    return max(1, min(MOST_OPEN_FILES, (allowed - DESCRIPTORS_KEPT) // (2 * THREADS)))
 
 
 class Files:
@@ -19,6 +30,7 @@ class Files:
 
     def __init__(self) -> None:
         self._of_thread = threading.local()
+        self._most = most_open_files()
         self._of_all: list[dict[Path, Pair]] = []
         self._lock = threading.Lock()
         self._cached: dict[Path, bool] = {}
@@ -34,7 +46,7 @@ class Files:
         mine = self._mine()
         found = mine.pop(path, None)
         if found is None:
-            while len(mine) >= MOST_OPEN_FILES:
+            while len(mine) >= self._most:
                 self._shut(mine.pop(next(iter(mine))))
             found = self._opened(path)
         mine[path] = found

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from shardmark_tools.convert.block_transfer import BLOCK, LEAST_PAST_CACHE, Slot, read_blocks, write_blocks
 from shardmark_tools.convert.layout_boxes import Box, Dims
+from shardmark_tools.convert.whole_write import write_all
 from shardmark_tools.refusal import Refused
 
 PIECE_BYTES = 8 << 20  # of a streamed chunk
@@ -124,9 +125,7 @@ class Region:
             part, address = part[done:], address + done
 
     def _write_all(self, address: int, part: memoryview) -> None:
-        while len(part):
-            done = os.pwritev(self.descriptor(), [part], address)
-            part, address = part[done:], address + done
+        write_all(self.descriptor(), address, part, self.name)
 
     def _runs(self, offsets: Dims, sizes: Dims) -> Iterator[tuple[int, int, int] | None]:
         """(place in the box, address, bytes) of each contiguous run; None once where they are too

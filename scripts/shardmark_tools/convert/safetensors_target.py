@@ -2,7 +2,6 @@
 """Writes safetensors: files of at most so many bytes, and their index."""
 
 import json
-import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Tensor, ch
 from shardmark_tools.job.dtypes import ITEM_SIZES, SAFETENSORS, SAFETENSORS_BITS, SAFETENSORS_NAMES
 
 SHARD_BYTES = 5 * 10**9
+INDEX_FILE = "model.safetensors.index.json"
 PAIRS = "float4_e2m1fn_x2"
 
 
@@ -67,13 +67,20 @@ def header_of(tensors: Sequence[Tensor]) -> tuple[bytes, dict[str, int]]:
     return len(text).to_bytes(8, "little") + text, offsets
 
 
-def copies(tensors: Sequence[Tensor], regions: Mapping[str, Region]) -> Iterator[Copy]:
-    for tensor in tensors:
-        target = regions[tensor.fqn]
-        for chunk in tensor.chunks:
-            done = checker(tensor.fqn, chunk.offsets, chunk.expected)
-            yield Copy(chunk.region, chunk.region_offsets, target, chunk.offsets, chunk.sizes,
-                       set(chunk.expected), done)  # fmt: skip
+def copies(shards: Mapping[str, Sequence[Tensor]], folder: NewFolder) -> Iterator[Copy]:
+    """File after file, each made when the first of its copies is taken."""
+    for name, tensors in shards.items():
+        header, offsets = header_of(tensors)
+        file = folder.create(name, len(header) + sum(tensor.num_bytes for tensor in tensors))
+        folder.write(name, header)
+        past_cache = always(folder.past_cache(name))
+        for tensor in tensors:
+            target = Region(always(file), folder.path_of(name), len(header) + offsets[tensor.fqn], tensor.shape, tensor.item_size,
+                            past_cache=past_cache)  # fmt: skip
+            for chunk in tensor.chunks:
+                done = checker(tensor.fqn, chunk.offsets, chunk.expected)
+                yield Copy(chunk.region, chunk.region_offsets, target, chunk.offsets, chunk.sizes,
+                           set(chunk.expected), done)  # fmt: skip
 
 
 def check_names(checkpoint: Checkpoint) -> None:
@@ -84,31 +91,25 @@ def check_names(checkpoint: Checkpoint) -> None:
             raise ConvertError("'__metadata__': a name that safetensors keeps for itself")
 
 
+def index_of(shards: Mapping[str, Sequence[Tensor]]) -> bytes:
+    files = {tensor.fqn: name for name, tensors in shards.items() for tensor in tensors}
+    num_bytes = sum(tensor.num_bytes for tensors in shards.values() for tensor in tensors)
+    index = {"metadata": {"total_size": num_bytes}, "weight_map": dict(sorted(files.items()))}
+    return json.dumps(index, indent=1, ensure_ascii=False).encode()
+
+
 def write_safetensors(checkpoint: Checkpoint, final: pathlib.Path,
                       shard_bytes: int = SHARD_BYTES) -> tuple[pathlib.Path, int, list[str]]:  # fmt: skip
     """Writes the folder `final` with model-*.safetensors and their index. Returns (its path, bytes, notes)."""
     check_names(checkpoint)
-    shards = cut_shards(checkpoint.tensors, shard_bytes)
-    weight_map, total = dict[str, str](), 0
+    cut = cut_shards(checkpoint.tensors, shard_bytes)
+    shards = {f"model-{number:05d}-of-{len(cut):05d}.safetensors": tensors for number, tensors in enumerate(cut, 1)}
+    index = index_of(shards)
     with NewFolder(final, f".{final.name}.partial-{new_id()}", checkpoint.finish_checks) as folder:
-        for number, tensors in enumerate(shards, 1):
-            name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-            header, offsets = header_of(tensors)
-            num_bytes = len(header) + sum(tensor.num_bytes for tensor in tensors)
-            file = folder.create(name, num_bytes)
-            os.pwrite(file, header, 0)
-            past_cache = always(folder.past_cache(name))
-            regions = {
-                t.fqn: Region(always(file), name, len(header) + offsets[t.fqn], t.shape, t.item_size, past_cache=past_cache)
-                for t in tensors
-            }
-            run_copies(copies(tensors, regions))
-            weight_map |= {tensor.fqn: name for tensor in tensors}
-            total += num_bytes
-        index = {"metadata": {"total_size": sum(t.num_bytes for t in checkpoint.tensors)},
-                 "weight_map": dict(sorted(weight_map.items()))}  # fmt: skip
-        os.write(folder.create("model.safetensors.index.json", 0),
-                 json.dumps(index, indent=1, ensure_ascii=False).encode())  # fmt: skip
+        run_copies(copies(shards, folder), folder.finish)
+        total = sum((folder.path / name).stat().st_size for name in shards)
+        folder.create(INDEX_FILE, 0)
+        folder.write(INDEX_FILE, index)
         folder.commit()
     left_out = len(checkpoint.objects)
     notes = [f"{left_out} objects are left out: safetensors holds tensors only"] if left_out else []

@@ -16,6 +16,7 @@ import numpy as np
 
 from shardmark_tools.checkpoint.checkpoint_reader import encode_name
 from shardmark_tools.convert.commit_record import CommitRecord, structure_hash, to_text
+from shardmark_tools.convert.hdf5_file_object import Hdf5FileObject
 from shardmark_tools.convert.hdf5_types import hdf5_type
 from shardmark_tools.convert.layout_boxes import Box, Dims
 from shardmark_tools.convert.manifest import (
@@ -78,15 +79,16 @@ def entries_of(checkpoint: Checkpoint) -> Pairs:
 class _EntryFile:
     """The file while h5py has it."""
 
-    def __init__(self, path: pathlib.Path, manifest: Manifest):
+    def __init__(self, file: Hdf5FileObject, manifest: Manifest):
         access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
         access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
+        access.set_fileobj_driver(h5py.h5fd.fileobj_driver, file)
         sizes = [entry.num_bytes for entry in manifest.entries if entry.num_bytes]
         if sizes and len(sizes) * BLOCK / 2 <= MOST_PADDING * sum(sizes):
             access.set_alignment(BLOCK, BLOCK)
         creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
         creation.set_obj_track_times(False)
-        self._file = h5py.h5f.create(bytes(path), h5py.h5f.ACC_EXCL, creation, access)
+        self._file = h5py.h5f.create(ENTRY_FILE.encode(), h5py.h5f.ACC_TRUNC, creation, access)
         self._plain = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         self._plain.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         self._plain.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
@@ -118,10 +120,10 @@ class _EntryFile:
         self._file.close()
 
 
-def lay_out(path: pathlib.Path, manifest: Manifest, origin: bytes) -> tuple[int, int]:
+def lay_out(laid_out: Hdf5FileObject, manifest: Manifest, origin: bytes) -> tuple[int, int]:
     """Makes the file; fills in the entries' places and the checksums' address. Returns the addresses of
-    the manifest and of the origin's text."""
-    file = _EntryFile(path, manifest)
+    the manifest and of the origin's text. Raises OSError."""
+    file = _EntryFile(laid_out, manifest)
     try:
         for entry in manifest.entries:
             group = "objects" if entry.is_object else "tensors"
@@ -129,6 +131,7 @@ def lay_out(path: pathlib.Path, manifest: Manifest, origin: bytes) -> tuple[int,
             address = file.add(group, encode_name(entry.fqn), hdf5_type(entry.dtype), entry.shape, dtype,
                                entry.published_dtype)  # fmt: skip
             entry.places = [(0, address)]
+            laid_out.check()
         file.set_attributes(manifest)
         if manifest.num_chunks:
             kind = h5py.h5t.STD_U64LE.copy()
@@ -139,6 +142,7 @@ def lay_out(path: pathlib.Path, manifest: Manifest, origin: bytes) -> tuple[int,
         origin_at = file.add(group, name, byte, (len(origin),)) if origin else NOWHERE
     finally:
         file.close()
+    laid_out.check()
     return at, origin_at
 
 
@@ -210,29 +214,28 @@ def write_shardmark(checkpoint: Checkpoint, directory: pathlib.Path, step: int) 
     final = directory / f"step-{step:08d}"
     hidden = f".{final.name}.partial-{save_id}"
     with made_if_missing(directory), NewFolder(final, hidden, checkpoint.finish_checks) as folder:
-        address, origin_address = lay_out(folder.path / ENTRY_FILE, manifest, origin)
-        file = folder.adopt(ENTRY_FILE)
+        file = folder.create(ENTRY_FILE, 0)
+        address, origin_address = lay_out(Hdf5FileObject(file, folder.path_of(ENTRY_FILE)), manifest, origin)
         num_bytes = os.fstat(file).st_size
         folder.reserve(ENTRY_FILE, num_bytes)
 
         past_cache = always(folder.past_cache(ENTRY_FILE))
 
         def region_of(entry: Entry) -> Region:
-            return Region(always(file), ENTRY_FILE, entry.places[0][1], entry.shape,
+            return Region(always(file), folder.path_of(ENTRY_FILE), entry.places[0][1], entry.shape,
                           entry.num_bytes // max(math.prod(entry.shape), 1), past_cache=past_cache)  # fmt: skip
 
         checksums = [0] * manifest.num_chunks
         run_copies(copies(pairs, region_of, checksums))
         if checksums:
-            os.pwrite(file, b"".join(v.to_bytes(8, "little") for v in checksums), manifest.checksums_address)
+            folder.write(ENTRY_FILE, b"".join(v.to_bytes(8, "little") for v in checksums), manifest.checksums_address)
         if origin:
-            os.pwrite(file, origin, origin_address)
+            folder.write(ENTRY_FILE, origin, origin_address)
         encoded = encode(manifest)
-        os.pwrite(file, encoded, address)
-        os.fsync(file)
+        folder.write(ENTRY_FILE, encoded, address)
         structure = structure_hash(file, num_bytes, manifest)
         record = CommitRecord(save_id, step, [(ENTRY_FILE, num_bytes, structure)], address, len(encoded))
-        commit = folder.create("COMMIT", 0)
-        os.write(commit, to_text(record).encode())
+        folder.create("COMMIT", 0)
+        folder.write("COMMIT", to_text(record).encode())
         folder.commit()
     return final, num_bytes

@@ -13,6 +13,7 @@ from shardmark_tools.convert.block_transfer import BLOCK, RUN_BYTES, Slot
 from shardmark_tools.convert.layout_boxes import Dims
 from shardmark_tools.convert.region import Region, slabs
 from shardmark_tools.convert.tensors import Hashes
+from shardmark_tools.convert.whole_write import naming
 
 READERS = 2
 WRITERS = 2
@@ -69,10 +70,12 @@ class Run:
         self.num_bytes, self.is_last = num_bytes, is_last
 
     def read(self, slot: Slot) -> None:
-        self.copy.source.read_run(self.source_at, self.num_bytes, slot, self.target_at % BLOCK)
+        with naming(self.copy.source.name):
+            self.copy.source.read_run(self.source_at, self.num_bytes, slot, self.target_at % BLOCK)
 
     def write(self, slot: Slot) -> None:
-        self.copy.target.write_run(self.target_at, self.num_bytes, slot)
+        with naming(self.copy.target.name):
+            self.copy.target.write_run(self.target_at, self.num_bytes, slot)
 
 
 class Slab:
@@ -88,10 +91,12 @@ class Slab:
 
     def read(self, slot: Slot) -> None:
         slot.at = 0
-        self.copy.source.read(moved(self.offsets, self.copy.source_offsets), self.sizes, slot.piece(self.num_bytes))
+        with naming(self.copy.source.name):
+            self.copy.source.read(moved(self.offsets, self.copy.source_offsets), self.sizes, slot.piece(self.num_bytes))
 
     def write(self, slot: Slot) -> None:
-        self.copy.target.write(moved(self.offsets, self.copy.target_offsets), self.sizes, slot.piece(self.num_bytes))
+        with naming(self.copy.target.name):
+            self.copy.target.write(moved(self.offsets, self.copy.target_offsets), self.sizes, slot.piece(self.num_bytes))
 
 
 Piece = Run | Slab
@@ -139,12 +144,18 @@ class _Hashes:
             self._states = None
 
 
-def run_copies(copies: Iterable[Copy]) -> None:
+def go_on(_name: str) -> None:
+    """Where nobody waits for a target to be finished."""
+
+
+def run_copies(copies: Iterable[Copy], finished: Callable[[str], None] = go_on) -> None:
     """Runs all of an iterable of Copy. Raises what reading, writing or a `done` raised, once nothing reads or writes
-    any more."""
+    any more. `finished` is called with the name of a target whose elements are written, once those of another follow; not
+    for the last."""
     hashes, free = _Hashes(), list[Slot]()
     reads: deque[tuple[Piece, Slot, Future[None]]] = deque()
-    writes: deque[tuple[Slot, Future[None]]] = deque()
+    writes: deque[tuple[Piece, Slot, Future[None]]] = deque()
+    written = ""
 
     def finish_read() -> None:
         piece, slot, read = reads.popleft()
@@ -152,14 +163,18 @@ def run_copies(copies: Iterable[Copy]) -> None:
         hashes.take(piece, slot)
         if isinstance(piece, Slab):
             finish_writes(0)
-        writes.append((slot, writers.submit(piece.write, slot)))
+        writes.append((piece, slot, writers.submit(piece.write, slot)))
         finish_writes(0 if isinstance(piece, Slab) else PIECES_BEHIND)
 
     def finish_writes(most: int) -> None:
+        nonlocal written
         while len(writes) > most:
-            slot, write = writes.popleft()
+            piece, slot, write = writes.popleft()
             write.result()
             free.append(slot)
+            if written not in ("", piece.copy.target.name):
+                finished(written)
+            written = piece.copy.target.name
 
     with ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(WRITERS) as writers:
         for piece in pieces(copies):

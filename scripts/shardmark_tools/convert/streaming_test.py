@@ -224,7 +224,8 @@ class FilesTest(FolderCase):
         paths = [self.folder / f"{number}" for number in range(9)]
         for number, path in enumerate(paths):
             path.write_bytes(bytes([number]) * 10)
-        files = Files()
+        with mock.patch.object(open_files, "MOST_OPEN_FILES", 3):
+            files = Files()
 
         def read(number: int) -> bytes:
             region = region_of_file(files, paths[number % 9], 2, (5,), 1)
@@ -233,7 +234,7 @@ class FilesTest(FolderCase):
             return bytes(slot.piece(5))
 
         before = len(os.listdir("/proc/self/fd"))
-        with mock.patch.object(open_files, "MOST_OPEN_FILES", 3), ThreadPoolExecutor(3) as threads:
+        with ThreadPoolExecutor(3) as threads:
             found = list(threads.map(read, range(300)))
             self.assertLessEqual(len(os.listdir("/proc/self/fd")), before + 3 * 3 * 2)
         self.assertEqual(found, [bytes([number % 9]) * 5 for number in range(300)])
