@@ -12,8 +12,10 @@ from shardmark_tools.convert.region import Region, always
 from shardmark_tools.convert.streaming import Copy, run_copies
 from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Tensor, checker
 from shardmark_tools.job.dtypes import ITEM_SIZES, SAFETENSORS, SAFETENSORS_BITS, SAFETENSORS_NAMES
+from shardmark_tools.job.safetensors_files import LARGEST, MOST_HEADER_BYTES, MOST_INDEX_BYTES
 
 SHARD_BYTES = 5 * 10**9
+METADATA = {"format": "pt"}
 INDEX_FILE = "model.safetensors.index.json"
 PAIRS = "float4_e2m1fn_x2"
 
@@ -25,16 +27,20 @@ def place_of(tensor: Tensor) -> tuple[str, int]:
     return tensor.chunks[0].region.name, tensor.chunks[0].region.address
 
 
-def cut_shards(tensors: Sequence[Tensor], most_bytes: int) -> list[list[Tensor]]:
-    """Lists of tensors, each of at most `most_bytes` or one tensor."""
+def cut_shards(tensors: Sequence[Tensor], most_bytes: int, most_header_bytes: int = MOST_HEADER_BYTES) -> list[list[Tensor]]:
+    """Lists of tensors, each of at most `most_bytes` and a header of at most `most_header_bytes`, or one tensor."""
     shards: list[list[Tensor]] = [[]]
-    size = 0
+    begin = len(json_bytes({"__metadata__": METADATA}))
+    size, header_size = 0, begin
+    room = most_header_bytes - BLOCK  # with what fills its last block
     for tensor in sorted(tensors, key=place_of):
-        if shards[-1] and size + tensor.num_bytes > most_bytes:
+        entry_size = len(json_bytes({tensor.fqn: entry_of(tensor, LARGEST - tensor.num_bytes)}))
+        if shards[-1] and (size + tensor.num_bytes > most_bytes or header_size + entry_size > room):
             shards.append([])
-            size = 0
+            size, header_size = 0, begin
         shards[-1].append(tensor)
         size += tensor.num_bytes
+        header_size += entry_size
     return shards
 
 
@@ -51,18 +57,27 @@ def published_as(tensor: Tensor) -> tuple[str, list[int]]:
     return SAFETENSORS_NAMES[tensor.dtype], shape
 
 
+def entry_of(tensor: Tensor, at: int) -> dict[str, Any]:
+    """Of a header, for a tensor that begins `at` bytes behind it."""
+    code, shape = published_as(tensor)
+    return {"dtype": code, "shape": shape, "data_offsets": [at, at + tensor.num_bytes]}
+
+
+def json_bytes(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def header_of(tensors: Sequence[Tensor]) -> tuple[bytes, dict[str, int]]:
     """The header's bytes, padded to a block, and {fqn: offset behind it}. Tensors of whole blocks come first, so that each
     begins on one; of the others, wide elements do, so that each tensor is aligned to its own."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    header: dict[str, Any] = {"__metadata__": METADATA}
     offsets, at = dict[str, int](), 0
     # Stable: else as the source has them.
     for tensor in sorted(tensors, key=lambda t: (t.num_bytes % BLOCK != 0, -t.item_size)):
         offsets[tensor.fqn] = at
-        code, shape = published_as(tensor)
-        header[tensor.fqn] = {"dtype": code, "shape": shape, "data_offsets": [at, at + tensor.num_bytes]}
+        header[tensor.fqn] = entry_of(tensor, at)
         at += tensor.num_bytes
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json_bytes(header)
     text += b" " * (-(8 + len(text)) % BLOCK)
     return len(text).to_bytes(8, "little") + text, offsets
 
@@ -92,10 +107,14 @@ def check_names(checkpoint: Checkpoint) -> None:
 
 
 def index_of(shards: Mapping[str, Sequence[Tensor]]) -> bytes:
+    """Raises ConvertError where no reader would take it."""
     files = {tensor.fqn: name for name, tensors in shards.items() for tensor in tensors}
     num_bytes = sum(tensor.num_bytes for tensors in shards.values() for tensor in tensors)
     index = {"metadata": {"total_size": num_bytes}, "weight_map": dict(sorted(files.items()))}
-    return json.dumps(index, indent=1, ensure_ascii=False).encode()
+    data = json.dumps(index, indent=1, ensure_ascii=False).encode()
+    if len(data) > MOST_INDEX_BYTES:
+        raise ConvertError(f"{INDEX_FILE}: {len(data)} bytes of names, at most {MOST_INDEX_BYTES} are read")
+    return data
 
 
 def write_safetensors(checkpoint: Checkpoint, final: pathlib.Path,

@@ -262,6 +262,23 @@ class SafetensorsTest(unittest.TestCase):
             with self.assertRaisesRegex(SafetensorsError, "no file beside"):
                 read_safetensors(path)
 
+    def test_parts_of_tensors_are_not_taken_for_whole_ones(self) -> None:
+        """As torch's HuggingFaceStorageWriter writes each rank's."""
+        info = json.dumps({"w": {"saved_offsets": [2, 0]}})
+        metadata = {"DCP_SHARDING_INFO": info, "DCP_VERSION": "1.0", "format": "pt"}
+        path = self.write("shard-00002-model-00001-of-00001.safetensors",
+                          {"__metadata__": metadata, "w": entry("F32", [2, 1], 0, 8)}, bytes(8))  # fmt: skip
+        for source in (path, self.folder):
+            with self.assertRaisesRegex(SafetensorsError, f"^{path}: __metadata__ has 'DCP_SHARDING_INFO': .* expected whole"):
+                job_from_safetensors(source)
+
+    def test_an_index_has_its_limit(self) -> None:
+        path = self.folder / "model.safetensors.index.json"
+        with path.open("wb") as file:
+            file.truncate((64 << 20) + 1)
+        with self.assertRaisesRegex(SafetensorsError, "an index of more than 64 MiB"):
+            read_safetensors(path)
+
     def test_damaged_files(self) -> None:
         good = entry("F32", [2], 0, 8)
         for header, word in (
@@ -280,6 +297,9 @@ class SafetensorsTest(unittest.TestCase):
                 path = self.write("x.safetensors", header, bytes(8))
                 with self.assertRaisesRegex(SafetensorsError, word):
                     read_safetensors(path)
+        path = self.write("x.safetensors", {"__metadata__": {"n": "[{" * 150_000}, "a": good}, bytes(8))
+        with self.assertRaisesRegex(SafetensorsError, "300005 brackets in"):
+            read_safetensors(path)
         path.write_bytes(struct.pack("<Q", 2**62) + b"{}")
         with self.assertRaisesRegex(SafetensorsError, "no safetensors"):
             read_safetensors(path)

@@ -17,7 +17,10 @@ from shardmark_tools.regular_file import open_regular
 INDEX_SUFFIX = ".safetensors.index.json"
 LONGEST_FILE_NAME = 255  # bytes of a file name, on every file system
 MOST_HEADER_BYTES = 100_000_000  # as the format's own library has it
-MOST_INDEX_BYTES = 256 << 20
+MOST_INDEX_BYTES = 64 << 20
+FREE_BRACKETS = 100_000  # of JSON texts
+BYTES_A_BRACKET = 10  # at least, of longer texts: a tensor of a header has 3 brackets in some 60 bytes
+SHARDING_KEY = "DCP_SHARDING_INFO"  # in a file's metadata: torch's HuggingFaceStorageWriter wrote it
 MOST_DIMENSIONS = 8
 LARGEST = 2**63 - 1
 # In a folder: what is taken, the first that is there.
@@ -53,6 +56,9 @@ def object_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse_json(data: bytes, path: pathlib.Path | str) -> dict[str, Any]:
+    brackets = data.count(b"[") + data.count(b"{")
+    if brackets > FREE_BRACKETS + len(data) // BYTES_A_BRACKET:  # each would take twenty times its bytes in memory
+        raise SafetensorsError(f"{path}: {brackets} brackets in {len(data)} bytes of JSON, more than tables of tensors have")
     try:
         value = json.loads(data, object_pairs_hook=object_pairs)
     except (ValueError, RecursionError) as error:
@@ -113,6 +119,9 @@ def read_header(path: pathlib.Path | str) -> tuple[dict[str, FileTensor], Any]:
             raise SafetensorsError(f"{path}: {size} bytes, a header of {length}: no safetensors file")
         header = parse_json(file.read(length), path)
     metadata = header.pop("__metadata__", None)
+    if isinstance(metadata, dict) and SHARDING_KEY in metadata:
+        raise SafetensorsError(f"{path}: __metadata__ has '{SHARDING_KEY}': its tensors may be parts of others, expected whole "
+                               "ones, as torch's consolidate_safetensors_files() writes them")  # fmt: skip
     tensors = {
         fqn: checked_tensor(fqn, entry, path, 8 + length, size) for fqn, entry in header.items()
     }
