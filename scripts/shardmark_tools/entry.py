@@ -5,6 +5,7 @@ traceback's exit code 1 means something else in most of them (in scripts/gate: s
 import argparse
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import NoReturn
 
 from shardmark_tools.refusal import Refused
 from shardmark_tools.results.plain_text import message_text
+from shardmark_tools.stop_signals import Stopped
 
 USAGE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 SHOW = "SHARDMARK_TRACEBACK"
@@ -63,6 +65,9 @@ def run(main: Callable[[], int]) -> NoReturn:
     except KeyboardInterrupt:
         print("interrupted; start it again to go on", file=sys.stderr)
         status = INTERRUPTED
+    except Stopped as stopped:
+        print(f"stopped by {signal.Signals(stopped.number).name}", file=sys.stderr)
+        status = 128 + stopped.number
     except BrokenPipeError:
         # Whoever read our output has gone; nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -287,7 +287,6 @@ class SafetensorsTest(FolderCase):
         convert(options(self.folder / "dcp", self.folder / "st2", to="safetensors"))
         self.assertEqual(self.read(self.folder / "st2"), self.read(path))
 
-
     def test_headers_have_their_limit(self) -> None:
         """Many tensors of few bytes: more files, each header as long as a reader takes it."""
         tensors = [Tensor(f"t{n}" + "\u00f6\"" * (n % 50), "uint8", (n % 3, 0, n), []) for n in range(1000)]

@@ -272,7 +272,7 @@ def write_dcp(checkpoint: Checkpoint, final: pathlib.Path, target: str) -> tuple
     """Writes the folder `final`. Returns (its path, bytes). Raises ConvertError, OSError."""
     check_dtypes(checkpoint, target)
     places: list[Place] = []
-    with NewFolder(final, f".{final.name}.partial-{new_id()}", checkpoint.finish_checks) as folder:
+    with NewFolder(final, new_id(), checkpoint.finish_checks) as folder:
         data_files = _DataFiles(folder)
         run_copies(copies(checkpoint, folder, data_files, places), folder.finish)
         folder.create(METADATA_FILE, 0)

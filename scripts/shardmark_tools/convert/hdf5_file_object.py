@@ -13,11 +13,11 @@ class Hdf5FileObject:
     def __init__(self, descriptor: int, name: str):
         self._descriptor, self._name = descriptor, name
         self._at = self._end = 0
-        self._error: BaseException | None = None
+        self._error: OSError | None = None
         self._held: list[tuple[int, bytes]] = []
 
     def check(self) -> None:
-        """Raises what a write raised: OSError, or what a signal's handler did meanwhile."""
+        """Raises the OSError of a write."""
         if self._error is not None:
             raise self._error
 
@@ -33,7 +33,7 @@ class Hdf5FileObject:
         if self._error is None:
             try:
                 write_all(self._descriptor, self._at, part, self._name)
-            except BaseException as error:
+            except OSError as error:
                 self._error = error
         if self._error is not None:
             self._held.append((self._at, part))
@@ -58,7 +58,7 @@ class Hdf5FileObject:
             try:
                 with naming(self._name):
                     os.ftruncate(self._descriptor, size)
-            except BaseException as error:
+            except OSError as error:
                 self._error = error
         return size
 

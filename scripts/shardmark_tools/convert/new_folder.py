@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from shardmark_tools.convert.block_transfer import open_past_cache
+from shardmark_tools.convert.dead_partials import OWNER_FILE, owner_text, partial_name, sweep_dead
 from shardmark_tools.convert.tensors import ConvertError
 from shardmark_tools.convert.whole_write import naming, write_all
 
@@ -21,21 +22,27 @@ def fsync_folder(path: pathlib.Path) -> None:
         os.close(descriptor)
 
 
-class NewFolder:
-    """Use as a context: leaving it by an exception removes what is there so far. `hidden` is the name
-    until commit(); a file `owner` in it, locked, tells that somebody is at work. `finish_checks` is called before anything
-    is committed, and raises where nothing may be."""
+def check_free(path: pathlib.Path) -> None:
+    """Raises ConvertError where anything has the name, a link to nothing too."""
+    if os.path.lexists(path):
+        raise ConvertError(f"{path}: exists already")
 
-    def __init__(self, final: pathlib.Path, hidden: str, finish_checks: Callable[[], None]):
-        self.final, self.path, self._finish_checks = final, final.parent / hidden, finish_checks
+
+class NewFolder:
+    """Use as a context: leaving it by an exception removes what is there so far. `number`, hexadecimal, is in the name
+    that it has until commit(); a file `owner` in it, locked, tells that somebody is at work. `finish_checks` is called before
+    anything is committed, and raises where nothing may be."""
+
+    def __init__(self, final: pathlib.Path, number: str, finish_checks: Callable[[], None]):
+        self.final, self.path, self._finish_checks = final, final.parent / partial_name(final.name, number), finish_checks
         self._files: dict[str, int] = {}
         self._past_cache: dict[str, int | None] = {}
 
     def __enter__(self) -> "NewFolder":
-        if self.final.exists():
-            raise ConvertError(f"{self.final}: exists already")
-        self.path.mkdir()
+        check_free(self.final)
+        sweep_dead(self.final)
         try:
+            self.path.mkdir()
             self._owner = self._own()
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
@@ -44,7 +51,7 @@ class NewFolder:
 
     def _own(self) -> int:
         """The owner's file, locked where the file system has locks."""
-        path = self.path / "owner"
+        path = self.path / OWNER_FILE
         owner = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             try:
@@ -53,7 +60,7 @@ class NewFolder:
                 raise ConvertError(f"{path}: another process has it") from error
             except OSError:
                 pass
-            write_all(owner, 0, f"{os.uname().nodename} {os.getpid()}\n".encode(), str(path))
+            write_all(owner, 0, owner_text().encode(), str(path))
         except BaseException:
             os.close(owner)
             raise
@@ -113,10 +120,9 @@ class NewFolder:
         self._finish_checks()
         for name in list(self._files):
             self.finish(self.path_of(name))
-        (self.path / "owner").unlink()
+        (self.path / OWNER_FILE).unlink()
         fsync_folder(self.path)
-        if self.final.exists():
-            raise ConvertError(f"{self.final}: exists already")
+        check_free(self.final)
         self.path.rename(self.final)
         fsync_folder(self.final.parent)
 

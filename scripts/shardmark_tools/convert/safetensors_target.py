@@ -124,7 +124,7 @@ def write_safetensors(checkpoint: Checkpoint, final: pathlib.Path,
     cut = cut_shards(checkpoint.tensors, shard_bytes)
     shards = {f"model-{number:05d}-of-{len(cut):05d}.safetensors": tensors for number, tensors in enumerate(cut, 1)}
     index = index_of(shards)
-    with NewFolder(final, f".{final.name}.partial-{new_id()}", checkpoint.finish_checks) as folder:
+    with NewFolder(final, new_id(), checkpoint.finish_checks) as folder:
         run_copies(copies(shards, folder), folder.finish)
         total = sum((folder.path / name).stat().st_size for name in shards)
         folder.create(INDEX_FILE, 0)

@@ -35,6 +35,7 @@ from shardmark_tools.convert.region import Region, always
 from shardmark_tools.convert.shardmark_source import SOURCE_DATASET
 from shardmark_tools.convert.streaming import Copy, run_copies
 from shardmark_tools.convert.tensors import Bytes, Checkpoint, Chunk, ConvertError, Hashes, Tensor, check_values
+from shardmark_tools.stop_signals import held
 
 ENTRY_FILE = "checkpoint.h5"
 BLOCK = 4096
@@ -123,6 +124,11 @@ class _EntryFile:
 def lay_out(laid_out: Hdf5FileObject, manifest: Manifest, origin: bytes) -> tuple[int, int]:
     """Makes the file; fills in the entries' places and the checksums' address. Returns the addresses of
     the manifest and of the origin's text. Raises OSError."""
+    with held():  # an exception that came out of a file object would be a failed write to HDF5
+        return _lay_out(laid_out, manifest, origin)
+
+
+def _lay_out(laid_out: Hdf5FileObject, manifest: Manifest, origin: bytes) -> tuple[int, int]:
     file = _EntryFile(laid_out, manifest)
     try:
         for entry in manifest.entries:
@@ -212,8 +218,7 @@ def write_shardmark(checkpoint: Checkpoint, directory: pathlib.Path, step: int) 
     kept = {name: value for name, value in kept.items() if value}
     origin = json.dumps(kept).encode() if kept else b""
     final = directory / f"step-{step:08d}"
-    hidden = f".{final.name}.partial-{save_id}"
-    with made_if_missing(directory), NewFolder(final, hidden, checkpoint.finish_checks) as folder:
+    with made_if_missing(directory), NewFolder(final, save_id, checkpoint.finish_checks) as folder:
         file = folder.create(ENTRY_FILE, 0)
         address, origin_address = lay_out(Hdf5FileObject(file, folder.path_of(ENTRY_FILE)), manifest, origin)
         num_bytes = os.fstat(file).st_size
