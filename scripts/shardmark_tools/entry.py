@@ -5,6 +5,7 @@ traceback's exit code 1 means something else in most of them (in scripts/gate: s
 import argparse
 import io
 import os
+import pathlib
 import signal
 import sys
 import traceback
@@ -31,6 +32,13 @@ def positive(text: str) -> int:
     if whole(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text[:40]}': expected a number from 1")
     return int(text)
+
+
+def path(text: str) -> pathlib.Path:
+    """An argument too: of no text pathlib would make the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name")
+    return pathlib.Path(text)
 
 
 def positives(text: str) -> list[int]:
@@ -60,7 +68,11 @@ def run(main: Callable[[], int]) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may be any bytes
     try:
-        status = main()
+        try:
+            status = main()
+        except SystemExit:  # of argparse, whose help may have no reader either
+            sys.stdout.flush()
+            raise
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted; start it again to go on", file=sys.stderr)

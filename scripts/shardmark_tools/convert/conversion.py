@@ -32,11 +32,40 @@ def kind_of_source(path: pathlib.Path) -> str:
         raise ConvertError(f"{path}: not a regular file")
     if os.path.lexists(path / METADATA_FILE):  # where it is no file, its reader says so
         return "dcp"
-    if any(STEP_PATTERN.fullmatch(entry.name) for entry in path.iterdir()):
+    if is_step(path) or any(STEP_PATTERN.fullmatch(entry.name) for entry in path.iterdir()):
         return "shardmark"
     if any(entry.name.endswith((".safetensors", ".safetensors.index.json")) for entry in path.iterdir()):
         return "safetensors"
     raise ConvertError(f"{path}: no .metadata, no step-NNNNNNNN, no *.safetensors")
+
+
+def is_step(path: pathlib.Path) -> bool:
+    """Is it itself the folder of a committed step?"""
+    return bool(STEP_PATTERN.fullmatch(path.resolve().name)) and os.path.lexists(path / "COMMIT")
+
+
+def directory_and_step(path: pathlib.Path, step: int | None) -> tuple[pathlib.Path, int | None]:
+    """Of a Shardmark checkpoint that is given by its directory or by one step's folder in it."""
+    if not is_step(path):
+        return path, step
+    path = path.resolve()
+    number = int(path.name.removeprefix("step-"))
+    if step not in (None, number):
+        raise ConvertError(f"{path}: --step {step} of the folder of step {number}")
+    return path.parent, number
+
+
+def check_arguments(source: str, target: str, options: argparse.Namespace) -> None:
+    """What can be said before anything is read. Raises ConvertError."""
+    if options.step is not None and "shardmark" not in (source, target):
+        raise ConvertError(f"--step {options.step}: neither {source} nor {target} has steps")
+    path = options.target.absolute()
+    if not path.parent.is_dir():
+        raise ConvertError(f"{path.parent}: no such directory")
+    if target != "shardmark" and os.path.lexists(path):
+        raise ConvertError(f"{options.target}: exists already")
+    if target == "shardmark" and os.path.lexists(path) and not path.is_dir():
+        raise ConvertError(f"{options.target}: not a directory")
 
 
 # Readers and writers are imported where they are wanted: some need h5py and numpy, which take longer to load than a small
@@ -52,7 +81,7 @@ def read_source(kind: str, target: str, options: argparse.Namespace) -> Checkpoi
     if kind == "shardmark":
         from shardmark_tools.convert.shardmark_source import read_shardmark
 
-        return read_shardmark(options.source, options.step, with_origin=target != "safetensors")
+        return read_shardmark(*directory_and_step(options.source, options.step), with_origin=target != "safetensors")
     from shardmark_tools.convert.safetensors_source import read_safetensors_checkpoint
 
     return read_safetensors_checkpoint(options.source)
@@ -78,8 +107,7 @@ def convert(options: argparse.Namespace) -> Converted:
     """`options`: the command's. Raises ConvertError, LimitError, RegionError, OSError."""
     source = kind_of_source(options.source)
     target = options.to or ("safetensors" if source == "shardmark" else "shardmark")
-    if not options.target.absolute().parent.is_dir():
-        raise ConvertError(f"{options.target.absolute().parent}: no such directory")
+    check_arguments(source, target, options)
     checkpoint = read_source(source, target, options)
     try:
         select(checkpoint, options.only, options.strip)

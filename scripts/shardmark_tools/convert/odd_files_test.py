@@ -24,6 +24,7 @@ from shardmark_tools.convert import shardmark_target
 from shardmark_tools.convert.conversion import convert
 from shardmark_tools.convert.convert_fixture import options, take_command
 from shardmark_tools.convert.tensors import ConvertError
+from shardmark_tools.job import pickle_assembler as made
 from shardmark_tools.job.safetensors_files import read_safetensors
 from shardmark_tools.refusal import Refused
 
@@ -94,6 +95,76 @@ class OddFilesTest(unittest.TestCase):
             done = convert(options(there, back))
             self.assertEqual([t.shape for t in read_safetensors(back)[0]], [tuple(shape) for shape in shapes])
             self.assertEqual(done.notes, [])
+
+    def test_one_step_may_be_named_itself(self) -> None:
+        source, there = self.source([2]), self.folder / "there"
+        for step in (3, 4):
+            convert(options(source, there, step=step))
+        older = there / "step-00000003"
+        done = convert(options(older, self.folder / "copy", to="shardmark"))
+        self.assertEqual(done.path.name, older.name)
+        self.assertEqual(convert(options(older, self.folder / "out", step=3)).tensors, 1)
+        with self.assertRaisesRegex(ConvertError, "--step 4 of the folder of step 3"):
+            convert(options(older, self.folder / "no", step=4))
+        (older / "COMMIT").unlink()
+        with self.assertRaisesRegex(ConvertError, "no .metadata, no step"):
+            convert(options(older, self.folder / "no"))
+
+    def test_steps_where_there_are_none(self) -> None:
+        for kind in ("dcp", "safetensors"):
+            with self.assertRaisesRegex(ConvertError, f"--step 1: neither safetensors nor {kind} has steps"):
+                convert(options(self.source([2]), self.folder / "no", to=kind, step=1))
+        self.assertEqual(self.names(), ["m.safetensors"])
+
+    def test_a_name_that_is_taken_is_refused_before_anything_is_read(self) -> None:
+        source = self.source([2])
+        (self.folder / "link").symlink_to("nowhere")
+        (self.folder / "file").touch()
+        source.write_bytes(b"no safetensors")
+        for kind, name, said in (("dcp", "link", "exists already"), ("safetensors", "link", "exists already"),
+                                 ("shardmark", "link", "not a directory"), ("shardmark", "file", "not a directory"),
+                                 ("dcp", "file", "exists already"), ("dcp", ".", "exists already")):  # fmt: skip
+            with self.assertRaisesRegex(ConvertError, f"{name}: {said}" if name != "." else said):
+                convert(options(source, self.folder / name, to=kind))
+        self.assertEqual(self.names(), ["file", "link", "m.safetensors"])
+
+    def test_arguments_that_cannot_be(self) -> None:
+        source, out = self.source([2]), self.folder / "out"
+        for words, said in (((source, ""), "TO: an empty name"), (("", out), "FROM: an empty name"),
+                            ((source, out, "--shard-bytes", 0), "from 1"), ((source, out, "--memory", 0), "from 1"),
+                            ((source, out, "--memory", -5), "whole number"), ((source, out, "--step", -1), "whole number")):  # fmt: skip
+            done = self.script(*words)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn(said, done.stderr)
+        self.assertEqual(self.names(), ["m.safetensors"])
+
+    def test_a_reader_that_has_gone(self) -> None:
+        source = self.source([2])
+        for words in ((source, self.folder / "out"), ("--help",)):
+            read, write = os.pipe()
+            os.close(read)
+            done = subprocess.run([sys.executable, str(SCRIPT), *map(str, words)], stdout=write, stderr=subprocess.PIPE, check=False)
+            os.close(write)
+            self.assertEqual((done.returncode, done.stderr), (141, b""), words)
+
+    def test_what_no_file_can_hold_of_a_state_dict(self) -> None:
+        source = self.folder / "dcp"
+        source.mkdir()
+        convert(options(self.source([2]), self.folder / "there", to="dcp"))
+        (source / "__0_0.distcp").write_bytes((self.folder / "there" / "__0_0.distcp").read_bytes())
+        num_bytes = (source / "__0_0.distcp").stat().st_size
+        for part, said in ((made.text("\ud800"), "no UTF-8"), (made.number(2**64), "more than 64 bits"),
+                           (made.number(-(2**70)), "more than 64 bits")):  # fmt: skip
+            for table in ("planner_data", "mcore_data"):
+                facts = made.sequence(part) if table == "planner_data" else made.table([(made.text("k"), part)])
+                more = {table: made.table([(made.text("w"), facts)])}
+                kind = (made.MEGATRON, "MCoreMetadata") if table == "mcore_data" else (made.METADATA, "Metadata")
+                (source / ".metadata").write_bytes(
+                    made.one_tensor((2,), places=[((0,), made.storage("__0_0.distcp", 0, num_bytes))], kind=kind, **more))
+                for to in ("dcp", "shardmark"):
+                    done = self.script(source, self.folder / "out", "--to", to)
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertRegex(done.stderr, rf"^error: {table}: 'w' has .*{said}\n$")
 
     def test_without_locks_it_goes_on(self) -> None:
         for kind in ("dcp", "shardmark", "safetensors"):

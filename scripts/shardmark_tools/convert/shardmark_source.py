@@ -104,11 +104,16 @@ def read_origin(folder: pathlib.Path, record: CommitRecord) -> dict[str, Any]:
         return {}
     import h5py
 
-    with h5py.File(folder / record.files[0][0], "r") as file:
+    path = folder / record.files[0][0]
+    with h5py.File(path, "r") as file:
         if SOURCE_DATASET not in file:
             return {}
-        value = json.loads(file[SOURCE_DATASET][...].tobytes())
-        return value if isinstance(value, dict) else {}
+        data = file[SOURCE_DATASET][...].tobytes()
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DamageError(f"{path}: {SOURCE_DATASET} holds no JSON: {error}") from None
+    return value if isinstance(value, dict) else {}
 
 
 def read_shardmark(directory: pathlib.Path, step: int | None = None, with_origin: bool = True) -> Checkpoint:

@@ -3,15 +3,17 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from shardmark_tools.convert.layout_boxes import Dims
 from shardmark_tools.convert.open_files import Files
 from shardmark_tools.convert.region import Region
 from shardmark_tools.job.dtypes import ITEM_SIZES
+from shardmark_tools.job.name_form import is_utf8
 from shardmark_tools.refusal import Refused
 
+LARGEST = 2**63 - 1
 Hashes = dict[str, int]  # {name of a hash: its value}
 
 
@@ -103,11 +105,24 @@ class Checkpoint:
 
 
 def places_in_state(planner_data: object) -> dict[str, tuple[Any, ...]] | None:
-    """DCP's map of names to places in the nested state dict, as far as it is one."""
+    """DCP's map of names to places in the nested state dict, as far as it is one. Raises ConvertError for text and numbers
+    that no file can hold."""
     if not isinstance(planner_data, dict):
         return None
-    return {name: tuple(place) for name, place in planner_data.items()
-            if isinstance(name, str) and is_flat(place)}  # fmt: skip
+    places = {name: tuple(place) for name, place in planner_data.items()
+              if isinstance(name, str) and is_flat(place)}  # fmt: skip
+    for name, place in places.items():
+        check_parts("planner_data", name, place)
+    return places
+
+
+def check_parts(table: str, name: str, parts: Iterable[object]) -> None:
+    """Raises ConvertError."""
+    for part in (name, *parts):
+        if isinstance(part, str) and not is_utf8(part):
+            raise ConvertError(f"{table}: '{ascii(name[:80])[1:-1]}' has text that is no UTF-8")
+        if isinstance(part, int) and not -LARGEST <= part <= LARGEST:
+            raise ConvertError(f"{table}: '{name[:80]}' has a number of more than 64 bits")
 
 
 def is_flat(value: object) -> bool:
@@ -115,11 +130,17 @@ def is_flat(value: object) -> bool:
 
 
 def facts_of_tensors(mcore_data: object) -> dict[str, dict[str, Any]] | None:
-    """Megatron-Core's table of tensors, as far as it is one: texts, numbers and shapes by name."""
+    """Megatron-Core's table of tensors, as far as it is one: texts, numbers and shapes by name. Errors as of
+    places_in_state()."""
     if not isinstance(mcore_data, dict):
         return None
-    return {
+    tensors = {
         name: {key: value for key, value in facts.items()
                if isinstance(key, str) and (is_flat(value) or isinstance(value, (str, int, type(None))))}
         for name, facts in mcore_data.items() if isinstance(name, str) and isinstance(facts, dict)
     }  # fmt: skip
+    for name, facts in tensors.items():
+        check_parts("mcore_data", name, facts)
+        for value in facts.values():
+            check_parts("mcore_data", name, value if isinstance(value, (tuple, list)) else (value,))
+    return tensors

@@ -5,6 +5,7 @@ placements; safetensors headers; the command."""
 
 import itertools
 import json
+import os
 import pathlib
 import random
 import struct
@@ -323,6 +324,27 @@ class CommandTest(unittest.TestCase):
             self.assertEqual(done.returncode, 0)
             self.assertTrue(read_job(out).hashed_names)
             self.assertEqual(len(read_job(out).tensors), len(plain.tensors))
+
+    def test_names_that_cannot_be_of_a_file(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, said in ((folder, f"{folder}: a directory, expected the name of a file"), ("", "--out: an empty name"),
+                               (".", "error: .: a directory")):  # fmt: skip
+                done = self.run_job("from-dcp", GOLDEN / "torch-2.6-4", "--out", name)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(said, done.stderr)
+            done = self.run_job("from-dcp", GOLDEN / "torch-2.6-4", "--out", f"{folder}/job.json", "--memory", 0)
+            self.assertIn("expected a number from 1", done.stderr)
+            self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
+
+    def test_a_reader_that_has_gone(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for words in (("from-dcp", GOLDEN / "torch-2.6-4", "--out", f"{folder}/job.json"), ("--help",)):
+                read, write = os.pipe()
+                os.close(read)
+                # Unbuffered, so that say() itself meets it.
+                done = subprocess.run([sys.executable, "-u", COMMAND, *map(str, words)], stdout=write, stderr=subprocess.PIPE, check=False)
+                os.close(write)
+                self.assertEqual((done.returncode, done.stderr), (141, b""))
 
     def test_what_is_no_checkpoint(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
