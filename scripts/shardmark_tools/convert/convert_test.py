@@ -13,7 +13,6 @@ import sys
 import tempfile
 import unittest
 from typing import Any
-from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from shardmark_tools.interpreter import ensure_modules
@@ -26,14 +25,13 @@ import xxhash
 
 from shardmark_tools.checkpoint.checkpoint_reader import check_checkpoint, encode_name
 from shardmark_tools.checkpoint.element_values import expected_bits, expected_values
-from shardmark_tools.convert import commit_record, safetensors_target, tensor_archive
+from shardmark_tools.convert import commit_record, tensor_archive
 from shardmark_tools.convert import manifest as manifests
 from shardmark_tools.convert.conversion import convert
 from shardmark_tools.convert.convert_fixture import options, take_command
 from shardmark_tools.convert.layout_boxes import Dims, layout_boxes
 from shardmark_tools.convert.open_files import Files
 from shardmark_tools.convert.region import Region, slabs
-from shardmark_tools.convert.safetensors_target import cut_shards, header_of
 from shardmark_tools.convert.selection import select
 from shardmark_tools.convert.tensor_archive import find_tensor, new_archive
 from shardmark_tools.convert.tensors import Checkpoint, ConvertError, Tensor, facts_of_tensors, places_in_state
@@ -286,27 +284,6 @@ class SafetensorsTest(FolderCase):
         convert(options(path, self.folder / "dcp", to="dcp"))
         convert(options(self.folder / "dcp", self.folder / "st2", to="safetensors"))
         self.assertEqual(self.read(self.folder / "st2"), self.read(path))
-
-    def test_headers_have_their_limit(self) -> None:
-        """Many tensors of few bytes: more files, each header as long as a reader takes it."""
-        tensors = [Tensor(f"t{n}" + "\u00f6\"" * (n % 50), "uint8", (n % 3, 0, n), []) for n in range(1000)]
-        for limit in (5000, 9000, 30_000):
-            shards = cut_shards(tensors, 10**9, limit)
-            self.assertEqual(sorted(t.fqn for shard in shards for t in shard), sorted(t.fqn for t in tensors))
-            sizes = [len(header_of(shard)[0]) - 8 for shard in shards]
-            self.assertLessEqual(max(sizes), limit)
-            self.assertGreater(min(sizes[:-1]), limit - 2 * 4096)
-        self.assertEqual(len(cut_shards(tensors, 10**9)), 1)
-        with mock.patch.object(safetensors_target, "MOST_INDEX_BYTES", 1000), self.assertRaisesRegex(ConvertError, "at most 1000"):
-            safetensors_target.index_of({"f": tensors})
-
-    def test_parts_of_tensors_are_refused(self) -> None:
-        path = make_safetensors(self.folder / "m.safetensors", {"w": ("F32", bytes(8), [2])})
-        data = path.read_bytes()
-        text = b'{"__metadata__":{"DCP_SHARDING_INFO":"{}"},' + data[9:-8]
-        path.write_bytes(len(text).to_bytes(8, "little") + text + data[-8:])
-        with self.assertRaisesRegex(ConvertError, "m.safetensors: __metadata__ has 'DCP_SHARDING_INFO'"):
-            convert(options(path, self.folder / "out"))
 
 
 class RegionTest(FolderCase):

@@ -34,12 +34,16 @@ class Hdf5FileObject:
             try:
                 write_all(self._descriptor, self._at, part, self._name)
             except OSError as error:
-                self._error = error
+                self._keep(error)
         if self._error is not None:
             self._held.append((self._at, part))
         self._at += len(part)
         self._end = max(self._end, self._at)
         return len(part)
+
+    def _keep(self, error: OSError) -> None:
+        """Without its traceback, whose frames would keep objects of HDF5 open, and the file with them."""
+        self._error = OSError(error.errno, error.strerror, error.filename)
 
     def readinto(self, out: memoryview) -> int:
         view = memoryview(out).cast("B")
@@ -59,7 +63,7 @@ class Hdf5FileObject:
                 with naming(self._name):
                     os.ftruncate(self._descriptor, size)
             except OSError as error:
-                self._error = error
+                self._keep(error)
         return size
 
     def flush(self) -> None:

@@ -53,7 +53,8 @@ class OddFilesTest(unittest.TestCase):
         return sorted(path.name for path in self.folder.iterdir())
 
     def script(self, *words: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, str(SCRIPT), *map(str, words)], capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run([sys.executable, str(SCRIPT), *map(str, words)], capture_output=True, text=True, check=False,
+                              timeout=60, cwd=self.folder)  # fmt: skip
 
     def test_a_step_that_cannot_be_read_is_not_passed_over(self) -> None:
         there = self.folder / "k"
@@ -139,13 +140,15 @@ class OddFilesTest(unittest.TestCase):
         self.assertEqual(self.names(), ["m.safetensors"])
 
     def test_a_reader_that_has_gone(self) -> None:
-        source = self.source([2])
-        for words in ((source, self.folder / "out"), ("--help",)):
-            read, write = os.pipe()
-            os.close(read)
-            done = subprocess.run([sys.executable, str(SCRIPT), *map(str, words)], stdout=write, stderr=subprocess.PIPE, check=False)
-            os.close(write)
-            self.assertEqual((done.returncode, done.stderr), (141, b""), words)
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        for number, environment in enumerate((buffered, buffered | {"PYTHONUNBUFFERED": "1"})):
+            for words in ((self.source([2]), self.folder / f"out-{number}"), ("--help",)):
+                read, write = os.pipe()
+                os.close(read)
+                done = subprocess.run([sys.executable, str(SCRIPT), *map(str, words)], stdout=write, stderr=subprocess.PIPE,
+                                      check=False, env=environment)  # fmt: skip
+                os.close(write)
+                self.assertEqual((done.returncode, done.stderr), (141, b""), words)
 
     def test_what_no_file_can_hold_of_a_state_dict(self) -> None:
         source = self.folder / "dcp"

@@ -103,6 +103,7 @@ class WholeWriteTest(FolderCase):
 
 class LimitTest(FolderCase):
     def test_a_full_file_system_is_an_error_of_the_target(self) -> None:
+        many = self.source(5000).rename(self.folder / "many.safetensors")  # HDF5 writes long before it closes the file
         source = self.source(300)
         objects = self.objects(*[1] * 300)
         before = sorted(self.folder.iterdir())
@@ -110,7 +111,7 @@ class LimitTest(FolderCase):
             ((source, "--to", "safetensors", "--shard-bytes", 100), "model.safetensors.index.json"),
             ((source, "--to", "safetensors"), "model-00001-of-00001.safetensors"),
             ((objects, "--to", "dcp"), ".metadata"), ((source, "--to", "dcp"), "__0_0.distcp"),
-            ((source, "--to", "shardmark"), "checkpoint.h5"),
+            ((source, "--to", "shardmark"), "checkpoint.h5"), ((many, "--to", "shardmark"), "checkpoint.h5"),
         ):  # fmt: skip
             with self.subTest(words[1:]):
                 done = self.script(small_files, words[0], self.folder / "out", *words[1:])
