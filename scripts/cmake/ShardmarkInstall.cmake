@@ -23,6 +23,7 @@ if(SHARDMARK_BUILD_BENCH)
   install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/torture ${CMAKE_SOURCE_DIR}/scripts/peer DESTINATION ${scripts})
   install(FILES ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/__init__.py ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/entry.py
     ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/interpreter.py ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/refusal.py
+    ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/stop_signals.py
     DESTINATION ${scripts}/shardmark_tools)
   foreach(room IN ITEMS launch peers results torture)
     install(DIRECTORY ${CMAKE_SOURCE_DIR}/scripts/shardmark_tools/${room} DESTINATION ${scripts}/shardmark_tools

@@ -8,7 +8,7 @@ import sys
 import threading
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from shardmark_tools.stop_signals import STOP_SIGNALS, Stopped, held, raise_when_stopped
 
