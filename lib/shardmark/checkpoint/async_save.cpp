@@ -45,7 +45,7 @@ struct AsyncSaver::State {
 
   /// Waits for the thread; the outcome of its save, once.
   Result<std::optional<SaveReport>> join() {
-    if (save == nullptr) {
+    if (!std::exchange(under_way, false)) {
       return std::optional<SaveReport>();
     }
     for (std::thread& thread : threads) {
@@ -84,6 +84,7 @@ struct AsyncSaver::State {
   Communicator comm;  // of the saves alone: the caller's thread before, the other after staging
   StagingMemory memory;
   std::unique_ptr<SaveProtocol> save;
+  bool under_way = false;            // a save whose outcome nobody has asked for
   std::vector<std::thread> threads;  // one at most
   std::atomic<bool> busy = false;
   Result<SaveReport> outcome = SaveReport{};  // written by the thread, read after it was joined
@@ -134,12 +135,17 @@ Result<AsyncStart> AsyncSaver::start(const StateDict& state_dict, const SaveOpti
   }
   started.returned_s = seconds_since(begin);
   state.busy = true;
+  state.under_way = true;
   const Status behind = start_thread(
       state.threads, [&state, returned_s = started.returned_s] { state.complete(returned_s); });
   if (!behind) {
     // Other ranks have theirs, and wait for this one.
-    add_notice(fmt::format("a save does not go on in the background: {}", behind.error().message));
     state.complete(started.returned_s);
+    started.returned_s = seconds_since(begin);
+    if (state.outcome) {
+      state.outcome->returned_s = started.returned_s;
+    }
+    add_notice(fmt::format("a save was not in the background: {}", behind.error().message));
   }
   return started;
 }

@@ -22,7 +22,7 @@ Status mpi_call(int return_code, const char* function) {
 
 void abort_job(const char* message) {
   std::fprintf(stderr, "shardmark: error: %s\n", message);
-  std::fflush(nullptr);
+  std::fflush(stderr);
   MPI_Abort(MPI_COMM_WORLD, 1);
   std::abort();
 }

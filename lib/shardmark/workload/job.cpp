@@ -23,7 +23,8 @@ using Json = nlohmann::json;
 
 constexpr std::int64_t version = 1;
 constexpr std::int64_t max_world_size = std::int64_t{1} << 24;
-constexpr std::size_t max_boxes = std::size_t{1} << 24;  // of one tensor, and ranks of all lists
+constexpr std::size_t max_boxes = std::size_t{1} << 24;   // of one tensor or list
+constexpr std::size_t max_listed = std::size_t{1} << 26;  // ranks, in all lists
 // Of a layout whose ranks nobody knows: each is made, and kept, here.
 constexpr std::int64_t max_fitted_boxes = std::int64_t{1} << 20;
 constexpr std::uintmax_t max_file_bytes = std::uintmax_t{1} << 30;
@@ -269,6 +270,7 @@ class JobReader {
   /// Runs [first, count, step]; whom nobody knows is rank 0.
   template <typename Take>
   void for_each_rank(const Json& runs, const Take& take) {
+    std::size_t total = 0;
     if (!runs.is_array()) {
       found_.wrong("a list of ranks is none");
       return;
@@ -284,17 +286,14 @@ class JobReader {
       const std::int64_t count = found_.number(run[1], 1, max_boxes, "a count of ranks");
       const std::int64_t step = known ? found_.number(run[2], -last, last, "a step of ranks") : 0;
       const std::int64_t end = first + (count - 1) * step;
+      total += static_cast<std::size_t>(count);
       num_listed_ += static_cast<std::size_t>(count);
-      if (!found_.ok() || end < 0 || end > last) {
+      if (!found_.ok() || end < 0 || end > last || total > max_boxes) {
         found_.wrong(fmt::format("a run of ranks leaves the world of {}", job_.world_size));
         return;
       }
-      if (known && step == 0 && count > 1) {
-        found_.wrong(fmt::format("a run of ranks names rank {} {} times", first, count));
-        return;
-      }
-      if (num_listed_ > max_boxes) {
-        found_.wrong(fmt::format("lists of more than {} ranks", max_boxes));
+      if (num_listed_ > max_listed) {
+        found_.wrong(fmt::format("lists that name more than {} ranks together", max_listed));
         return;
       }
       unknown_ = unknown_ || !known;

@@ -169,6 +169,7 @@ Status LoadExchange::decide_for_nodes(std::span<const ReadTask> tasks, const Man
   const bool automatic = options_.exchange == ExchangeLevel::automatic;
   const bool together = automatic ? (by_node - once) * min_common_share >= once
                                   : options_.exchange == ExchangeLevel::world;
+  std::string without_messages;
   if (wishes.total > 0 && together) {
     auto messages = MpiMessageBox::make(*comm_);
     if (!messages && !automatic) {
@@ -176,7 +177,11 @@ Status LoadExchange::decide_for_nodes(std::span<const ReadTask> tasks, const Man
                    fmt::format("load.exchange = \"world\": {}, or load.exchange = \"node\"",
                                messages.error().message)};
     }
-    messages_ = messages ? std::move(*messages) : nullptr;
+    if (messages) {
+      messages_ = std::move(*messages);
+    } else {
+      without_messages = "; " + messages.error().message;
+    }
   }
   if (wishes.total == 0) {
     why_ = "nobody wants anything";
@@ -194,6 +199,7 @@ Status LoadExchange::decide_for_nodes(std::span<const ReadTask> tasks, const Man
   } else {
     why_ = "hardly two ranks want the same, and each is alone on its node";
   }
+  why_ += without_messages;
   if (level_ == ExchangeLevel::node) {
     repeated_bytes_ = sharers_->is_root() ? here.repeated : 0;
   }

@@ -164,7 +164,8 @@ bool RegionFetcher::answer_finished() {
   std::vector<std::size_t> finished;
   {
     const std::lock_guard lock(mutex_);
-    finished.swap(finished_);
+    finished = finished_;
+    finished_.clear();  // and keeps its room
   }
   for (const std::size_t number : finished) {
     if (staging_.failed()) {

@@ -24,6 +24,8 @@ constexpr std::int64_t min_past_cache_read_bytes = std::int64_t{64} << 10;
 // Gaps may be this part of all that is needed. Those within a page are no matter: it is read whole.
 constexpr std::int64_t gap_share = 5;
 constexpr std::int64_t free_gap_bytes = default_block_bytes - 1;
+// Of one request, so that short rows take no more memory than what is read of them.
+constexpr std::size_t max_runs = std::size_t{1} << 16;
 
 bool goes_straight(const RawRun<std::byte>& run, const RawFile& file) {
   return run.num_bytes >= min_straight_read_bytes &&
@@ -83,7 +85,7 @@ bool RawReader::fits(const Request& request, const Run& run, const RawFile& file
   const std::int64_t begin = round_down(request.offset, file.block());
   const std::int64_t end =
       round_up(std::max(request.needed_end, run.offset + run.num_bytes), file.block());
-  return request.file == &file &&
+  return request.file == &file && request.runs.size() < max_runs &&
          gap <= std::min(options_.sieve_gap, std::max(gap_budget_, free_gap_bytes)) &&
          end - begin <= raw_piece_bytes;
 }

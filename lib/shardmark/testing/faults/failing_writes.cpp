@@ -13,7 +13,8 @@
 //   SHARDMARK_TEST_FLOCK_ERRNO   locks fail so
 //   SHARDMARK_TEST_THREADS       so many threads the system gives to the C++ of the rank
 //                                SHARDMARK_TEST_THREADS_RANK, no more
-//   SHARDMARK_TEST_NO_MEMORY     the so manieth allocation of 64 KiB and more by a thread beside the
+//   SHARDMARK_TEST_NO_MEMORY     the so manieth allocation of 64 KiB and more by a thread beside
+//   the
 //                                main one fails, on the rank SHARDMARK_TEST_NO_MEMORY_RANK
 //   SHARDMARK_TEST_PLAIN_FILES if set, on every rank: no holes are seen and no space is reserved
 // And calls that some file systems do not have, or that break off, on every rank:

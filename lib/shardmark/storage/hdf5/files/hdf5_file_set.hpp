@@ -24,7 +24,8 @@ namespace shardmark {
 /// Which of HDF5's datasets hold what, for writers that go through HDF5.
 struct Hdf5Datasets {
   std::vector<EntryForm> forms;  // by entry
-  /// Of the own data file: all, on those who share it; in mode direct a rank's own.
+  /// Of the own data file: all, on those who share it; in mode direct on its leader, and a rank's
+  /// own elsewhere.
   std::vector<DataFileChunk> data_chunks;
   std::array<std::int64_t, num_dtypes> packed_addresses{};  // of the packed datasets; 0: none
 };
