@@ -38,4 +38,16 @@ Status start_thread(std::vector<std::thread>& threads, Work work) {
   }
 }
 
+/// Local. Runs `work` on up to `count` threads. Errors: as start_thread(), where there is none for
+/// it and none before.
+template <typename Work>
+Status start_threads(std::vector<std::thread>& threads, int count, const Work& work) {
+  for (int i = 0; i < count; ++i) {
+    if (Status begun = start_thread(threads, work); !begun) {
+      return threads.empty() ? begun : Status();  // one is enough
+    }
+  }
+  return {};
+}
+
 }  // namespace shardmark

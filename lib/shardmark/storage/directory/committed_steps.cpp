@@ -19,17 +19,7 @@ namespace {
 /// Whether something called COMMIT is in a step's folder, whatever it is. What cannot be looked
 /// into is an error: it may be the newest step.
 Result<bool> has_commit(const std::string& step_directory) {
-  const std::string commit = step_directory + "/" + commit_file_name;
-  struct stat info {};
-  if (::lstat(commit.c_str(), &info) == 0) {
-    return true;
-  }
-  if (errno == ENOENT || errno == ENOTDIR) {
-    return false;
-  }
-  Error error = errno_error("cannot look into", step_directory, errno);
-  error.code = ErrorCode::io_error;
-  return error;
+  return holds_name(step_directory, commit_file_name);
 }
 
 /// 0 or an errno. The folder of a run that a signal has just put out of sight is not made again.

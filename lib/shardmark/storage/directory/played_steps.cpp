@@ -15,19 +15,8 @@
 namespace shardmark {
 namespace {
 
-/// Errors: io_error where nobody can tell.
 Result<bool> has_mark(const std::string& directory) {
-  const std::string path = directory + "/" + played_file_name;
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) == 0) {
-    return true;
-  }
-  if (errno == ENOENT || errno == ENOTDIR) {
-    return false;
-  }
-  Error error = errno_error("cannot look into", directory, errno);
-  error.code = ErrorCode::io_error;
-  return error;
+  return holds_name(directory, played_file_name);
 }
 
 /// By their names, ascending.

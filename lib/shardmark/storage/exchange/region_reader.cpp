@@ -71,13 +71,9 @@ Status RegionReader::read(std::span<const RawTransfer<std::byte>> transfers,
       }
     }
   }
-  for (int i = 0; i < setting_.threads && !served_.empty(); ++i) {
-    const Status begun =
-        start_thread(readers, [this] { input_.note(guarded([&] { return serve(); })); });
-    if (!begun) {
-      input_.note(readers.empty() ? begun : Status());  // one is enough
-      break;
-    }
+  if (!served_.empty()) {
+    input_.note(start_threads(readers, setting_.threads,
+                              [this] { input_.note(guarded([&] { return serve(); })); }));
   }
   input_.note(guarded([&] {
     Walk ahead{TransferRuns<std::byte>(transfers), {}};

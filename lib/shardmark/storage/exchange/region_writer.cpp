@@ -77,13 +77,9 @@ Status RegionWriter::write(std::span<const RawTransfer<const std::byte>> transfe
   } else {
     find_own_regions();
   }
-  for (int i = 0; i < setting_.threads && !own_regions_.empty(); ++i) {
-    const Status begun =
-        start_thread(writers, [this] { output_.note(guarded([&] { return serve(); })); });
-    if (!begun) {
-      output_.note(writers.empty() ? begun : Status());  // one is enough
-      break;
-    }
+  if (!own_regions_.empty()) {
+    output_.note(start_threads(writers, setting_.threads,
+                               [this] { output_.note(guarded([&] { return serve(); })); }));
   }
   straight_ = std::make_unique<IoThreads>(setting_.threads);  // last: it can do without any
   output_.note(guarded([&] {

@@ -100,4 +100,17 @@ FolderSize folder_size(const std::string& path) {
   return size;
 }
 
+Result<bool> holds_name(const std::string& path, std::string_view name) {
+  struct stat info {};
+  if (::lstat(fmt::format("{}/{}", path, name).c_str(), &info) == 0) {
+    return true;
+  }
+  if (errno == ENOENT || errno == ENOTDIR) {
+    return false;
+  }
+  Error error = errno_error("cannot look into", path, errno);
+  error.code = ErrorCode::io_error;
+  return error;
+}
+
 }  // namespace shardmark

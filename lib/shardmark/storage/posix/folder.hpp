@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shardmark/core/result.hpp"
@@ -27,5 +28,9 @@ struct FolderSize {
   std::int64_t num_bytes = 0;
 };
 FolderSize folder_size(const std::string& path);
+
+/// Local. Whether something with that name, whatever it is, lies in the folder. Errors: io_error
+/// where nobody can tell.
+Result<bool> holds_name(const std::string& path, std::string_view name);
 
 }  // namespace shardmark
